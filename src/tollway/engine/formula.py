@@ -185,7 +185,7 @@ _SHEET = r"(?:'(?:[^']|'')+'|(?:\[\d+\])?[^\W\d][\w.]*(?::[^\W\d][\w.]*)?|\[\d+\
 _LEXEME = re.compile(
     rf"""(?P<space>[ \t\r\n]*)(?:
     (?P<text>"(?:[^"]|"")*")
-  | (?P<error>\#(?:NULL!|DIV/0!|VALUE!|REF!|NAME\?|NUM!|N/A|GETTING_DATA|SPILL!|CONNECT!|BLOCKED!|UNKNOWN!|FIELD!|CALC!))
+  | (?P<error>{"|".join(re.escape(text) for text in ERROR_BY_TEXT)})
   | (?P<sheet>{_SHEET})
   | (?P<columns>\$?[A-Za-z]{{1,3}}:\$?[A-Za-z]{{1,3}}(?![\w.(!\[]))
   | (?P<rows>\$?\d{{1,7}}:\$?\d{{1,7}}(?![\w.]))
@@ -309,7 +309,7 @@ class _Parser:
             raise _unsupported("structured reference", "a structured reference (Table[column])")
         return left
 
-    def operand(self) -> Node:  # noqa: C901 - one branch for each kind of lexeme reads best in one place
+    def operand(self) -> Node:
         lexeme = self.take()
         match lexeme.kind:
             case "number":
@@ -532,7 +532,7 @@ def print_formula(tree: Node) -> str:
     return _print_operand(tree) + "".join(reversed(tail))
 
 
-def _print_operand(tree: Node) -> str:  # noqa: C901 - one line for each kind of node reads best in one place
+def _print_operand(tree: Node) -> str:
     match tree:
         case Number(value):
             return _print_number(value)
