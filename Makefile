@@ -1,0 +1,62 @@
+# Every command a person may run. `make` alone lists them.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# Workbooks whose values Excel computed; tests and bench say so where the folder is absent.
+export CORPUS ?= ../shared/corpus
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types contracts bench soak promises clean
+
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/run.stamp ## start the product: database, server, worker, demo data
+	@exec $(BIN)/tollway demo
+
+test: $(VENV)/dev.stamp $(VENV)/browser.stamp ## prove that it works (15 minutes at most)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m "not soak"
+
+check: format lint types contracts test ## the gate: everything that must hold before a commit
+
+format: $(VENV)/dev.stamp
+	@$(BIN)/ruff format --check
+
+lint: $(VENV)/dev.stamp
+	@$(BIN)/ruff check
+
+types: $(VENV)/dev.stamp
+	@$(BIN)/mypy
+
+contracts: $(VENV)/dev.stamp
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp ## measure each claim of speed beside the peer it names
+	@for program in bench/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+
+soak: $(VENV)/dev.stamp ## long fuzzing and kill loops
+	@$(BIN)/python -m pytest -m soak --timeout 3600
+
+promises: $(VENV)/dev.stamp ## which lines of the specification are proven, and by which tests
+	@$(BIN)/python -m tests.promises
+
+clean: ## remove the virtual environment; data stay
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; install it or say: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The browser tests drive Debian's Chromium; where it cannot be installed they fail and say this command.
+$(VENV)/browser.stamp: $(VENV)/dev.stamp
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } >/dev/null 2>&1 || true
+	@touch $@

@@ -1,0 +1,1 @@
+"""Tollway turns an API into a business."""

@@ -1,0 +1,7 @@
+"""API keys: the secrets that we issue.
+
+Owns: api_keys.
+Rules: a key is kept as its SHA-256; a test key is also kept sealed and can be revealed again, a live
+one is shown once (X8). After the prefix stand 26 random base62 characters and 6 of checksum (X5), so a
+typo is told apart from a stranger without a look-up. The prefix and the first 8 characters are public.
+"""

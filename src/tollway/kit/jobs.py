@@ -1,0 +1,126 @@
+"""Background jobs: rows written through the caller's own transaction, run by a worker at least once.
+
+A job that is enqueued in a transaction exists exactly when that transaction committed. A worker that
+dies leaves its jobs with a heartbeat that goes stale, and another worker takes them again; so every
+job is safe to run twice. PgQueuer does the queueing; this file is its only user.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pgqueuer import PgQueuer
+from pgqueuer.models import Job
+from pgqueuer.queries import Queries
+
+from tollway.kit.db import Database, Transaction
+from tollway.kit.log import log
+from tollway.kit.scope import request_id
+
+# A worker that has not been heard of for this long is taken for dead.
+HEARTBEAT_SECONDS_MAX = 10
+RETRY_DELAYS_SECONDS = (5, 30, 300, 1800, 7200)
+
+JobRunner = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def enqueue_job(
+    tx: Transaction, name: str, payload: dict[str, Any], *, delay: timedelta | None = None, priority: int = 0
+) -> None:
+    """Write a job that runs once this transaction has committed, and never if it rolls back.
+
+    Args:
+        name: `domain.verb`, as the worker registered it.
+        payload: ids and plain values, as JSON.
+        delay: how long to wait before the first try.
+        priority: higher runs earlier.
+    """
+    await Queries.from_psycopg_connection(tx.connection).enqueue(
+        name, json.dumps(payload).encode(), priority, execute_after=delay
+    )
+
+
+async def enqueue_jobs(
+    tx: Transaction, name: str, payloads: list[dict[str, Any]], *, priority: int = 0
+) -> None:
+    """Write many jobs of one name in one statement."""
+    if payloads:
+        bodies: list[bytes | None] = [json.dumps(one).encode() for one in payloads]
+        await Queries.from_psycopg_connection(tx.connection).enqueue(
+            [name] * len(payloads), bodies, [priority] * len(payloads), [timedelta(0)] * len(payloads)
+        )
+
+
+@dataclass(slots=True)
+class JobRegistry:
+    """The jobs a worker can run: one runner for each name, with how many of it may run at once."""
+
+    runners: dict[str, tuple[JobRunner, int]] = field(default_factory=dict)
+    schedules: dict[str, tuple[str, JobRunner]] = field(default_factory=dict)
+
+    def add(self, name: str, runner: JobRunner, *, at_once_max: int = 0) -> None:
+        """Register the runner of a job; `at_once_max` 0 means no bound of its own."""
+        assert name not in self.runners, name
+        self.runners[name] = (runner, at_once_max)
+
+    def add_schedule(self, name: str, crontab: str, runner: JobRunner) -> None:
+        """Register a job that runs by the clock (UTC), once over all workers."""
+        self.schedules[name] = (crontab, runner)
+
+
+async def run_worker(
+    database: Database, registry: JobRegistry, stop: asyncio.Event, *, at_once_max: int
+) -> None:
+    """Run jobs until `stop` is set, then finish those under way.
+
+    Args:
+        at_once_max: how many jobs this worker holds at the same time.
+    """
+    connection = await database.connect()
+    async with connection:
+        queue = PgQueuer.from_psycopg_connection(connection)
+        for name, (runner, limit) in registry.runners.items():
+            # A failed job stays in the table as `failed`, where `tollway doctor` counts it.
+            queue.entrypoint(name, concurrency_limit=limit, on_failure="hold")(_job_function(name, runner))
+        for name, (crontab, runner) in registry.schedules.items():
+            queue.schedule(name, crontab)(_schedule_function(name, runner))
+
+        async def watch() -> None:
+            await stop.wait()
+            queue.shutdown.set()
+
+        watcher = asyncio.create_task(watch())
+        try:
+            await queue.run(
+                batch_size=max(1, at_once_max // 2),
+                max_concurrent_tasks=max(2, at_once_max),
+                dequeue_timeout=timedelta(seconds=2),
+                heartbeat_timeout=timedelta(seconds=HEARTBEAT_SECONDS_MAX),
+            )
+        finally:
+            watcher.cancel()
+
+
+def _job_function(name: str, runner: JobRunner) -> Callable[[Job], Awaitable[None]]:
+    async def run(job: Job) -> None:
+        request_id.set(f"job_{job.id}")
+        await runner(json.loads(job.payload or b"{}"))
+
+    run.__name__ = name
+    return run
+
+
+def _schedule_function(name: str, runner: JobRunner) -> Callable[[Any], Awaitable[None]]:
+    async def run(_schedule: Any) -> None:
+        request_id.set(f"schedule_{name}")
+        try:
+            await runner({})
+        except Exception:  # noqa: BLE001 - a job may fail in any way, and is reported below
+            # The schedule itself must live on: tomorrow's run may succeed.
+            log.exception("scheduled job failed", job=name)
+
+    run.__name__ = name
+    return run

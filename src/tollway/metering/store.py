@@ -1,0 +1,188 @@
+"""SQL over api_usage_logs, usage_quotas and analytics_events."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from tollway.customers.entities import Mode
+from tollway.kit.db import Transaction
+from tollway.metering.entities import DayTotal, Quota, RecentCall, UsageEvent
+
+
+async def open_quota(
+    tx: Transaction,
+    subscription_id: int,
+    mode: Mode,
+    period: tuple[datetime, datetime],
+    requests_included: int | None,
+    overage_rate: Decimal,
+    now: datetime,
+) -> Quota:
+    """Return the quota of a period, making its row on first use."""
+    parameters = {
+        "subscription_id": subscription_id,
+        "mode": mode.value,
+        "start": period[0],
+        "end": period[1],
+        "included": requests_included,
+        "rate": overage_rate,
+        "now": now,
+    }
+    found = await tx.find_one(
+        Quota,
+        """
+        SELECT id, subscription_id, mode, period_start, period_end, requests_included, requests_used
+        FROM usage_quotas
+        WHERE subscription_id = %(subscription_id)s AND mode = %(mode)s AND period_start = %(start)s
+        """,
+        parameters,
+    )
+    if found is not None:
+        return found
+    return await tx.get_one(
+        Quota,
+        """
+        INSERT INTO usage_quotas (subscription_id, mode, period_start, period_end, requests_included,
+            overage_rate, created_at)
+        VALUES (%(subscription_id)s, %(mode)s, %(start)s, %(end)s, %(included)s, %(rate)s, %(now)s)
+        ON CONFLICT (subscription_id, mode, period_start) DO UPDATE SET period_end = EXCLUDED.period_end
+        RETURNING id, subscription_id, mode, period_start, period_end, requests_included, requests_used
+        """,
+        parameters,
+    )
+
+
+async def use_units(tx: Transaction, quota_id: int, units: int, *, stop: bool) -> bool:
+    """Add to what was used, unless that would pass what is included; return whether it was added.
+
+    INVARIANT: one statement reads and writes, so two calls cannot both take the last unit
+    (tests/admission/test_operations.py::test_parallel_calls_never_pass_the_quota).
+    """
+    touched = await tx.execute(
+        """
+        UPDATE usage_quotas SET requests_used = requests_used + %(units)s
+        WHERE id = %(id)s
+            AND (NOT %(stop)s OR requests_included IS NULL OR requests_used + %(units)s <= requests_included)
+        """,
+        {"id": quota_id, "units": units, "stop": stop},
+    )
+    return touched == 1
+
+
+async def release_units(tx: Transaction, quota_id: int, units: int) -> None:
+    """Take back units that were counted."""
+    await tx.execute(
+        "UPDATE usage_quotas SET requests_used = requests_used - %(units)s WHERE id = %(id)s",
+        {"id": quota_id, "units": units},
+    )
+
+
+async def update_included(tx: Transaction, quota_id: int, requests_included: int | None) -> None:
+    """Change what a period includes."""
+    await tx.execute(
+        "UPDATE usage_quotas SET requests_included = %(included)s WHERE id = %(id)s",
+        {"id": quota_id, "included": requests_included},
+    )
+
+
+async def count_units_since(
+    tx: Transaction, customer_id: int, product: str, mode: Mode, since: datetime
+) -> int:
+    """Add up the units of a customer since an instant."""
+    found = await tx.find_value(
+        """
+        SELECT COALESCE(sum(units), 0)::int FROM api_usage_logs
+        WHERE customer_id = %(customer_id)s AND product = %(product)s AND mode = %(mode)s
+            AND request_timestamp >= %(since)s
+        """,
+        {"customer_id": customer_id, "product": product, "mode": mode.value, "since": since},
+    )
+    return int(found)
+
+
+async def insert_usage(tx: Transaction, event: UsageEvent) -> None:
+    """Write one line of the usage log."""
+    await tx.execute(
+        """
+        INSERT INTO api_usage_logs (api_key_id, endpoint, method, status_code, response_time_ms,
+            credits_consumed, request_timestamp, ip_address, user_agent, customer_id, product, mode, units,
+            request_id, problem_code)
+        VALUES (%(api_key_id)s, %(endpoint)s, %(method)s, %(status_code)s, %(response_time_ms)s,
+            %(credits_consumed)s, %(request_timestamp)s, %(ip_address)s, %(user_agent)s, %(customer_id)s,
+            %(product)s, %(mode)s, %(units)s, %(request_id)s, %(problem_code)s)
+        """,
+        asdict(event) | {"mode": event.mode.value},
+    )
+
+
+async def insert_analytics_event(
+    tx: Transaction,
+    name: str,
+    customer_id: int | None,
+    referrer: str,
+    campaign: str,
+    properties: dict[str, Any],
+    now: datetime,
+) -> None:
+    """Write a step of the funnel; the steps that happen once stay at their first time."""
+    await tx.execute(
+        """
+        INSERT INTO analytics_events (name, customer_id, referrer, campaign, properties, occurred_at)
+        VALUES (%(name)s, %(customer_id)s, %(referrer)s, %(campaign)s, %(properties)s::jsonb, %(now)s)
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            "name": name,
+            "customer_id": customer_id,
+            "referrer": referrer,
+            "campaign": campaign,
+            "properties": json.dumps(properties),
+            "now": now,
+        },
+    )
+
+
+async def has_event(tx: Transaction, customer_id: int, name: str) -> bool:
+    """Say whether a customer took a step of the funnel."""
+    found = await tx.find_value(
+        "SELECT 1 FROM analytics_events WHERE customer_id = %(customer_id)s AND name = %(name)s LIMIT 1",
+        {"customer_id": customer_id, "name": name},
+    )
+    return found is not None
+
+
+async def list_recent(tx: Transaction, customer_id: int, mode: Mode, limit: int) -> list[RecentCall]:
+    """List a customer's newest calls."""
+    return await tx.list_all(
+        RecentCall,
+        """
+        SELECT l.endpoint, l.method, l.status_code, l.response_time_ms, l.units, l.request_timestamp,
+            l.request_id, l.problem_code, k.key_id
+        FROM api_usage_logs l LEFT JOIN api_keys k ON k.id = l.api_key_id
+        WHERE l.customer_id = %(customer_id)s AND l.mode = %(mode)s
+        ORDER BY l.request_timestamp DESC, l.id DESC LIMIT %(limit)s
+        """,
+        {"customer_id": customer_id, "mode": mode.value, "limit": limit},
+    )
+
+
+async def list_day_totals(
+    tx: Transaction, customer_id: int, mode: Mode, since: datetime, until: datetime
+) -> list[DayTotal]:
+    """Add up a customer's calls by day, days without any included."""
+    return await tx.list_all(
+        DayTotal,
+        """
+        SELECT d.day::date AS day,
+            count(l.id) FILTER (WHERE l.status_code < 400)::int AS succeeded,
+            count(l.id) FILTER (WHERE l.status_code IN (402, 429))::int AS limited,
+            count(l.id) FILTER (WHERE l.status_code >= 400 AND l.status_code NOT IN (402, 429))::int AS failed
+        FROM generate_series(date_trunc('day', %(since)s::timestamptz), %(until)s::timestamptz, '1 day') AS d (day)
+        LEFT JOIN api_usage_logs l ON l.customer_id = %(customer_id)s AND l.mode = %(mode)s
+            AND l.request_timestamp >= d.day AND l.request_timestamp < d.day + interval '1 day'
+        GROUP BY d.day ORDER BY d.day
+        """,
+        {"customer_id": customer_id, "mode": mode.value, "since": since, "until": until},
+    )

@@ -1,0 +1,201 @@
+"""Every setting, read once at start from the environment; one frozen class, no globals.
+
+Secrets have no defaults. In development they are made once and kept in the data folder; with
+ENVIRONMENT=production whatever is missing, a published sample or weak is refused, all of it named at once.
+"""
+
+import base64
+import contextlib
+import ipaddress
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SECRET_LENGTH_MIN = 32
+# Fewer different characters than this in a secret is a pattern, not randomness.
+DIFFERENT_CHARACTERS_MIN = 10
+# What guides print; anyone who reads them knows these.
+SAMPLE_PARTS = ("change-me", "changeme", "your-", "your_", "example", "sample", "placeholder", "super-secret",
+                "12345678901234567890", "abcdefghijklmnopqrstuvwxyz", "dev-secret", "password")  # fmt: skip
+
+
+class SettingsRefused(Exception):
+    """The environment does not make a server that may run; `faults` has one sentence for each reason."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+def default_data_folder() -> Path:
+    """Return where data live when TOLLWAY_DATA is not set: a place that needs no parent folder changed."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/tollway")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "tollway"
+
+
+class Settings(BaseSettings):
+    """The settings by their names in the environment (lower case here, upper case there)."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=None, populate_by_name=True)
+
+    environment: Literal["development", "production", "test"] = Field(
+        "development", validation_alias=AliasChoices("ENVIRONMENT", "NODE_ENV")
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(6789, ge=1, le=65535)
+    gateway_url: str = Field(
+        "", description="The address customers see; http://localhost:PORT where it is empty."
+    )
+    tollway_data: Path = Field(default_factory=default_data_folder)
+    database_url: SecretStr = Field(
+        SecretStr(""), description="Empty: the embedded PostgreSQL in the data folder."
+    )
+    blob_url: str = Field(
+        "", description="Empty: files in the data folder; else s3://, gs:// or az:// of a bucket."
+    )
+
+    jwt_secret: SecretStr = SecretStr("")
+    encryption_key: SecretStr = SecretStr("")
+
+    smtp_host: str = Field("", description="Empty: mails stay in the development outbox at /outbox.")
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_username: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    mail_from: str = "Tollway <no-reply@localhost>"
+    support_email: str = "support@localhost"
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    max_requests_per_minute: int = Field(1000, ge=1, description="Per client address, over every endpoint.")
+    free_trial_days: int = Field(14, ge=1, le=365)
+    worker_processes: int = Field(
+        0, ge=0, le=256, description="Processes that compute runs; 0: one for each core."
+    )
+    trusted_proxies: Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("trusted_proxies", "cors_origins", mode="before")
+    @classmethod
+    def split_list(cls, value: object) -> object:
+        """Read `a, b` as two."""
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("environment", "log_level", mode="before")
+    @classmethod
+    def lower(cls, value: object) -> object:
+        """Read `INFO` as `info`."""
+        return value.lower() if isinstance(value, str) else value
+
+    @property
+    def base_url(self) -> str:
+        """The address customers see, without a slash at its end."""
+        return self.gateway_url.rstrip("/") or f"http://localhost:{self.port}"
+
+    @property
+    def secure(self) -> bool:
+        """Whether customers come over HTTPS."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def production(self) -> bool:
+        """Whether strangers' money and data are at stake."""
+        return self.environment == "production"
+
+
+def read_settings() -> Settings:
+    """Read the environment, and in development add the secrets of the data folder.
+
+    Raises: SettingsRefused, naming everything that is wrong.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as failure:
+        raise SettingsRefused(
+            [f"{str(one['loc'][0]).upper()}: {one['msg']} (got {one['input']!r})" for one in failure.errors()]
+        ) from failure
+    if settings.production:
+        if faults := production_faults(settings):
+            raise SettingsRefused(faults)
+        return settings
+    faults = [
+        f"{name} is shorter than {SECRET_LENGTH_MIN} characters."
+        for name, value in _secrets_of(settings).items()
+        if 0 < len(value) < SECRET_LENGTH_MIN
+    ]
+    if faults:
+        raise SettingsRefused(faults)
+    return _with_development_secrets(settings)
+
+
+def production_faults(settings: Settings) -> list[str]:
+    """Say what keeps these settings from serving strangers."""
+    faults = [fault for name, value in _secrets_of(settings).items() for fault in _secret_faults(name, value)]
+    if not settings.secure:
+        faults.append("GATEWAY_URL must be the https:// address that customers use.")
+    if not settings.smtp_host:
+        faults.append("SMTP_HOST is missing: customers could not verify their addresses.")
+    if not settings.database_url.get_secret_value():
+        faults.append("DATABASE_URL is missing: the embedded database is for development.")
+    return faults
+
+
+def _secrets_of(settings: Settings) -> dict[str, str]:
+    return {
+        "JWT_SECRET": settings.jwt_secret.get_secret_value(),
+        "ENCRYPTION_KEY": settings.encryption_key.get_secret_value(),
+    }
+
+
+def _secret_faults(name: str, value: str) -> list[str]:
+    hint = "Make one with `tollway keygen`."
+    if not value:
+        return [f"{name} is missing. {hint}"]
+    if any(part in value.lower() for part in SAMPLE_PARTS):
+        return [f"{name} is a sample from a guide, which everybody knows. {hint}"]
+    if len(value) < SECRET_LENGTH_MIN:
+        return [f"{name} has {len(value)} characters; at least {SECRET_LENGTH_MIN} are needed. {hint}"]
+    if len(set(value)) < DIFFERENT_CHARACTERS_MIN:
+        return [f"{name} repeats {len(set(value))} characters; it can be guessed. {hint}"]
+    return []
+
+
+def new_secret() -> str:
+    """Make 32 random bytes in base64, fit for JWT_SECRET and ENCRYPTION_KEY."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _with_development_secrets(settings: Settings) -> Settings:
+    """Fill missing secrets from the data folder, where they are made once, readable by the owner alone."""
+    if all(_secrets_of(settings).values()):
+        return settings
+    file = settings.tollway_data / "development-secrets.json"
+    try:
+        settings.tollway_data.mkdir(parents=True, exist_ok=True, mode=0o711)
+        if not file.exists():
+            made = json.dumps({"jwt_secret": new_secret(), "encryption_key": new_secret()})
+            # Written aside and linked: whoever comes second at the same moment reads the first one's.
+            draft = file.with_suffix(f".{os.getpid()}")
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+                opened.write(made)
+            with contextlib.suppress(FileExistsError):
+                file.hardlink_to(draft)
+            draft.unlink()
+        kept = json.loads(file.read_text())
+    except OSError as failure:
+        raise SettingsRefused(
+            [
+                f"The data folder {settings.tollway_data} cannot be used ({failure.strerror}). Set TOLLWAY_DATA."
+            ]
+        ) from failure
+    missing = [name.lower() for name, value in _secrets_of(settings).items() if not value]
+    return settings.model_copy(update={name: SecretStr(kept[name]) for name in missing})

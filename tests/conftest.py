@@ -1,0 +1,127 @@
+"""Real parts for every test: PostgreSQL from the wheel, the whole application, real files.
+
+Each test gets a database of its own, cloned from a template that the real migrations made, so tests
+may commit, race and crash without seeing each other.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from tollway.app import Parts, build_app, open_parts
+from tollway.kit.db import Database
+from tollway.kit.embedded import EmbeddedPostgres
+from tollway.kit.log import configure_logging
+from tollway.kit.migrations import migrate
+from tollway.settings import Settings
+
+CORPUS = Path(os.environ.get("CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """The server of this test process, and the database that all others are copied from."""
+
+    server: EmbeddedPostgres
+    template: str
+
+    def url(self, database: str) -> str:
+        return self.server.url.replace("/tollway?", f"/{database}?")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logging_configured() -> None:
+    configure_logging("warning", as_json=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    # Not pytest's own folder: the server's account must be able to enter every parent.
+    folder = Path(tempfile.mkdtemp(prefix="tollway-tests-"))
+    folder.chmod(0o711)
+    server = EmbeddedPostgres(folder)
+    server.start()
+    migrate(server.url)
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        # Nothing here has to survive a power cut.
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")
+    try:
+        yield Postgres(server, "tollway")
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """A migrated database that nobody else uses."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{postgres.template}"')
+        try:
+            yield postgres.url(name)
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url, connections_max=20)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """What a development server on this machine would have."""
+    return Settings(
+        environment="test",
+        tollway_data=tmp_path / "data",
+        database_url=SecretStr(database_url),
+        jwt_secret=SecretStr("test secret that is used for links only, 32+"),
+        encryption_key=SecretStr("test secret that is used to seal keys, 32+"),
+        worker_processes=1,
+    )
+
+
+@pytest.fixture
+async def parts(settings: Settings) -> AsyncIterator[Parts]:
+    """Everything the application is joined from, with the catalogue loaded."""
+    opened = await open_parts(settings)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def client(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
+    """The whole application, spoken to over ASGI, as a browser at http://localhost would."""
+    transport = httpx.ASGITransport(app=build_app(parts), raise_app_exceptions=False, client=("127.0.0.1", 50000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as opened:
+        yield opened
+
+
+@pytest.fixture
+def now() -> datetime:
+    """An instant in the middle of a month, so that no test depends on the day it runs."""
+    return datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The workbooks whose values Excel computed."""
+    if not CORPUS.is_dir():
+        pytest.skip(f"the corpus of workbooks is not at {CORPUS}; set CORPUS to its folder")
+    return CORPUS
