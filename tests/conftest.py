@@ -108,7 +108,9 @@ async def parts(settings: Settings) -> AsyncIterator[Parts]:
 @pytest.fixture
 async def client(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
     """The whole application, spoken to over ASGI, as a browser at http://localhost would."""
-    transport = httpx.ASGITransport(app=build_app(parts), raise_app_exceptions=False, client=("127.0.0.1", 50000))
+    transport = httpx.ASGITransport(
+        app=build_app(parts), raise_app_exceptions=False, client=("127.0.0.1", 50000)
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as opened:
         yield opened
 

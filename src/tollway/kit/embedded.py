@@ -46,6 +46,7 @@ class EmbeddedPostgres:
         self.folder = folder
         self.cluster = folder / "database"
         self.log_file = folder / "database.log"
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> bool:
         """Make sure that the server runs and holds our database; return whether this call started it.
@@ -73,8 +74,8 @@ class EmbeddedPostgres:
         socket_folder = self._own_folder(self._socket_folder())
         if not (self.cluster / "PG_VERSION").exists():
             self._make_cluster(socket_folder)
-        process = self._spawn(socket_folder)
-        self._await_ready(process)
+        self._process = self._spawn(socket_folder)
+        self._await_ready(self._process)
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(f'CREATE DATABASE "{DATABASE}"')
@@ -91,6 +92,9 @@ class EmbeddedPostgres:
         while self._process_id() is not None and time.monotonic() < deadline:
             # The server tells of its end by removing its pid file; there is nothing to wait on.
             time.sleep(0.02)
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
 
     @property
     def url(self) -> str:

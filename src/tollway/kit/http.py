@@ -7,7 +7,7 @@ import ipaddress
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -201,7 +201,7 @@ def problem_response(problem: Problem, path: str, *, docs_url: str = "/docs") ->
 
 def exception_handlers(
     docs_url: str, render_page: PageRenderer
-) -> dict[Any, Callable[[Request, Any], Awaitable[Response]]]:
+) -> dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]:
     """Turn every exception that leaves an endpoint into one shape of answer.
 
     Args:

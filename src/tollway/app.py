@@ -1,0 +1,108 @@
+"""Builds the application from settings and joins it; the only file that knows all packages."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from tollway.admission.middleware import AddressLimitMiddleware, AdmissionMiddleware, ProductPaths
+from tollway.kit.blobs import Blobs
+from tollway.kit.crypto import Sealer, master_key_from_text
+from tollway.kit.db import Database
+from tollway.kit.http import Edge, EdgeMiddleware, exception_handlers
+from tollway.kit.jobs import JobRegistry
+from tollway.kit.problems import Problem
+from tollway.monitoring import endpoints as monitoring
+from tollway.settings import Settings
+
+DOCS_URL = "/docs"
+# No plan takes a larger file; each plan's own limit is checked before the body is read.
+UPLOAD_BYTES_MAX = 501_000_000
+MONTECARLO = ProductPaths(
+    product="montecarlo",
+    prefix="/monte-carlo-api",
+    open_paths=frozenset({"/monte-carlo-api/health"}),
+    upload_paths=frozenset({"/monte-carlo-api/models"}),
+)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the processes are made of."""
+
+    settings: Settings
+    database: Database
+    sealer: Sealer
+    # Hashes six-digit codes; derived from JWT_SECRET, so that no secret serves two purposes.
+    code_key: bytes
+    blobs: Blobs
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def close(self) -> None:
+        """Give everything back."""
+        self.stopping.set()
+        await self.database.close()
+
+
+async def open_parts(settings: Settings) -> Parts:
+    """Connect to everything that the settings name; DATABASE_URL must be set by now."""
+    database = Database(settings.database_url.get_secret_value())
+    await database.open()
+    return Parts(
+        settings=settings,
+        database=database,
+        sealer=Sealer(master_key_from_text(settings.encryption_key.get_secret_value())),
+        code_key=Sealer(master_key_from_text(settings.jwt_secret.get_secret_value())).subkey("codes"),
+        blobs=Blobs.at(settings.blob_url, settings.tollway_data / "files"),
+    )
+
+
+def build_app(parts: Parts) -> ASGIApp:
+    """Join middleware, endpoints and pages into one application."""
+    settings = parts.settings
+    api = FastAPI(
+        title="Tollway",
+        version="1.0.0",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        exception_handlers=exception_handlers(DOCS_URL, _render_problem_page),
+    )
+    api.state.settings = settings
+    api.state.database = parts.database
+    api.state.sealer = parts.sealer
+    api.state.code_key = parts.code_key
+    api.state.blobs = parts.blobs
+    api.state.stopping = parts.stopping
+    for router in (monitoring.router,):
+        api.include_router(router)
+
+    app: ASGIApp = AdmissionMiddleware(api, parts.database, (MONTECARLO,), DOCS_URL)
+    if settings.cors_origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Trace-ID"],
+            expose_headers=["X-Trace-ID", "Retry-After"],
+        )
+    app = AddressLimitMiddleware(app, settings.max_requests_per_minute, DOCS_URL)
+    edge = Edge(
+        base_url=settings.base_url,
+        secure=settings.secure,
+        trusted_proxies=settings.trusted_proxies,
+        upload_paths=dict.fromkeys(MONTECARLO.upload_paths, UPLOAD_BYTES_MAX),
+    )
+    return EdgeMiddleware(app, edge)
+
+
+def build_registry(_parts: Parts) -> JobRegistry:
+    """Gather the jobs that a worker runs."""
+    return JobRegistry()
+
+
+def _render_problem_page(_request: Request, _problem: Problem) -> Response | None:
+    return None

@@ -1,0 +1,1 @@
+"""Health: is every part that was configured connected. Owns no table."""
