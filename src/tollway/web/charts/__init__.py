@@ -1,0 +1,31 @@
+"""Charts drawn on the server as SVG, each with a sentence that states its finding and a table of its numbers.
+
+Plain numbers in, Markup out; nothing here reads a clock, a request or a sample. Geometry is written as attributes in
+percent of the plot, so that a chart follows its container with no script, prints, and needs no inline style. Text
+stays outside the stretched parts and never scales.
+
+    histogram      how often each range of values came out, with the cumulative curve and movable bounds
+    tornado        what moves an output: its mean where each input is low, and where it is high
+    daily_bars     counts for each day, stacked
+    sparkline      the direction of a figure
+    density_curve  the shape of a distribution
+"""
+
+from tollway.web.charts.bars import Series, daily_bars
+from tollway.web.charts.histogram import histogram
+from tollway.web.charts.numbers import ValueFormat
+from tollway.web.charts.small import density_curve, sparkline
+from tollway.web.charts.svg import legend
+from tollway.web.charts.tornado import TornadoRow, tornado
+
+__all__ = [
+    "Series",
+    "TornadoRow",
+    "ValueFormat",
+    "daily_bars",
+    "density_curve",
+    "histogram",
+    "legend",
+    "sparkline",
+    "tornado",
+]

@@ -1,0 +1,292 @@
+/*
+ * Choosing inputs and outputs on the preview of a workbook, editing distributions, uploading with progress.
+ * The form is complete without this: references and distributions can be typed, and they are what is sent.
+ */
+
+"use strict";
+
+/* --- Distributions: the text is the truth; the fields beside it only write it. --- */
+
+const DISTRIBUTIONS = {
+  uniform: ["low", "high"],
+  triangular: ["low", "likely", "high"],
+  pert: ["low", "likely", "high"],
+  normal: ["mean", "std"],
+  lognormal: ["mean", "std"],
+};
+
+function parseDistribution(text) {
+  const match = text.match(/^\s*([a-z]+)\s*\(([^()]*)\)\s*$/i);
+  const kind = match?.[1].toLowerCase();
+  if (!match || !(kind in DISTRIBUTIONS)) return null;
+  const numbers = match[2].split(",").map((part) => part.trim());
+  return numbers.length === DISTRIBUTIONS[kind].length ? { kind, numbers } : null;
+}
+
+/** Put a choice of kind and number fields before a distribution's text field. */
+function setUpDistribution(holder) {
+  const text = holder.querySelector("input[name=input_distribution]");
+  const name = text.getAttribute("aria-label");
+  const shape = tollway.element("div");
+  shape.className = "shape";
+  const kinds = tollway.element("select");
+  kinds.className = "input compact";
+  kinds.setAttribute("aria-label", `${name}, kind`);
+  for (const kind of [...Object.keys(DISTRIBUTIONS), "as text"]) kinds.add(new Option(kind));
+  shape.append(kinds);
+  holder.prepend(shape);
+
+  const numberFields = () => [...shape.querySelectorAll("input")];
+  const write = () => {
+    text.value = `${kinds.value}(${numberFields().map((field) => field.value).join(", ")})`;
+    if (numberFields().every((field) => field.value === "")) text.value = "";
+  };
+
+  function show(kind, numbers = []) {
+    for (const field of numberFields()) field.remove();
+    kinds.value = kind;
+    text.hidden = kind !== "as text";
+    (DISTRIBUTIONS[kind] ?? []).forEach((parameter, index) => {
+      const field = tollway.element("input");
+      field.className = "input compact";
+      field.inputMode = "decimal";
+      field.placeholder = parameter;
+      field.value = numbers[index] ?? "";
+      field.setAttribute("aria-label", `${name}, ${parameter}`);
+      field.addEventListener("input", write);
+      shape.append(field);
+    });
+  }
+
+  kinds.addEventListener("change", () => {
+    const before = numberFields().map((field) => field.value);
+    show(kinds.value, carryOver(before, DISTRIBUTIONS[kinds.value]?.length ?? 0));
+    if (kinds.value !== "as text") write();
+  });
+
+  const parsed = parseDistribution(text.value);
+  if (parsed) show(parsed.kind, parsed.numbers);
+  else show(text.value.trim() ? "as text" : "triangular");
+}
+
+/** Three numbers to two keep the ends; where the number of parameters is the same, all stay. Else start empty. */
+function carryOver(numbers, wanted) {
+  if (numbers.length === wanted) return numbers;
+  if (numbers.length === 3 && wanted === 2) return [numbers[0], numbers[2]];
+  return [];
+}
+
+/* --- Rows of inputs and outputs --- */
+
+function setUpWorkbench(bench) {
+  const form = bench.querySelector("[data-run-form]");
+  const rowsOf = (role) => form.querySelector(`[data-rows=${role}]`);
+  const cellOf = (row) => row.querySelector("input[name$=_cell]");
+  const allRows = (role) => [...rowsOf(role).children];
+  const findRow = (role, cell) => allRows(role).find((row) => sameCell(cellOf(row).value, cell));
+
+  function addRow(role, { cell, distribution = "", name = "", value = "" }) {
+    if (findRow(role, cell)) return;
+    const row = document.getElementById(`${role}-row`).content.firstElementChild.cloneNode(true);
+    const number = allRows(role).length + 1;
+    for (const labelled of row.querySelectorAll("[aria-label]")) {
+      labelled.setAttribute("aria-label", labelled.getAttribute("aria-label").replace(/\b0\b/, number));
+    }
+    cellOf(row).value = cell;
+    const text = row.querySelector("input[name=input_distribution]");
+    if (text) text.value = distribution;
+    const what = row.querySelector("[data-row-name]");
+    if (name) what.append(tollway.element("b", name));
+    if (value) what.append(tollway.element("span", `now ${value}`));
+    const blank = allRows(role).find((other) => isBlank(other));
+    if (blank) blank.replaceWith(row);
+    else rowsOf(role).append(row);
+    refresh();
+    return row;
+  }
+
+  function removeRow(row) {
+    const list = row.parentElement;
+    row.remove();
+    if (!list.children.length) addRow(list.dataset.rows, { cell: "" });
+    refresh();
+  }
+
+  const isBlank = (row) => [...row.querySelectorAll("input[name]")].every((field) => field.value.trim() === "");
+
+  /** Mark the cells that the form names, and set up rows that are new. */
+  function refresh() {
+    for (const holder of form.querySelectorAll("[data-distribution]:not([data-ready])")) {
+      if (!holder.querySelector("input[name=input_distribution]")) continue;
+      holder.dataset.ready = "";
+      setUpDistribution(holder);
+    }
+    const chosen = (role) => allRows(role).map((row) => normal(cellOf(row).value));
+    const inputs = new Set(chosen("input"));
+    const outputs = new Set(chosen("output"));
+    for (const cell of bench.querySelectorAll("td[data-cell]")) {
+      const reference = normal(cell.dataset.cell);
+      cell.classList.toggle("input-cell", inputs.has(reference));
+      cell.classList.toggle("output-cell", outputs.has(reference));
+      const role = inputs.has(reference) ? ", input" : outputs.has(reference) ? ", output" : "";
+      cell.setAttribute("aria-selected", String(role !== ""));
+      cell.setAttribute("aria-label", `${cell.dataset.cell}, ${cell.textContent}${role}`);
+    }
+    for (const item of form.querySelectorAll("[data-candidate]")) {
+      item.hidden = inputs.has(normal(item.dataset.candidate));
+    }
+  }
+
+  function toggleCell(cell) {
+    const role = cell.classList.contains("formula") ? "output" : "input";
+    const existing = findRow(role, cell.dataset.cell);
+    if (existing) {
+      removeRow(existing);
+      return;
+    }
+    addRow(role, {
+      cell: cell.dataset.cell,
+      distribution: cell.dataset.suggestion ?? "",
+      name: labelBeside(cell),
+      value: cell.textContent,
+    });
+    tollway.toast(`${cell.dataset.cell} is now an ${role}`);
+  }
+
+  bench.addEventListener("click", (event) => {
+    const cell = event.target.closest("td[data-cell]");
+    if (cell) toggleCell(cell);
+    const removal = event.target.closest("[data-remove-row]");
+    if (removal) removeRow(removal.closest("[data-row]"));
+    const adding = event.target.closest("[data-add-input], [data-add-output]");
+    if (adding) {
+      event.preventDefault();
+      addRow(adding.matches("[data-add-input]") ? "input" : "output", adding.dataset);
+    }
+  });
+  form.addEventListener("input", (event) => {
+    if (event.target.name?.endsWith("_cell")) refresh();
+  });
+
+  for (const sheet of bench.querySelectorAll("[data-sheet]")) setUpGrid(sheet, toggleCell);
+  refresh();
+}
+
+const normal = (reference) => reference.trim().replace(/[$']/g, "").toUpperCase();
+const sameCell = (one, other) => normal(one) !== "" && normal(one) === normal(other);
+
+/** The nearest text to the left in the same row: what people call the cell. */
+function labelBeside(cell) {
+  for (let left = cell.previousElementSibling; left; left = left.previousElementSibling) {
+    if (left.classList.contains("text")) return left.textContent.trim();
+  }
+  return "";
+}
+
+/** Arrows walk over the cells that can be marked; Enter and Space mark one. A single tab stop for the whole sheet. */
+function setUpGrid(sheet, toggleCell) {
+  const cells = [...sheet.querySelectorAll("td[data-cell]")];
+  if (!cells.length) return;
+  sheet.setAttribute("role", "grid");
+  for (const cell of cells) cell.tabIndex = -1;
+  cells[0].tabIndex = 0;
+
+  sheet.addEventListener("keydown", (event) => {
+    const cell = event.target.closest("td[data-cell]");
+    if (!cell) return;
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      toggleCell(cell);
+      return;
+    }
+    const next = neighbour(cell, event.key);
+    if (!next) return;
+    event.preventDefault();
+    cell.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  });
+}
+
+function neighbour(cell, key) {
+  const row = cell.parentElement;
+  const column = [...row.children].indexOf(cell);
+  const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
+  if (!step) return null;
+  const rows = [...row.parentElement.children];
+  let [down, across] = [rows.indexOf(row), column];
+  for (;;) {
+    down += step[0];
+    across += step[1];
+    const candidate = rows[down]?.children[across];
+    if (!candidate) return null;
+    if (candidate.matches("td[data-cell]")) return candidate;
+  }
+}
+
+/* --- Upload: drop a file, see it go. --- */
+
+function setUpUpload(form) {
+  const file = form.querySelector("input[type=file]");
+  const drop = form.querySelector("[data-drop]");
+  const progress = form.querySelector("[data-upload-progress]");
+
+  for (const name of ["dragenter", "dragover"]) {
+    drop.addEventListener(name, (event) => {
+      event.preventDefault();
+      drop.classList.add("over");
+    });
+  }
+  for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault();
+    file.files = event.dataTransfer.files;
+  });
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const request = new XMLHttpRequest();
+    request.open("POST", form.action);
+    request.setRequestHeader("Accept", "text/html");
+    request.upload.addEventListener("progress", (sent) => {
+      const share = sent.lengthComputable ? sent.loaded / sent.total : 0;
+      progress.querySelector(".fill").setAttribute("width", `${share * 100}%`);
+      progress.querySelector("[role=progressbar]").setAttribute("aria-valuenow", Math.round(share * 100));
+      form.querySelector("[data-upload-text]").textContent = share < 1 ? "Uploading…" : "Reading formulas…";
+    });
+    request.addEventListener("load", () => showAnswer(request));
+    request.addEventListener("error", () => {
+      progress.hidden = true;
+      form.querySelector("[type=submit]").disabled = false;
+      tollway.toast("The upload was interrupted: nothing was stored. Try again.");
+    });
+    progress.hidden = false;
+    form.querySelector("[type=submit]").disabled = true;
+    request.send(new FormData(form));
+  });
+}
+
+/** The browser has followed the redirect already: go there, or show the form with its errors. */
+function showAnswer(request) {
+  if (request.status < 400) {
+    location.assign(request.responseURL);
+    return;
+  }
+  const answer = new DOMParser().parseFromString(request.responseText, "text/html");
+  document.getElementById("main").replaceWith(answer.getElementById("main"));
+  setUpAll(document);
+  document.querySelector("[role=alert]")?.scrollIntoView({ block: "center" });
+}
+
+function setUpAll(root) {
+  for (const bench of root.querySelectorAll("[data-workbench]:not([data-ready])")) {
+    bench.dataset.ready = "";
+    setUpWorkbench(bench);
+  }
+  for (const form of root.querySelectorAll("[data-upload]:not([data-ready])")) {
+    form.dataset.ready = "";
+    setUpUpload(form);
+  }
+}
+
+tollway.onContent(setUpAll);
