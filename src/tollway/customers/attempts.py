@@ -1,0 +1,125 @@
+"""How often strangers may try what they may try, before anyone knows who they are."""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tollway.customers.entities import EMAIL_LENGTH_MAX, TooManyAttempts, User, normal_email
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLimit:
+    """So many attempts of one kind within a window that begins with the first of them."""
+
+    name: str
+    attempts_max: int
+    window: timedelta
+    counts: str
+
+
+SIGN_UPS_PER_NETWORK = AttemptLimit("sign_up/network", 20, timedelta(hours=1), "sign-ups from your network")
+SIGN_INS_PER_NETWORK = AttemptLimit(
+    "sign_in/network", 50, timedelta(minutes=15), "attempts to sign in from your network"
+)
+SIGN_INS_PER_EMAIL = AttemptLimit(
+    "sign_in/email", 10, timedelta(minutes=15), "attempts to sign in with this address"
+)
+# A sign-up and five more mails; nobody's mailbox is filled by strangers who type its address.
+VERIFY_MAILS_PER_EMAIL = AttemptLimit(
+    "verify_mail/email", 6, timedelta(hours=1), "mails that verify one address"
+)
+VERIFY_MAILS_PER_USER = AttemptLimit(
+    "verify_mail/user", 1, timedelta(minutes=1), "mail that verifies an address"
+)
+SIGN_IN_MAILS_PER_MINUTE = AttemptLimit("sign_in_mail/minute", 1, timedelta(minutes=1), "sign-in mail")
+SIGN_IN_MAILS_PER_HOUR = AttemptLimit(
+    "sign_in_mail/hour", 5, timedelta(hours=1), "sign-in mails to one address"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One thing that is tried: which limit bounds it, and for whom it counts."""
+
+    limit: AttemptLimit
+    subject: str
+
+    @property
+    def key(self) -> str:
+        """The text that its count is kept under."""
+        return f"{self.limit.name}/{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptCount:
+    """How often something was tried in the window under way."""
+
+    attempts: int
+    window_start: datetime
+
+    def seconds_left(self, limit: AttemptLimit, now: datetime) -> int:
+        """Count the started seconds until the window is over."""
+        return max(1, -int(-(self.window_start + limit.window - now).total_seconds() // 1))
+
+
+def sign_up_attempts(email: str, address: str) -> tuple[Attempt, ...]:
+    """Return what one sign-up counts as."""
+    return (
+        Attempt(SIGN_UPS_PER_NETWORK, network_of(address)),
+        Attempt(VERIFY_MAILS_PER_EMAIL, _subject_of(email)),
+    )
+
+
+def sign_in_attempts(email: str, address: str) -> tuple[Attempt, ...]:
+    """Return what one attempt to sign in counts as, whatever it is tried with."""
+    return (
+        Attempt(SIGN_INS_PER_NETWORK, network_of(address)),
+        Attempt(SIGN_INS_PER_EMAIL, _subject_of(email)),
+    )
+
+
+def verify_mail_attempts(user: User) -> tuple[Attempt, ...]:
+    """Return what one more mail that verifies an address counts as."""
+    return (Attempt(VERIFY_MAILS_PER_USER, user.public_id), Attempt(VERIFY_MAILS_PER_EMAIL, user.email))
+
+
+def sign_in_mail_attempts(email: str, address: str) -> tuple[Attempt, ...]:
+    """Return what asking for a sign-in mail counts as; the same whether anyone has that address."""
+    return (
+        Attempt(SIGN_INS_PER_NETWORK, network_of(address)),
+        Attempt(SIGN_IN_MAILS_PER_MINUTE, _subject_of(email)),
+        Attempt(SIGN_IN_MAILS_PER_HOUR, _subject_of(email)),
+    )
+
+
+def network_of(address: str) -> str:
+    """Return what one person has of addresses: one of IPv4, but 2**64 of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return str(parsed)
+    return str(ipaddress.ip_network(f"{parsed}/64", strict=False))
+
+
+def too_many(attempt: Attempt, count: AttemptCount, now: datetime) -> TooManyAttempts:
+    """Say which limit was reached and when it frees."""
+    limit = attempt.limit
+    seconds = count.seconds_left(limit, now)
+    minutes = int(limit.window.total_seconds()) // 60
+    return TooManyAttempts(
+        f"At most {limit.attempts_max} {limit.counts} {'is' if limit.attempts_max == 1 else 'are'} allowed "
+        f"within {'a minute' if minutes == 1 else f'{minutes} minutes'}. "
+        f"Try again in {f'{seconds} seconds' if seconds < 120 else f'{-(-seconds // 60)} minutes'}.",
+        retry_after_seconds=seconds,
+        members={
+            "limit": limit.name,
+            "limit_value": limit.attempts_max,
+            "resets_at": (count.window_start + limit.window).isoformat(),
+        },
+    )
+
+
+def _subject_of(email: str) -> str:
+    return normal_email(email)[:EMAIL_LENGTH_MAX]

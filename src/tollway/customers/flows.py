@@ -1,0 +1,128 @@
+"""Verbs that need more than one transaction: attempts that count whatever follows, passwords hashed outside."""
+
+from tollway.audit import operations as audit
+from tollway.customers import operations, store
+from tollway.customers.attempts import (
+    Attempt,
+    sign_in_attempts,
+    sign_in_mail_attempts,
+    sign_up_attempts,
+    verify_mail_attempts,
+)
+from tollway.customers.entities import (
+    PASSWORD_LENGTH_MAX,
+    AddressNotVerified,
+    PasswordNotAccepted,
+    SessionCaller,
+    SignInAgain,
+    User,
+    Visit,
+    normal_email,
+    password_fault,
+)
+from tollway.customers.passwords import Passwords
+from tollway.kit.db import Database
+from tollway.kit.problems import FieldError
+
+__all__ = [
+    "Passwords",
+    "check_password",
+    "count_sign_in",
+    "count_sign_in_mail",
+    "count_sign_up",
+    "count_verify_mail",
+    "set_password",
+]
+
+
+async def count_sign_up(database: Database, email: str, visit: Visit) -> None:
+    """Count a sign-up, and the mail that it sends. Raises: TooManyAttempts."""
+    await _count(database, sign_up_attempts(email, visit.address), visit)
+
+
+async def count_sign_in(database: Database, email: str, visit: Visit) -> None:
+    """Count an attempt to sign in, before it is looked at. Raises: TooManyAttempts."""
+    await _count(database, sign_in_attempts(email, visit.address), visit)
+
+
+async def count_verify_mail(database: Database, user: User, visit: Visit) -> None:
+    """Count one more mail that verifies an address. Raises: TooManyAttempts."""
+    await _count(database, verify_mail_attempts(user), visit)
+
+
+async def count_sign_in_mail(database: Database, email: str, visit: Visit) -> None:
+    """Count a wish for a sign-in mail, alike for every address. Raises: TooManyAttempts."""
+    await _count(database, sign_in_mail_attempts(email, visit.address), visit)
+
+
+async def _count(database: Database, attempts: tuple[Attempt, ...], visit: Visit) -> None:
+    """Count in a transaction of its own, so that what is refused afterwards still counted."""
+    async with database.transaction() as tx:
+        refusal = await operations.count_attempts(tx, attempts, visit.now)
+    if refusal is not None:
+        raise refusal
+
+
+async def check_password(database: Database, passwords: Passwords, email: str, password: str) -> User | None:
+    """Return the user whom address and password belong to, or None; never which of them was wrong.
+
+    Takes as long for an unknown address: a password is hashed either way.
+    Raises: Unavailable where too many sign in at once.
+    """
+    async with database.transaction() as tx:
+        user = await store.find_verified_user(tx, normal_email(email))
+        password_hash = await store.find_password_hash(tx, user.id) if user else None
+    if len(password) > PASSWORD_LENGTH_MAX:
+        password, password_hash = "", None
+    return user if await passwords.matches(password, password_hash) else None
+
+
+async def set_password(
+    database: Database,
+    passwords: Passwords,
+    caller: SessionCaller,
+    password: str,
+    visit: Visit,
+    *,
+    current_password: str = "",
+) -> None:
+    """Set or replace a password, and sign the user out in every other browser.
+
+    Args:
+        current_password: needed where there is one already, unless the session is fresh (whoever forgot
+            the password signs in by mail and sets a new one).
+
+    Raises: AddressNotVerified, PasswordNotAccepted (/password), SignInAgain, Unavailable.
+    Writes: users, user_sessions, audit_entries.
+    """
+    user = caller.user
+    if not user.verified:
+        raise AddressNotVerified(
+            "A password can be set once your address is verified. Enter the code we mailed."
+        )
+    if fault := password_fault(password, user.email, caller.customer.company_name if caller.customer else ""):
+        raise PasswordNotAccepted(fault, errors=(FieldError("/password", fault),))
+    async with database.transaction() as tx:
+        present_hash = await store.find_password_hash(tx, user.id)
+    if (
+        present_hash is not None
+        and not caller.session.is_fresh(visit.now)
+        and not await passwords.matches(current_password[:PASSWORD_LENGTH_MAX], present_hash)
+    ):
+        raise SignInAgain(
+            "The current password is not right. If you forgot it, sign in by mail and set a new one then.",
+            errors=(FieldError("/current_password", "This is not your current password."),),
+        )
+    password_hash = await passwords.hash(password)
+    async with database.transaction() as tx:
+        await store.update_password_hash(tx, user.id, password_hash, visit.now)
+        await operations.end_other_sessions(tx, user.id, visit.now, kept_session_id=caller.session.id)
+        await audit.record_entry(
+            tx,
+            action="user.password_set",
+            customer_id=caller.customer.id if caller.customer else None,
+            actor=f"user:{user.public_id}",
+            subject=user.public_id,
+            address=visit.address,
+            now=visit.now,
+        )

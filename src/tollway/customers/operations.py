@@ -1,0 +1,328 @@
+"""Make users and customers, prove addresses, open and end sessions."""
+
+import ipaddress
+import secrets
+from datetime import datetime, timedelta
+
+from psycopg.errors import UniqueViolation
+
+from tollway.audit import operations as audit
+from tollway.customers import store
+from tollway.customers.attempts import (
+    VERIFY_MAILS_PER_USER,
+    Attempt,
+    too_many,
+)
+from tollway.customers.challenges import CodeTrial, CodeVerdict, EmailChallenge, hash_of_code, normal_code
+from tollway.customers.entities import (
+    CODE_ATTEMPTS_MAX,
+    CODE_LENGTH,
+    SESSION_DAYS,
+    USER_AGENT_LENGTH_MAX,
+    AddressTaken,
+    ChallengePurpose,
+    Customer,
+    IssuedChallenge,
+    LinkExpired,
+    LinkUnknown,
+    LinkUsed,
+    SessionCaller,
+    SignUp,
+    TooManyAttempts,
+    User,
+    UserType,
+    Visit,
+    email_fault,
+    normal_email,
+)
+from tollway.kit.crypto import sha256
+from tollway.kit.db import Transaction
+from tollway.kit.ids import new_id
+from tollway.kit.problems import FieldError, Invalid, NotFound
+
+# Links and session secrets: 256 bits, so an unkeyed fast hash of them can be stored.
+SECRET_BYTES = 32
+SECRET_LENGTH_MAX = 100
+SEEN_AGAIN_SECONDS = 60
+
+SESSIONS_KEPT_DAYS = 30
+# Long enough that an old link is told apart from one that never was.
+CHALLENGES_KEPT_DAYS = 30
+ATTEMPTS_KEPT_DAYS = 1
+
+
+# Users and customers ------------------------------------------------------------------------------
+
+
+async def create_user_and_customer(
+    tx: Transaction, email: str, company: str, use_case: str, now: datetime
+) -> tuple[User, Customer]:
+    """Make a user whose address is not proven yet, and the customer that pays and owns (X4).
+
+    Raises: Invalid with pointers /email, /company, /use_case. Writes: users, api_customers.
+    """
+    sign_up = SignUp.checked(email, company, use_case)
+    user = await store.insert_user(
+        tx,
+        new_id("usr"),
+        sign_up.email,
+        UserType.API_CUSTOMER,
+        api_enabled=True,
+        verified_at=None,
+        now=now,
+    )
+    customer = await store.insert_customer(
+        tx, new_id("cus"), user.id, sign_up.company, sign_up.email, sign_up.use_case.value, now
+    )
+    return user, customer
+
+
+async def create_administrator(tx: Transaction, email: str, user_type: UserType, now: datetime) -> User:
+    """Make a user who administers and is no customer; only the command line calls this.
+
+    Raises: Invalid, and AddressTaken where a verified user has the address. Writes: users, audit_entries.
+    """
+    assert user_type.administers, user_type
+    email = normal_email(email)
+    if fault := email_fault(email):
+        raise Invalid(fault, errors=(FieldError("/email", fault),))
+    try:
+        user = await store.insert_user(
+            tx, new_id("usr"), email, user_type, api_enabled=True, verified_at=now, now=now
+        )
+    except UniqueViolation as failure:
+        raise AddressTaken(f"{email} already belongs to a user who verified it.") from failure
+    await audit.record_entry(
+        tx,
+        action="user.made_administrator",
+        customer_id=None,
+        actor="system:command_line",
+        subject=user.public_id,
+        address=None,
+        now=now,
+        details={"user_type": user_type.value},
+    )
+    return user
+
+
+async def get_user(tx: Transaction, user_id: int) -> User:
+    """Return a user; raises NotFound."""
+    user = await store.find_user(tx, user_id)
+    if user is None:
+        raise NotFound("There is no such user.")
+    return user
+
+
+async def find_verified_user(tx: Transaction, email: str) -> User | None:
+    """Return the one user whom an address is proven to belong to."""
+    return await store.find_verified_user(tx, normal_email(email))
+
+
+async def get_customer(tx: Transaction, customer_id: int) -> Customer:
+    """Return a customer; raises NotFound."""
+    customer = await store.find_customer(tx, customer_id)
+    if customer is None:
+        raise NotFound("There is no such customer.")
+    return customer
+
+
+async def find_customer_of(tx: Transaction, user_id: int) -> Customer | None:
+    """Return the customer of a user; an administrator may have none."""
+    return await store.find_customer_of(tx, user_id)
+
+
+async def mark_verified(tx: Transaction, user_id: int, now: datetime) -> tuple[User, bool]:
+    """Record that an address is its user's; return the user, and whether this call changed it.
+
+    Raises: AddressTaken where another user proved the same address first. Writes: users, email_challenges.
+    """
+    user = await store.lock_user(tx, user_id)
+    if user is None:
+        raise NotFound("There is no such user.")
+    if user.verified:
+        return user, False
+    try:
+        user = await store.update_to_verified(tx, user_id, now)
+    except UniqueViolation as failure:
+        raise AddressTaken(
+            "This address already has a customer. Sign in with it instead; what you made here is not lost "
+            "to you until this browser signs out."
+        ) from failure
+    await store.update_challenges_used(tx, user_id, ChallengePurpose.VERIFY, now)
+    return user, True
+
+
+# Links and codes ----------------------------------------------------------------------------------
+
+
+async def issue_challenge(
+    tx: Transaction, code_key: bytes, user_id: int, purpose: ChallengePurpose, now: datetime
+) -> IssuedChallenge:
+    """Make a link and a code for a mail. Only the newest code of a user works. Writes: email_challenges.
+
+    Args:
+        code_key: 32 bytes that the codes' hashes are keyed with.
+    """
+    issued = IssuedChallenge(
+        public_id=new_id("chl"),
+        link_token=secrets.token_urlsafe(SECRET_BYTES),
+        code=f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}}",
+    )
+    await store.insert_challenge(
+        tx,
+        issued.public_id,
+        user_id,
+        purpose,
+        sha256(issued.link_token),
+        hash_of_code(code_key, issued.public_id, issued.code),
+        CODE_ATTEMPTS_MAX,
+        now + purpose.link_lifetime,
+        now,
+    )
+    return issued
+
+
+async def try_code(
+    tx: Transaction, code_key: bytes, user_id: int, purpose: ChallengePurpose, code: str, now: datetime
+) -> CodeTrial:
+    """Try a code; a right one is spent. The caller commits whatever the verdict, or guesses would not count.
+
+    INVARIANT: no challenge bears more than CODE_ATTEMPTS_MAX guesses, however many arrive at once
+    (tests/customers/test_operations.py::test_guesses_at_the_same_time_are_counted_one_by_one).
+    """
+    challenge = await store.lock_newest_challenge(tx, user_id, purpose)
+    if challenge is None or challenge.used_at is not None or challenge.code_expired(now):
+        return CodeTrial(CodeVerdict.EXPIRED)
+    if challenge.attempts_left == 0:
+        return CodeTrial(CodeVerdict.USED_UP)
+    if challenge.code_matches(code_key, normal_code(code)):
+        await store.update_challenges_used(tx, user_id, purpose, now)
+        return CodeTrial(CodeVerdict.RIGHT)
+    left = challenge.attempts_left - 1
+    await store.update_attempts_left(tx, challenge.id, left)
+    return CodeTrial(CodeVerdict.WRONG, left) if left else CodeTrial(CodeVerdict.USED_UP)
+
+
+async def get_link(tx: Transaction, link_token: str, purpose: ChallengePurpose) -> EmailChallenge:
+    """Return what a mailed link stands for, held until the transaction ends; raises LinkUnknown."""
+    challenge = await store.lock_challenge_of_link(tx, sha256(link_token[:SECRET_LENGTH_MAX]), purpose)
+    if challenge is None:
+        raise LinkUnknown(
+            "We have no such link: part of it may be missing, or it is older than a month. "
+            "Copy it whole from the mail, or ask for a new one."
+        )
+    return challenge
+
+
+async def use_link(tx: Transaction, challenge: EmailChallenge, now: datetime) -> None:
+    """Spend a link. Raises: LinkUsed, LinkExpired. Writes: email_challenges."""
+    if challenge.used_at is not None:
+        raise LinkUsed("This link was used before, and each works once. Ask for a new one.")
+    if challenge.link_expired(now):
+        raise LinkExpired("This link is too old to work. Ask for a new one.")
+    await store.update_challenges_used(tx, challenge.user_id, challenge.purpose, now)
+
+
+# Attempts -----------------------------------------------------------------------------------------
+
+
+async def count_attempts(
+    tx: Transaction, attempts: tuple[Attempt, ...], now: datetime
+) -> TooManyAttempts | None:
+    """Count something that strangers may try; return what to tell them where it is too often.
+
+    Stops at the first limit that is reached: whoever is refused by one uses up none of the others.
+    The caller commits before anything else can fail (`flows.count_attempts` does). Writes: attempt_counts.
+    """
+    for attempt in attempts:
+        limit = attempt.limit
+        count = await store.add_attempt(tx, attempt.key, limit.attempts_max, now - limit.window, now)
+        if count.attempts > limit.attempts_max:
+            return too_many(attempt, count, now)
+    return None
+
+
+async def seconds_until_verify_mail(tx: Transaction, user: User, now: datetime) -> int:
+    """Say how long a user waits before another verification mail may be asked for; 0 for not at all."""
+    limit = VERIFY_MAILS_PER_USER
+    count = await store.find_attempt_count(tx, Attempt(limit, user.public_id).key, now - limit.window)
+    return 0 if count is None or count.attempts < limit.attempts_max else count.seconds_left(limit, now)
+
+
+# Sessions -----------------------------------------------------------------------------------------
+
+
+async def create_session(tx: Transaction, user_id: int, visit: Visit) -> str:
+    """Sign a browser in and return the secret of its cookie, of which only a hash is kept.
+
+    Writes: user_sessions, users.
+    """
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    shortened = Visit(visit.address, visit.user_agent[:USER_AGENT_LENGTH_MAX], visit.now)
+    await store.insert_session(
+        tx,
+        user_id,
+        sha256(secret),
+        visit.now + timedelta(days=SESSION_DAYS),
+        shortened,
+        _inet(visit.address),
+    )
+    await store.update_signed_in(tx, user_id, visit.now)
+    return secret
+
+
+async def find_session_caller(tx: Transaction, secret: str, now: datetime) -> SessionCaller | None:
+    """Return who a session cookie belongs to, or None where it ended, ran out or never was.
+
+    Writes: user_sessions, at most once a minute.
+    """
+    session = await store.find_session(tx, sha256(secret[:SECRET_LENGTH_MAX]), now)
+    if session is None:
+        return None
+    if now - session.last_seen_at >= timedelta(seconds=SEEN_AGAIN_SECONDS):
+        await store.update_session_seen(tx, session.id, now)
+    user = await store.find_user(tx, session.user_id)
+    assert user is not None, "sessions go with their user"
+    return SessionCaller(user, await store.find_customer_of(tx, user.id), session)
+
+
+async def end_session(tx: Transaction, session_id: int, now: datetime) -> None:
+    """Sign one browser out; ending it twice changes nothing."""
+    await store.update_session_ended(tx, session_id, now)
+
+
+async def end_other_sessions(
+    tx: Transaction, user_id: int, now: datetime, *, kept_session_id: int | None = None
+) -> int:
+    """Sign a user out everywhere, except in one browser where it is given; return how many ended."""
+    return await store.update_sessions_ended(tx, user_id, kept_session_id, now)
+
+
+# Retention ----------------------------------------------------------------------------------------
+
+
+async def delete_ended(tx: Transaction, now: datetime) -> int:
+    """Delete sessions, challenges and counts that can mean nothing any more; return how many rows went."""
+    return (
+        await store.delete_sessions(tx, now - timedelta(days=SESSIONS_KEPT_DAYS))
+        + await store.delete_challenges(tx, now - timedelta(days=CHALLENGES_KEPT_DAYS))
+        + await store.delete_attempt_counts(tx, now - timedelta(days=ATTEMPTS_KEPT_DAYS))
+    )
+
+
+async def list_unverified_customers(tx: Transaction, created_before: datetime, limit: int) -> list[Customer]:
+    """List the oldest customers whose user never proved the address."""
+    return await store.list_unverified_customers(tx, created_before, limit)
+
+
+async def delete_customer(tx: Transaction, customer: Customer) -> None:
+    """Delete a customer and its user; everything else that is theirs must be gone already."""
+    await store.delete_customer(tx, customer.id, customer.user_id)
+
+
+def _inet(address: str) -> str | None:
+    """Return an address fit for a column of type inet; a socket's name is none."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
