@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pgqueuer import PgQueuer
@@ -52,6 +52,30 @@ async def enqueue_jobs(
         await Queries.from_psycopg_connection(tx.connection).enqueue(
             [name] * len(payloads), bodies, [priority] * len(payloads), [timedelta(0)] * len(payloads)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """How the queue stands; `oldest_due_seconds` is how long the job that is due longest has waited."""
+
+    waiting_count: int
+    failed_count: int
+    oldest_due_seconds: int
+
+
+async def get_queue_state(tx: Transaction, now: datetime) -> QueueState:
+    """Say how many jobs wait and failed, and whether anybody takes them."""
+    return await tx.get_one(
+        QueueState,
+        """
+        SELECT count(*) FILTER (WHERE status = 'queued') AS waiting_count,
+            count(*) FILTER (WHERE status = 'failed') AS failed_count,
+            COALESCE(extract(epoch FROM %(now)s - min(execute_after) FILTER (
+                WHERE status = 'queued' AND execute_after <= %(now)s)), 0)::int AS oldest_due_seconds
+        FROM pgqueuer
+        """,
+        {"now": now},
+    )
 
 
 @dataclass(slots=True)
