@@ -250,10 +250,14 @@ CREATE TABLE models (
     -- What the customer marked: [{cell, name, distribution}] and [cell].
     inputs jsonb NOT NULL DEFAULT '[]',
     outputs jsonb NOT NULL DEFAULT '[]',
+    -- The cells that the page for marking them shows.
+    preview jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
-    expiry_told_at timestamptz
+    expiry_told_at timestamptz,
+    -- The row outlives the workbook for a while, so that the reason can be told.
+    workbook_deleted_at timestamptz
 );
 CREATE INDEX models_by_customer ON models (customer_id, mode, id);
 CREATE INDEX models_by_expiry ON models (expires_at);
@@ -276,13 +280,19 @@ CREATE TABLE runs (
     -- Which quota paid, so that a run that fails by our fault gives its request back to the same one.
     quota_id bigint REFERENCES usage_quotas,
     engine_version text NOT NULL,
-    bin_edges jsonb,
+    bin_edges jsonb NOT NULL,
+    seconds_per_iteration double precision NOT NULL CHECK (seconds_per_iteration > 0),
+    -- What the shards that are done saw, added up output by output; `results` are made of the samples.
+    live jsonb NOT NULL DEFAULT '[]',
     results jsonb,
     failure jsonb,
     created_at timestamptz NOT NULL,
     started_at timestamptz,
     finished_at timestamptz,
-    expires_at timestamptz NOT NULL
+    summarized_at timestamptz,
+    expires_at timestamptz NOT NULL,
+    expiry_told_at timestamptz,
+    results_deleted_at timestamptz
 );
 CREATE INDEX runs_by_customer ON runs (customer_id, mode, id);
 CREATE INDEX runs_by_model ON runs (model_id, id);
@@ -298,7 +308,6 @@ CREATE TABLE run_shards (
     status text NOT NULL CHECK (status IN ('waiting', 'claimed', 'done')),
     claimed_until timestamptz,
     attempt_count integer NOT NULL DEFAULT 0,
-    live_summary jsonb,
     result_blob text,
     finished_at timestamptz,
     PRIMARY KEY (run_id, shard_index)

@@ -78,6 +78,14 @@ async def get_queue_state(tx: Transaction, now: datetime) -> QueueState:
     )
 
 
+async def count_waiting_jobs(tx: Transaction, name: str) -> int:
+    """Count the jobs of one name that no worker has taken yet."""
+    found = await tx.find_value(
+        "SELECT count(*) FROM pgqueuer WHERE entrypoint = %(name)s AND status = 'queued'", {"name": name}
+    )
+    return int(found)
+
+
 @dataclass(slots=True)
 class JobRegistry:
     """The jobs a worker can run: one runner for each name, with how many of it may run at once."""

@@ -1,0 +1,465 @@
+"""Models, runs and their parts; the rules about them that need no database."""
+
+import enum
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from tollway.customers.entities import Mode
+from tollway.kit.problems import (
+    Conflict,
+    FieldError,
+    Invalid,
+    NotFound,
+    Problem,
+    TooMany,
+    Unavailable,
+    WrongType,
+)
+
+# Which arithmetic made a result: raised when the same run would give other bits.
+ENGINE_VERSION = "1"
+PRODUCT = "montecarlo"
+
+ITERATIONS_MIN = 1_000
+ITERATIONS_MAX = 100_000_000
+SEED_MAX = 2**63 - 1
+
+
+class RunStatus(enum.StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be computed."""
+        return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class InputMark:
+    """A cell whose number is drawn: as the customer wrote it, and the distribution as JSON."""
+
+    cell: str
+    distribution: dict[str, Any]
+    name: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is stored and shown."""
+        return {"cell": self.cell, "name": self.name, "distribution": self.distribution}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "InputMark":
+        """Read back what `as_json` wrote; further members are left out."""
+        return cls(stored["cell"], stored["distribution"], stored.get("name"))
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What the child process found in a workbook, as JSON-shaped plain values.
+
+    `facts` has functions, variables_detected, outputs_detected, sheets and agreement; `preview` has the
+    cells that a page shows.
+    """
+
+    formulas_count: int
+    facts: dict[str, Any]
+    preview: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What the child process made of a run's request: cells qualified, and one measured block.
+
+    Each input is {cell, reference, name, distribution}, each output {cell, reference, name}: `cell` with
+    its sheet, `reference` as the customer wrote it. `bin_edges` holds 51 numbers for each output, for the
+    live histogram. `seconds_per_iteration` was measured on one core.
+    """
+
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+    bin_edges: list[list[float]]
+    seconds_per_iteration: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """What a customer asks for; inputs and outputs that are None are those that the model has marked."""
+
+    model_id: str
+    iterations: int
+    inputs: list[InputMark] | None
+    outputs: list[str] | None
+    confidence_levels: list[float]
+    seed: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what tells two orders apart."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWorkbook:
+    """An uploaded file that was inspected and stored, waiting for its model's row."""
+
+    public_id: str
+    filename: str
+    blob: str
+    byte_count: int
+    sha256: bytes
+    inspected: Inspected
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A validated workbook with its marked inputs and outputs."""
+
+    id: int
+    public_id: str
+    customer_id: int
+    mode: Mode
+    name: str
+    description: str
+    tags: list[str]
+    filename: str
+    workbook_blob: str
+    workbook_bytes: int
+    workbook_sha256: bytes
+    formulas_count: int
+    inspection: dict[str, Any]
+    inputs: list[dict[str, Any]]
+    outputs: list[str]
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    workbook_deleted_at: datetime | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mode", Mode(self.mode))
+
+    @property
+    def input_marks(self) -> list[InputMark]:
+        """The cells marked as inputs."""
+        return [InputMark.from_json(one) for one in self.inputs]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a model."""
+
+    id: int
+    public_id: str
+    customer_id: int
+    model_id: int
+    model_public_id: str
+    mode: Mode
+    api_key_id: int | None
+    status: RunStatus
+    seed: int
+    iterations: int
+    iterations_completed: int
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+    confidence_levels: list[float]
+    credits_consumed: int
+    quota_id: int | None
+    engine_version: str
+    bin_edges: list[list[float]]
+    seconds_per_iteration: float
+    live: list[dict[str, Any]]
+    results: list[dict[str, Any]] | None
+    failure: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    summarized_at: datetime | None
+    expires_at: datetime
+    results_deleted_at: datetime | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mode", Mode(self.mode))
+        object.__setattr__(self, "status", RunStatus(self.status))
+
+    @property
+    def readable(self) -> bool:
+        """Whether its results can be read: it ended, not by a failure, and the summary is made."""
+        return self.summarized_at is not None and self.results_deleted_at is None
+
+    def execution_seconds(self, now: datetime) -> float:
+        """Return how long it has been computed, until its end or until `now`."""
+        if self.started_at is None:
+            return 0.0
+        return max(0.0, ((self.finished_at or now) - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where one shard begins and how long it is."""
+
+    first_iteration: int
+    iteration_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedShard:
+    """A shard that a worker holds until its lease runs out; `attempt_count` names the claim."""
+
+    run_id: int
+    shard_index: int
+    first_iteration: int
+    iteration_count: int
+    attempt_count: int
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """Something whose kept time ends or ended, with whom to tell."""
+
+    id: int
+    public_id: str
+    customer_id: int
+    label: str
+    expires_at: datetime
+
+
+def credits_of(iterations: int, file_bytes: int, formulas_count: int) -> int:
+    """Count the credits that a run is reported with; they are shown, never deducted (X23).
+
+    Source: the additive rule of the earlier system, spec/shapes.md 3.1.
+    """
+    megabytes = file_bytes / 1_000_000
+    return max(1, iterations // 1_000) + int(0.1 * megabytes) + max(1, formulas_count // 100)
+
+
+# --- Problems ------------------------------------------------------------------------------------------
+
+
+class ModelNotFound(NotFound):
+    """No such model among the caller's, in the mode of the API key."""
+
+    code = "model-not-found"
+    title = "There is no such model"
+
+
+class WorkbookDeleted(NotFound):
+    """The model's workbook was deleted when its time was over."""
+
+    code = "workbook-deleted"
+    title = "The workbook was deleted when its time was over"
+
+
+class RunNotFound(NotFound):
+    """No such run among the caller's, in the mode of the API key."""
+
+    code = "run-not-found"
+    title = "There is no such run"
+
+
+class ResultsDeleted(NotFound):
+    """The results were deleted when their time was over."""
+
+    code = "results-deleted"
+    title = "The results were deleted when their time was over"
+
+
+class BadUpload(Invalid):
+    """An upload without a file, with several, or with an empty one."""
+
+    code = "bad-upload"
+    title = "The upload holds no usable file"
+
+
+class UnsupportedFileType(WrongType):
+    """The file's name does not end in .xlsx or .xlsm."""
+
+    code = "unsupported-file-type"
+    title = "Only .xlsx and .xlsm workbooks are accepted"
+
+
+class NotAWorkbook(Invalid):
+    """The content is not a workbook that can be read."""
+
+    code = "not-a-workbook"
+    title = "The file is not a workbook that can be read"
+
+
+class WorkbookTooLarge(Invalid):
+    """The workbook unpacks to more, or holds more cells or formulas, than is allowed."""
+
+    code = "workbook-too-large"
+    title = "The workbook holds too much"
+
+
+class TooComplex(Invalid):
+    """The workbook needed more memory or time than reading one may take."""
+
+    code = "too-complex"
+    title = "The workbook is too complex"
+
+
+class UnsupportedFunction(Invalid):
+    """Formulas use functions that are not computed yet; nothing is computed from them."""
+
+    code = "unsupported-function"
+    title = "The workbook uses a function that is not supported"
+
+
+class UnreadableFormula(Invalid):
+    """A formula does not follow Excel's grammar."""
+
+    code = "unreadable-formula"
+    title = "A formula cannot be read"
+
+
+class CircularReference(Invalid):
+    """Cells need each other's value."""
+
+    code = "circular-reference"
+    title = "The workbook has a circular reference"
+
+
+class TooManyReferences(Invalid):
+    """Formulas read more cells than one calculation may."""
+
+    code = "too-many-references"
+    title = "Formulas read too many cells"
+
+
+class BadInputCell(Invalid):
+    """A cell named as an input cannot be one."""
+
+    code = "bad-input-cell"
+    title = "That cell cannot be an input"
+
+
+class BadOutputCell(Invalid):
+    """A cell named as an output cannot be one."""
+
+    code = "bad-output-cell"
+    title = "That cell cannot be an output"
+
+
+class OutputIndependent(Invalid):
+    """An output would be the same number in every iteration."""
+
+    code = "output-does-not-depend-on-inputs"
+    title = "That output does not depend on any input"
+
+
+class BadDistribution(Invalid):
+    """A distribution's parameters are missing or contradict each other."""
+
+    code = "bad-distribution"
+    title = "That distribution cannot be drawn from"
+
+
+class NothingMarked(Invalid):
+    """A run names no inputs or outputs, and its model has none marked."""
+
+    code = "nothing-marked"
+    title = "Inputs or outputs are missing"
+
+
+class IterationsOverPlan(Invalid):
+    """More iterations than the plan allows."""
+
+    code = "iterations-over-plan"
+    title = "The plan does not include so many iterations"
+
+
+class WebhookUrlNotSupported(Invalid):
+    """`webhook_url` was given, and nothing would be sent to it."""
+
+    code = "webhook-url-not-supported"
+    title = "webhook_url is not supported yet"
+
+
+class RunsAtOnce(TooMany):
+    """As many runs are under way as the plan allows at once."""
+
+    code = "runs-at-once"
+    title = "Too many runs at once"
+
+
+class StreamsAtOnce(TooMany):
+    """As many event streams are open as one customer may have."""
+
+    code = "streams-at-once"
+    title = "Too many event streams at once"
+
+
+class InspectionBusy(Unavailable):
+    """More workbooks wait to be read than can be read soon."""
+
+    code = "inspection-busy"
+    title = "Too many workbooks are being read"
+
+
+class RunNotFinished(Conflict):
+    """Results were asked for before there are any."""
+
+    code = "run-not-finished"
+    title = "The run is not finished"
+
+
+class RunFailed(Conflict):
+    """Results were asked for of a run that failed."""
+
+    code = "run-failed"
+    title = "The run failed"
+
+
+class RunIsOver(Conflict):
+    """A cancellation came after the end."""
+
+    code = "run-is-over"
+    title = "The run is already over"
+
+
+class ModelHasRuns(Conflict):
+    """A model with runs is deleted only together with them, and only when that is asked for."""
+
+    code = "model-has-runs"
+    title = "The model has runs"
+
+
+# The engine's refusals by their code, as what a caller gets.
+REFUSALS: dict[str, type[Problem]] = {
+    leaf.code: leaf
+    for leaf in (
+        NotAWorkbook,
+        WorkbookTooLarge,
+        UnsupportedFunction,
+        UnreadableFormula,
+        CircularReference,
+        TooManyReferences,
+        BadInputCell,
+        BadOutputCell,
+        OutputIndependent,
+        BadDistribution,
+        TooComplex,
+    )
+}
+CELLS_NAMED_MAX = 50
+
+
+def refusal(
+    code: str,
+    message: str,
+    *,
+    cells: list[str] | None = None,
+    pointer: str | None = None,
+    members: dict[str, Any] | None = None,
+) -> Problem:
+    """Turn a refusal of the engine into the Problem that a caller gets; the first 50 cells are named."""
+    extra = dict(members or {})
+    if cells:
+        extra["cells"] = cells[:CELLS_NAMED_MAX]
+    errors = (FieldError(pointer, message),) if pointer else ()
+    return REFUSALS.get(code, Invalid)(message, errors=errors, members=extra)

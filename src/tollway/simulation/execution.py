@@ -1,0 +1,183 @@
+"""The worker processes that compute: a shard of a run, or the summary of one that is done.
+
+Plain data in and out, so that nothing but arithmetic happens there. A process that dies is replaced.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any, TypeVar
+
+# Address space of one process; a run that passed the inspection stays far below it.
+MEMORY_BYTES_MAX = 8_000_000_000
+PROGRAMS_KEPT = 8
+# What is read here was read before, within its plan's limits; these only bound a mistake of ours.
+FILE_BYTES_MAX = 500_000_000
+UNPACKED_BYTES_MAX = 10_000_000_000
+
+Answer = TypeVar("Answer")
+
+
+class WorkerDied(Exception):
+    """A process died while it computed; what it computed can be computed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramKey:
+    """Names a program: which workbook, with which inputs and outputs. Each process keeps a few."""
+
+    workbook: Path
+    sha256: bytes
+    # JSON objects as texts, so that they can be a cache's key: (cell, name, distribution).
+    inputs: tuple[tuple[str, str | None, str], ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """One shard to compute."""
+
+    program: ProgramKey
+    seed: int
+    first_iteration: int
+    iteration_count: int
+    bin_edges: list[list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardAnswer:
+    """A shard's samples as a file, and what it tells about the run while that is under way."""
+
+    content: bytes
+    live: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryTask:
+    """The shards of a run, as files in the order of their iterations."""
+
+    program: ProgramKey
+    shards: list[Path]
+    confidence_levels: list[float]
+
+
+class WorkerProcesses:
+    """A fixed number of processes, started when the first task comes."""
+
+    def __init__(self, process_count: int) -> None:
+        self.process_count = process_count or os.cpu_count() or 1
+        self._executor: ProcessPoolExecutor | None = None
+
+    async def compute(self, task: ShardTask) -> ShardAnswer:
+        """Compute a shard. Raises: WorkerDied, or what the engine raised."""
+        return await self._run(compute_shard, task)
+
+    async def summarize(self, task: SummaryTask) -> list[dict[str, Any]]:
+        """Compute the results of a run from its shards, one for each output. Raises: WorkerDied."""
+        return await self._run(summarize_shards, task)
+
+    def close(self) -> None:
+        """End every process, at once."""
+        if self._executor is not None:
+            processes = list((self._executor._processes or {}).values())  # noqa: SLF001 - no public way to end them at once
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.join()
+            self._executor = None
+
+    async def _run(self, function: Callable[[Any], Answer], task: Any) -> Answer:
+        executor = self._executor or self._start()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(executor, function, task)
+        except BrokenProcessPool as failure:
+            # One dead process breaks its whole pool; whoever notices first puts a new one in its place.
+            if self._executor is executor:
+                self._executor = None
+                executor.shutdown(wait=False)
+            raise WorkerDied("a worker process died") from failure
+
+    def _start(self) -> ProcessPoolExecutor:
+        self._executor = ProcessPoolExecutor(
+            self.process_count,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_prepare_process,
+        )
+        return self._executor
+
+
+def _prepare_process() -> None:
+    """Leave Ctrl-C to the parent, die with it, and bound the memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker process has a parent"
+
+    def die_with_parent() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    # Killed with -9 the parent cannot say goodbye, and its workers would wait for tasks for ever.
+    threading.Thread(target=die_with_parent, daemon=True).start()
+
+
+# --- inside a worker process ---------------------------------------------------------------------------
+
+
+def compute_shard(task: ShardTask) -> ShardAnswer:
+    """Compute one shard."""
+    import numpy as np
+
+    from tollway.engine import run_shard
+
+    result = run_shard(_program(task.program), task.seed, task.first_iteration, task.iteration_count)
+    live = []
+    for values, errors, edges in zip(result.values, result.errors, task.bin_edges, strict=True):
+        numbers = values[errors == 0]
+        inside = np.clip(numbers, edges[0], edges[-1])
+        mean = float(numbers.mean()) if numbers.size else 0.0
+        live.append(
+            {
+                "count": int(numbers.size),
+                "error_count": int(errors.size - numbers.size),
+                "mean": mean,
+                "squares": float(np.square(numbers - mean).sum()),
+                "frequencies": [int(one) for one in np.histogram(inside, bins=np.asarray(edges))[0]],
+            }
+        )
+    return ShardAnswer(content=result.to_bytes(), live=live)
+
+
+def summarize_shards(task: SummaryTask) -> list[dict[str, Any]]:
+    """Read the shards of a run and summarise each output."""
+    from tollway.engine import ShardResult, summarize
+
+    shards = [ShardResult.from_bytes(path.read_bytes()) for path in task.shards]
+    summaries = summarize(_program(task.program), shards, task.confidence_levels)
+    return [one.as_json() for one in summaries]
+
+
+@lru_cache(maxsize=PROGRAMS_KEPT)
+def _program(key: ProgramKey) -> Any:
+    import json
+
+    from tollway.engine import Input, ReadLimits, build_program, parse_distribution, read_workbook
+
+    limits = ReadLimits(file_bytes_max=FILE_BYTES_MAX, unpacked_bytes_max=UNPACKED_BYTES_MAX)
+    workbook = read_workbook(key.workbook, limits)
+    inputs = [
+        Input(cell, parse_distribution(json.loads(distribution)), name)
+        for cell, name, distribution in key.inputs
+    ]
+    return build_program(workbook, inputs, key.outputs)

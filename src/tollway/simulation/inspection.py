@@ -1,0 +1,198 @@
+"""Asks a child process about an uploaded workbook; the file is never parsed in the process that serves.
+
+The child has its own memory and CPU limits (`reading`), inherits no descriptor and no secret from the
+environment, and is killed when it takes too long or its caller goes away.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tollway.simulation.entities import (
+    Inspected,
+    InspectionBusy,
+    InputMark,
+    RunPlan,
+    TooComplex,
+    UnsupportedFunction,
+    refusal,
+)
+from tollway.simulation.reading import UNSUPPORTED_NAMED_MAX
+
+CHILDREN_MAX = 2
+WAITING_MAX = 20
+CHILD_SECONDS_MAX = 60.0
+# X22: a workbook may unpack to 20 times its plan's file size.
+UNPACKED_TIMES_MAX = 20
+# The child computes on one core, and sees nothing of our environment.
+CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+
+
+class Inspector:
+    """Starts children: two at once for each server process, the rest wait, and too many are turned away."""
+
+    def __init__(self, *, children_max: int = CHILDREN_MAX, seconds_max: float = CHILD_SECONDS_MAX) -> None:
+        self._children = asyncio.Semaphore(children_max)
+        self._seconds_max = seconds_max
+        self._waiting = 0
+
+    async def inspect(self, workbook: Path, file_bytes_max: int) -> Inspected:
+        """Say what a workbook holds.
+
+        Raises: the Problem that tells why it cannot be used; UnsupportedFunction names cells and functions.
+        """
+        answer = await self._ask("inspect", workbook, file_bytes_max, {})
+        found = answer["found"]
+        if found["unsupported"]:
+            raise _unsupported(found["unsupported"])
+        formulas_count = found.pop("formulas_count")
+        return Inspected(formulas_count=formulas_count, facts=found, preview=answer["preview"])
+
+    async def plan_run(
+        self,
+        workbook: Path,
+        file_bytes_max: int,
+        inputs: Sequence[InputMark],
+        outputs: Sequence[str],
+        seed: int,
+        *,
+        pointers: tuple[str, str],
+    ) -> RunPlan:
+        """Build what a run with these inputs and outputs would execute, and measure one block of it.
+
+        Args:
+            workbook: a local copy of the file.
+            file_bytes_max: of the plan; the unpacked size follows from it.
+            inputs: cells with their distributions; a cell without a sheet means the first visible one.
+            outputs: cells.
+            seed: of the run.
+            pointers: where inputs and outputs stand in the caller's request, for the Problem.
+
+        Raises: the Problem that names the cell or the field.
+        """
+        question = {"inputs": [one.as_json() for one in inputs], "outputs": list(outputs), "seed": seed}
+        answer = await self._ask(
+            "plan", workbook, file_bytes_max, question, where=(pointers, inputs, outputs)
+        )
+        return RunPlan(
+            inputs=[
+                {"cell": cell, "reference": one.cell, "name": one.name, "distribution": one.distribution}
+                for cell, one in zip(answer["inputs"], inputs, strict=True)
+            ],
+            outputs=[
+                {"cell": cell, "reference": reference, "name": name}
+                for cell, reference, name in zip(
+                    answer["outputs"], outputs, answer["output_names"], strict=True
+                )
+            ],
+            bin_edges=answer["bin_edges"],
+            seconds_per_iteration=answer["seconds_per_iteration"],
+        )
+
+    async def _ask(
+        self,
+        ask: str,
+        workbook: Path,
+        file_bytes_max: int,
+        question: dict[str, Any],
+        where: "_Where | None" = None,
+    ) -> dict[str, Any]:
+        if self._waiting >= WAITING_MAX:
+            raise InspectionBusy(
+                f"{WAITING_MAX} workbooks already wait to be read. Send yours again in a few seconds.",
+                retry_after_seconds=5,
+            )
+        self._waiting += 1
+        try:
+            async with self._children:
+                answer = await self._child(
+                    {
+                        "ask": ask,
+                        "path": str(workbook),
+                        "file_bytes_max": file_bytes_max,
+                        "unpacked_bytes_max": file_bytes_max * UNPACKED_TIMES_MAX,
+                    }
+                    | question
+                )
+        finally:
+            self._waiting -= 1
+        if "refused" in answer:
+            raise _refused(answer["refused"], where)
+        return answer
+
+    async def _child(self, question: dict[str, Any]) -> dict[str, Any]:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-m",
+            "tollway.simulation.reading",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=CHILD_ENVIRONMENT,
+            close_fds=True,
+        )
+        try:
+            async with asyncio.timeout(self._seconds_max):
+                answered, complained = await child.communicate(json.dumps(question).encode())
+        except TimeoutError as failure:
+            raise _too_complex(f"killed after {self._seconds_max:.0f} s") from failure
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        if child.returncode != 0:
+            last_words = complained.decode(errors="replace").strip().rpartition("\n")[2]
+            raise _too_complex(f"child ended with {child.returncode}: {last_words[:500]}")
+        found: dict[str, Any] = json.loads(answered)
+        return found
+
+
+_Where = tuple[tuple[str, str], Sequence[InputMark], Sequence[str]]
+
+
+def _too_complex(reason: str) -> TooComplex:
+    return TooComplex(
+        "Reading this workbook needs more memory or time than one workbook may take. "
+        "Remove sheets, rows and formats that the model does not need, save it again and upload it.",
+        log_message=f"workbook refused: {reason}",
+    )
+
+
+def _unsupported(unsupported: list[Any]) -> UnsupportedFunction:
+    named = [{"cell": cell, "function": function} for cell, function in unsupported[:UNSUPPORTED_NAMED_MAX]]
+    functions = sorted({one["function"] for one in named})
+    more = f" and {len(unsupported) - len(named):,} more" if len(unsupported) > len(named) else ""
+    first = ", ".join(one["cell"] for one in named[:3])
+    return UnsupportedFunction(
+        f"The workbook uses what is not computed yet: {', '.join(functions)} (first in {first}{more}). "
+        "Nothing is computed wrongly instead: replace these formulas and upload the workbook again.",
+        members={"cells": named, "cells_count": len(unsupported)},
+    )
+
+
+def _refused(refused: dict[str, Any], where: _Where | None) -> Exception:
+    if refused["code"] == TooComplex.code:
+        return _too_complex("memory or recursion limit")
+    pointer = None if where is None else _pointer(refused, where)
+    return refusal(refused["code"], refused["message"], cells=refused["cells"], pointer=pointer)
+
+
+def _pointer(refused: dict[str, Any], where: _Where) -> str | None:
+    """Find the part of the request that the engine's refusal is about."""
+    (inputs_pointer, outputs_pointer), inputs, outputs = where
+    bare = {cell.rpartition("!")[2].replace("$", "").upper() for cell in refused["cells"]}
+    if refused["code"] in ("bad-output-cell", "output-does-not-depend-on-inputs"):
+        for index, cell in enumerate(outputs):
+            if cell.rpartition("!")[2].replace("$", "").upper() in bare:
+                return f"{outputs_pointer}/{index}"
+        return outputs_pointer
+    if refused["code"] in ("bad-input-cell", "bad-distribution"):
+        for index, one in enumerate(inputs):
+            if one.cell.rpartition("!")[2].replace("$", "").upper() in bare:
+                return f"{inputs_pointer}/{index}/cell"
+        return inputs_pointer
+    return None

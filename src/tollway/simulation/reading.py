@@ -1,0 +1,181 @@
+"""The child process that reads uploaded workbooks: limits on itself first, then one question, one answer.
+
+Run as `python -m tollway.simulation.reading` with a JSON question on standard input; the answer is JSON on
+standard output. Whatever a hostile file does here dies with this process.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+# Address space, not memory: libraries map more than they use.
+MEMORY_BYTES_MAX = 1_000_000_000
+CPU_SECONDS_MAX = 30
+# One block of the engine: measures the cost of an iteration and finds where the bins of the histogram lie.
+PILOT_ITERATIONS = 4_096
+BINS = 50
+UNSUPPORTED_NAMED_MAX = 50
+CANDIDATES_MAX = 200
+PREVIEW_SHEETS_MAX = 20
+PREVIEW_ROWS_MAX = 200
+PREVIEW_COLUMNS_MAX = 40
+PREVIEW_CELLS_MAX = 10_000
+PREVIEW_TEXT_LENGTH_MAX = 200
+
+
+def main() -> None:
+    """Answer the question on standard input; exit 0 even with a refusal, which is an answer too."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    question = json.load(sys.stdin)
+    # Only now, under the limits.
+    from tollway.engine import EngineError
+
+    try:
+        answer = ANSWERS[question["ask"]](question)
+    except EngineError as refused:
+        answer = {
+            "refused": {
+                "code": refused.code,
+                "message": refused.message,
+                "cells": list(refused.cells),
+                "field": refused.field,
+            }
+        }
+    except (MemoryError, RecursionError):
+        answer = {"refused": {"code": "too-complex", "message": "", "cells": [], "field": None}}
+    json.dump(answer, sys.stdout)
+
+
+def inspect(question: dict[str, Any]) -> dict[str, Any]:
+    """Say what a workbook holds: its formulas, candidates, agreement with Excel, and cells to show."""
+    from tollway.engine import inspect_workbook
+
+    workbook = _read(question)
+    found = inspect_workbook(workbook).as_json()
+    return {"found": found, "preview": preview(workbook)}
+
+
+def plan(question: dict[str, Any]) -> dict[str, Any]:
+    """Build the program that a run would execute and run one block of it."""
+    import numpy as np
+
+    from tollway.engine import Input, build_program, parse_distribution, run_shard
+
+    workbook = _read(question)
+    inputs = [
+        Input(qualified(workbook, one["cell"]), parse_distribution(one["distribution"]), one["name"])
+        for one in question["inputs"]
+    ]
+    outputs = [qualified(workbook, cell) for cell in question["outputs"]]
+    program = build_program(workbook, inputs, outputs)
+    seed = question["seed"]
+    run_shard(program, seed, 0, 1)
+    started = time.perf_counter()
+    pilot = run_shard(program, seed, 0, PILOT_ITERATIONS)
+    seconds = time.perf_counter() - started
+    return {
+        "inputs": [one.cell for one in program.inputs],
+        "outputs": list(program.outputs),
+        "output_names": list(program.output_names),
+        "bin_edges": [
+            bin_edges(row[codes == 0], np) for row, codes in zip(pilot.values, pilot.errors, strict=True)
+        ],
+        "seconds_per_iteration": max(seconds, 1e-9) / PILOT_ITERATIONS,
+    }
+
+
+def qualified(workbook: Any, cell: str) -> str:
+    """Put the first visible sheet before a cell that names none; nothing assumes what a sheet is called."""
+    from tollway.engine import sheet_text
+
+    if "!" in cell:
+        return cell
+    visible = [sheet for sheet in workbook.sheets if not sheet.is_hidden] or workbook.sheets
+    return f"{sheet_text(visible[0].name)}!{cell}"
+
+
+def bin_edges(values: Any, np: Any) -> list[float]:
+    """Spread 50 bins over what one block showed and a quarter more on either side, for the live histogram.
+
+    Values beyond them are counted in the outermost bins.
+    """
+    if values.size == 0:
+        return [float(edge) for edge in np.linspace(0.0, 1.0, BINS + 1)]
+    low, high = float(values.min()), float(values.max())
+    margin = (high - low) / 4 or max(abs(low), 1.0) * 1e-6
+    return [float(edge) for edge in np.linspace(low - margin, high + margin, BINS + 1)]
+
+
+def preview(workbook: Any) -> dict[str, Any]:
+    """Return the top left cells of each sheet, as a page shows them: {sheets: [{name, ..., cells}]}.
+
+    Each cell is {row, column, cell, kind, value, formula}; `cut` says that the sheet has more.
+    """
+    from tollway.engine import cell_text
+
+    left = PREVIEW_CELLS_MAX
+    sheets: list[dict[str, Any]] = []
+    for sheet in workbook.sheets[:PREVIEW_SHEETS_MAX]:
+        inside = sorted(
+            place for place in sheet.cells if place[0] <= PREVIEW_ROWS_MAX and place[1] <= PREVIEW_COLUMNS_MAX
+        )
+        shown = inside[:left]
+        left -= len(shown)
+        cells = []
+        for row, column in shown:
+            cell = sheet.cells[(row, column)]
+            kind, value = shown_value(cell.value)
+            formula = None if cell.formula is None else f"={cell.formula}"[:PREVIEW_TEXT_LENGTH_MAX]
+            cells.append(
+                {
+                    "row": row,
+                    "column": column,
+                    "cell": cell_text(row, column),
+                    "kind": kind,
+                    "value": value,
+                    "formula": formula,
+                    "number_format": cell.number_format[:PREVIEW_TEXT_LENGTH_MAX],
+                }
+            )
+        sheets.append(
+            {
+                "name": sheet.name,
+                "hidden": sheet.is_hidden,
+                "cut": len(shown) < len(sheet.cells),
+                "cells": cells,
+            }
+        )
+    return {"sheets": sheets, "sheet_count": len(workbook.sheets)}
+
+
+def shown_value(value: Any) -> tuple[str, Any]:
+    """Return the kind of a cell's value and the value as JSON can carry it."""
+    if value is None:
+        return "blank", None
+    if isinstance(value, bool):
+        return "logical", value
+    if isinstance(value, float):
+        return "number", value
+    if isinstance(value, str):
+        return "text", value[:PREVIEW_TEXT_LENGTH_MAX]
+    return "error", value.text
+
+
+def _read(question: dict[str, Any]) -> Any:
+    from tollway.engine import ReadLimits, read_workbook
+
+    limits = ReadLimits(
+        file_bytes_max=question["file_bytes_max"], unpacked_bytes_max=question["unpacked_bytes_max"]
+    )
+    return read_workbook(Path(question["path"]), limits)
+
+
+ANSWERS = {"inspect": inspect, "plan": plan}
+
+if __name__ == "__main__":
+    main()
