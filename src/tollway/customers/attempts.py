@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tollway.customers.entities import EMAIL_LENGTH_MAX, TooManyAttempts, User, normal_email
+from tollway.customers.entities import TooManyAttempts, User, email_fault, normal_email
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +122,6 @@ def too_many(attempt: Attempt, count: AttemptCount, now: datetime) -> TooManyAtt
 
 
 def _subject_of(email: str) -> str:
-    return normal_email(email)[:EMAIL_LENGTH_MAX]
+    """Return what to count for an address; whatever cannot be one shares a count."""
+    email = normal_email(email)
+    return "" if email_fault(email) else email

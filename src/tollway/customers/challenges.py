@@ -94,4 +94,4 @@ def hash_of_code(code_key: bytes, challenge_public_id: str, code: str) -> bytes:
 
 def normal_code(text: str) -> str:
     """Read a code as people paste it: `123 456` and `123-456` are `123456`."""
-    return re.sub(r"[\s-]", "", text)[: CODE_LENGTH + 1]
+    return re.sub(r"[^0-9]", "", text)[: CODE_LENGTH + 1]

@@ -1,7 +1,6 @@
 """Verbs that need more than one transaction: attempts that count whatever follows, passwords hashed outside."""
 
-from tollway.audit import operations as audit
-from tollway.customers import operations, store
+from tollway.customers import operations
 from tollway.customers.attempts import (
     Attempt,
     sign_in_attempts,
@@ -17,7 +16,6 @@ from tollway.customers.entities import (
     SignInAgain,
     User,
     Visit,
-    normal_email,
     password_fault,
 )
 from tollway.customers.passwords import Passwords
@@ -70,8 +68,8 @@ async def check_password(database: Database, passwords: Passwords, email: str, p
     Raises: Unavailable where too many sign in at once.
     """
     async with database.transaction() as tx:
-        user = await store.find_verified_user(tx, normal_email(email))
-        password_hash = await store.find_password_hash(tx, user.id) if user else None
+        user = await operations.find_verified_user(tx, email)
+        password_hash = await operations.find_password_hash(tx, user.id) if user else None
     if len(password) > PASSWORD_LENGTH_MAX:
         password, password_hash = "", None
     return user if await passwords.matches(password, password_hash) else None
@@ -103,7 +101,7 @@ async def set_password(
     if fault := password_fault(password, user.email, caller.customer.company_name if caller.customer else ""):
         raise PasswordNotAccepted(fault, errors=(FieldError("/password", fault),))
     async with database.transaction() as tx:
-        present_hash = await store.find_password_hash(tx, user.id)
+        present_hash = await operations.find_password_hash(tx, user.id)
     if (
         present_hash is not None
         and not caller.session.is_fresh(visit.now)
@@ -115,14 +113,4 @@ async def set_password(
         )
     password_hash = await passwords.hash(password)
     async with database.transaction() as tx:
-        await store.update_password_hash(tx, user.id, password_hash, visit.now)
-        await operations.end_other_sessions(tx, user.id, visit.now, kept_session_id=caller.session.id)
-        await audit.record_entry(
-            tx,
-            action="user.password_set",
-            customer_id=caller.customer.id if caller.customer else None,
-            actor=f"user:{user.public_id}",
-            subject=user.public_id,
-            address=visit.address,
-            now=visit.now,
-        )
+        await operations.replace_password(tx, caller, password_hash, visit)

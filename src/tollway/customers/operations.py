@@ -113,9 +113,15 @@ async def get_user(tx: Transaction, user_id: int) -> User:
     return user
 
 
+async def lock_user(tx: Transaction, user_id: int) -> User | None:
+    """Return a user and keep others from changing it until this transaction ends."""
+    return await store.lock_user(tx, user_id)
+
+
 async def find_verified_user(tx: Transaction, email: str) -> User | None:
-    """Return the one user whom an address is proven to belong to."""
-    return await store.find_verified_user(tx, normal_email(email))
+    """Return the one user whom an address is proven to belong to; what is no address is nobody's."""
+    email = normal_email(email)
+    return None if email_fault(email) else await store.find_verified_user(tx, email)
 
 
 async def get_customer(tx: Transaction, customer_id: int) -> Customer:
@@ -242,6 +248,11 @@ async def count_attempts(
     return None
 
 
+async def begin_verify_mail_wait(tx: Transaction, user: User, now: datetime) -> None:
+    """Count the mail that goes out with a sign-up, so that the next one waits its minute."""
+    await count_attempts(tx, (Attempt(VERIFY_MAILS_PER_USER, user.public_id),), now)
+
+
 async def seconds_until_verify_mail(tx: Transaction, user: User, now: datetime) -> int:
     """Say how long a user waits before another verification mail may be asked for; 0 for not at all."""
     limit = VERIFY_MAILS_PER_USER
@@ -296,6 +307,33 @@ async def end_other_sessions(
 ) -> int:
     """Sign a user out everywhere, except in one browser where it is given; return how many ended."""
     return await store.update_sessions_ended(tx, user_id, kept_session_id, now)
+
+
+# Passwords ----------------------------------------------------------------------------------------
+
+
+async def find_password_hash(tx: Transaction, user_id: int) -> str | None:
+    """Return the hash of a user's password, or None where there is no password."""
+    return await store.find_password_hash(tx, user_id)
+
+
+async def replace_password(tx: Transaction, caller: SessionCaller, password_hash: str, visit: Visit) -> None:
+    """Keep a new password, and sign the user out in every browser but this one.
+
+    Writes: users, user_sessions, audit_entries.
+    """
+    user, customer = caller.user, caller.customer
+    await store.update_password_hash(tx, user.id, password_hash, visit.now)
+    await end_other_sessions(tx, user.id, visit.now, kept_session_id=caller.session.id)
+    await audit.record_entry(
+        tx,
+        action="user.password_set",
+        customer_id=customer.id if customer else None,
+        actor=f"user:{user.public_id}",
+        subject=user.public_id,
+        address=visit.address,
+        now=visit.now,
+    )
 
 
 # Retention ----------------------------------------------------------------------------------------

@@ -77,6 +77,11 @@ async def reveal_test_key(tx: Transaction, sealer: Sealer, api_key: ApiKey) -> s
     return sealer.open(sealed, _seal_context(api_key.customer_id, api_key.key_id)).decode()
 
 
+async def revoke_api_key(tx: Transaction, api_key: ApiKey, now: datetime) -> None:
+    """End a key for good; whoever calls this writes the audit entry. Writes: api_keys."""
+    await store.update_to_revoked(tx, api_key.id, now)
+
+
 async def note_use(tx: Transaction, api_key_id: int, now: datetime) -> None:
     """Remember when a key was last used, to the minute."""
     await store.touch(tx, api_key_id, now)

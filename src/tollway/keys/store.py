@@ -83,6 +83,17 @@ async def find_sealed_secret(tx: Transaction, api_key_id: int) -> bytes | None:
     return None if found is None else bytes(found)
 
 
+async def update_to_revoked(tx: Transaction, api_key_id: int, now: datetime) -> None:
+    """Mark a key as revoked, and forget what could show it again."""
+    await tx.execute(
+        """
+        UPDATE api_keys SET status = 'revoked', sealed_secret = NULL, updated_at = %(now)s
+        WHERE id = %(id)s AND status <> 'deleted'
+        """,
+        {"id": api_key_id, "now": now},
+    )
+
+
 async def touch(tx: Transaction, api_key_id: int, now: datetime) -> None:
     """Note that a key was used, to the minute, so that a busy key is not a busy row."""
     await tx.execute(
