@@ -15,7 +15,12 @@ from tollway.kit.db import Database
 from tollway.kit.http import Edge, EdgeMiddleware, exception_handlers
 from tollway.kit.jobs import JobRegistry
 from tollway.kit.problems import Problem
+from tollway.lifecycle import endpoints as lifecycle
+from tollway.lifecycle import jobs as lifecycle_jobs
+from tollway.lifecycle.entities import LifecycleParts
 from tollway.monitoring import endpoints as monitoring
+from tollway.notifications import jobs as notifications_jobs
+from tollway.notifications.entities import SmtpSettings
 from tollway.settings import Settings
 
 DOCS_URL = "/docs"
@@ -40,6 +45,16 @@ class Parts:
     code_key: bytes
     blobs: Blobs
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def lifecycle(self) -> LifecycleParts:
+        """What sign-up and sign-in need of these."""
+        return LifecycleParts(
+            base_url=self.settings.base_url,
+            sealer=self.sealer,
+            code_key=self.code_key,
+            free_trial_days=self.settings.free_trial_days,
+        )
 
     async def close(self) -> None:
         """Give everything back."""
@@ -77,7 +92,8 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.code_key = parts.code_key
     api.state.blobs = parts.blobs
     api.state.stopping = parts.stopping
-    for router in (monitoring.router,):
+    api.state.lifecycle = parts.lifecycle
+    for router in (monitoring.router, lifecycle.router):
         api.include_router(router)
 
     app: ASGIApp = AdmissionMiddleware(api, parts.database, (MONTECARLO,), DOCS_URL)
@@ -99,9 +115,25 @@ def build_app(parts: Parts) -> ASGIApp:
     return EdgeMiddleware(app, edge)
 
 
-def build_registry(_parts: Parts) -> JobRegistry:
+def build_registry(parts: Parts) -> JobRegistry:
     """Gather the jobs that a worker runs."""
-    return JobRegistry()
+    registry = JobRegistry()
+    notifications_jobs.register(registry, parts.database, _smtp_of(parts.settings))
+    lifecycle_jobs.register(registry, parts.database)
+    return registry
+
+
+def _smtp_of(settings: Settings) -> SmtpSettings | None:
+    if not settings.smtp_host:
+        return None
+    return SmtpSettings(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=settings.smtp_security,
+        sender=settings.mail_from,
+        username=settings.smtp_username,
+        password=settings.smtp_password.get_secret_value(),
+    )
 
 
 def _render_problem_page(_request: Request, _problem: Problem) -> Response | None:
