@@ -14,8 +14,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from tollway.engine.archive import Archive, open_archive, relationships
-from tollway.engine.archive import ReadLimits as ReadLimits
+from tollway.engine.archive import Archive, ReadLimits, open_archive, relationships
 from tollway.engine.formula import COLUMN_MAX, ROW_MAX, cell_text, column_number, shifted
 from tollway.engine.serials import serial_from_date
 from tollway.engine.values import (

@@ -1,0 +1,490 @@
+"""The operations over blocks: each reads operands from registers and writes one result, error values included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tollway.engine.functions import find_function
+from tollway.engine.functions.lookup import find_exact
+from tollway.engine.functions.registry import Context, call
+from tollway.engine.interpret import Interpreter
+from tollway.engine.lowering import Interpreted
+from tollway.engine.operations import Kind
+from tollway.engine.values import ERROR_BY_CODE, ErrorValue, Value, numbers_equal, power
+
+Errors = NDArray[np.int8]
+
+# Two numbers further apart than this share of one of them differ in their first 15 digits.
+_NEAR = 1e-14
+# A difference under 2**-49 of its operand may be rounding dust; values.snap has the exact bound.
+_DUST = 2.0**-49
+_NUM = np.int8(ErrorValue.NUM.code)
+_DIV0 = np.int8(ErrorValue.DIV0.code)
+_VALUE = np.int8(ErrorValue.VALUE.code)
+_NA = np.int8(ErrorValue.NA.code)
+_ANYWHERE = Context(1, 1, is_1904=False)
+
+
+class Registers:
+    """What every slot holds for one block: values, and error codes or None. Constants are plain numbers."""
+
+    def __init__(self, iteration_count: int, slot_count: int, texts: Sequence[str]) -> None:
+        self.iteration_count = iteration_count
+        self.values: list[Any] = [None] * slot_count
+        self.errors: list[Any] = [None] * slot_count
+        self.texts = texts
+
+    def set_constant(self, index: int, value: Value) -> None:
+        """Fill a slot with the same value for every iteration; a text by its place among the texts."""
+        if isinstance(value, ErrorValue):
+            self.values[index] = np.nan
+            self.errors[index] = np.full(self.iteration_count, value.code, dtype=np.int8)
+        elif isinstance(value, str):
+            self.values[index] = self.texts.index(value)
+        else:
+            self.values[index] = 0.0 if value is None else value
+
+    def settled(self, index: int) -> Errors | None:
+        """The error codes of a slot, with #NUM! where a number has overflown; None when there are none."""
+        value, known = self.values[index], self.errors[index]
+        if type(value) is not np.ndarray or value.dtype != np.float64:
+            return known
+        if known is None and np.isfinite(value.dot(value)):
+            return None
+        bad = ~np.isfinite(value)
+        if known is None:
+            if not bad.any():
+                return None
+            found = np.where(bad, _NUM, np.int8(0))
+        else:
+            found = np.where(bad & (known == 0), _NUM, known)
+        self.errors[index] = found
+        return found  # type: ignore[no-any-return]  # int8 throughout
+
+    def first_error(self, operands: Sequence[int]) -> Errors | None:
+        """The codes of the first error value among operands, left to right; None when there are none."""
+        first: Errors | None = None
+        for index in operands:
+            found = self.settled(index)
+            if found is not None:
+                first = found if first is None else np.where(first != 0, first, found)
+        return first
+
+    def spread(self, target: int, operands: Sequence[int]) -> None:
+        """Give a result its operands' errors; cheap while there are none."""
+        errors = self.errors
+        for index in operands:
+            if errors[index] is not None:
+                errors[target] = self.first_error(operands)
+                return
+
+    def column(self, index: int) -> NDArray[Any]:
+        """A slot as a full array."""
+        return np.broadcast_to(self.values[index], (self.iteration_count,))
+
+    def objects(self, index: int, kind_of_texts: bool) -> list[Value]:
+        """A slot as Python values, for the scalar interpreter."""
+        column, errors = self.column(index), self.settled(index)
+        if column.dtype == object:
+            return list(column)
+        if kind_of_texts:
+            found: list[Value] = [self.texts[place] for place in column.tolist()]
+        else:
+            found = column.tolist()
+        if errors is not None:
+            for lane in np.flatnonzero(errors):
+                found[lane] = ERROR_BY_CODE[int(errors[lane])]
+        return found
+
+
+Operation = Callable[[Registers, int, tuple[int, ...], Any], None]
+
+
+# --- arithmetic ----------------------------------------------------------------------------------------
+
+
+def _plain(ufunc: np.ufunc) -> Operation:
+    """An operation that keeps overflow visible, so that nothing needs to be checked."""
+
+    def run(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+        values, errors = registers.values, registers.errors
+        left, right = operands
+        values[target] = ufunc(values[left], values[right])
+        if errors[left] is not None or errors[right] is not None:
+            errors[target] = registers.first_error(operands)
+
+    return run
+
+
+def _negative(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    registers.values[target] = np.negative(registers.values[operands[0]])
+    registers.errors[target] = registers.errors[operands[0]]
+
+
+def _divide(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    values, errors = registers.values, registers.errors
+    left, right = operands
+    divisor = values[right]
+    quotient = values[target] = np.true_divide(values[left], divisor)
+    if errors[left] is None and errors[right] is None and np.isfinite(np.dot(quotient, divisor)):
+        return
+    found = registers.first_error(operands)
+    bad = ~np.isfinite(quotient)
+    if found is None and not bad.any():
+        return
+    known = np.int8(0) if found is None else found
+    fault = np.where(np.equal(divisor, 0.0), _DIV0, _NUM)
+    errors[target] = np.where((known == 0) & bad, fault, known)
+
+
+def _power(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    values = registers.values
+    base, exponent = (values[index] for index in operands)
+    result = np.power(base, exponent)
+    found = registers.first_error(operands)
+    doubt = ~np.isfinite(result) | np.equal(base, 0.0)
+    _write_checked(
+        registers, target, operands, (result, found, doubt), lambda given: power(given[0], given[1])
+    )
+
+
+def _write_checked(
+    registers: Registers,
+    target: int,
+    operands: tuple[int, ...],
+    outcome: tuple[NDArray[Any], Errors | None, NDArray[np.bool_]],
+    exact: Callable[[list[float]], Any],
+) -> None:
+    """Store a result after asking the exact scalar rule about lanes in doubt that have no error yet."""
+    result, found, doubt = outcome
+    if found is not None:
+        doubt = doubt & (found == 0)
+    if doubt.any():
+        result = np.array(np.broadcast_to(result, (registers.iteration_count,)))
+        found = np.zeros(registers.iteration_count, dtype=np.int8) if found is None else found.copy()
+        columns = [registers.column(index) for index in operands]
+        for lane in np.flatnonzero(doubt):
+            value = exact([float(column[lane]) for column in columns])
+            if isinstance(value, ErrorValue):
+                found[lane] = value.code
+            else:
+                result[lane] = value
+        if not found.any():
+            found = None
+    registers.values[target] = result
+    registers.errors[target] = found
+
+
+def _snap(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    """Rounding dust of a formula's last + or - becomes 0; values.snap lane by lane would give the same."""
+    result, operand = (registers.values[index] for index in operands)
+    size = np.abs(operand)
+    dust = np.less(np.abs(result), size * _DUST)
+    if dust.any():
+        bound = np.ldexp(1.0, np.frexp(size)[1] - 50)
+        result = np.where(np.less(np.abs(result), bound), 0.0, result)
+    registers.values[target] = result
+    registers.errors[target] = registers.errors[operands[0]]
+
+
+def _extreme(ufunc: np.ufunc) -> Operation:
+    def run(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+        values = registers.values
+        registers.errors[target] = registers.first_error(operands)
+        values[target] = ufunc(values[operands[0]], values[operands[1]])
+
+    return run
+
+
+def _number_of_logical(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    registers.values[target] = registers.values[operands[0]].astype(np.float64)
+    registers.errors[target] = registers.errors[operands[0]]
+
+
+def _zero_of(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    registers.values[target] = np.zeros(registers.iteration_count)
+    registers.errors[target] = registers.settled(operands[0])
+
+
+# --- conditions ----------------------------------------------------------------------------------------
+
+
+def _compare(ufunc: np.ufunc) -> Operation:
+    """A comparison that sees 15 significant digits: lanes whose sides almost meet are settled one by one."""
+    when_equal = bool(ufunc(0.0, 0.0))
+
+    def run(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+        left, right = (registers.values[index] for index in operands)
+        registers.errors[target] = registers.first_error(operands)
+        result = ufunc(left, right)
+        gap = np.abs(left - right)
+        if type(right) is float:
+            is_near = right != 0.0 and not gap.min() > abs(right) * 1.1 * _NEAR
+        else:
+            is_near = np.less(gap, np.abs(right) * (1.1 * _NEAR)).any()
+        if is_near:
+            near = np.less(gap, np.abs(right) * (1.1 * _NEAR)) & np.not_equal(left, right)
+            lefts, rights = registers.column(operands[0]), registers.column(operands[1])
+            for lane in np.flatnonzero(near):
+                if numbers_equal(float(lefts[lane]), float(rights[lane])):
+                    result[lane] = when_equal
+        registers.values[target] = result
+
+    return run
+
+
+def _truth(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    registers.errors[target] = registers.first_error(operands)
+    registers.values[target] = np.not_equal(registers.values[operands[0]], 0.0)
+
+
+def _join(ufunc: np.ufunc) -> Operation:
+    def run(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+        left, right = operands
+        registers.values[target] = ufunc(registers.values[left], registers.values[right])
+        registers.spread(target, operands)
+
+    return run
+
+
+def _not(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    registers.values[target] = np.logical_not(registers.values[operands[0]])
+    registers.errors[target] = registers.errors[operands[0]]
+
+
+def _select(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    values, errors = registers.values, registers.errors
+    condition, then, otherwise = operands
+    chosen = values[condition]
+    values[target] = np.where(chosen, values[then], values[otherwise])
+    if errors[condition] is None and errors[then] is None and errors[otherwise] is None:
+        return
+    none = np.int8(0)
+    then_errors, otherwise_errors = registers.settled(then), registers.settled(otherwise)
+    found = np.where(
+        chosen,
+        none if then_errors is None else then_errors,
+        none if otherwise_errors is None else otherwise_errors,
+    )
+    if errors[condition] is not None:
+        found = np.where(errors[condition] != 0, errors[condition], found)
+    errors[target] = found if found.any() else None
+
+
+def _if_error(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    tried, otherwise = operands
+    values, found = registers.values, registers.settled(operands[0])
+    if found is None:
+        values[target] = values[tried]
+        return
+    failed = found != 0
+    values[target] = np.where(failed, values[otherwise], values[tried])
+    other_errors = registers.settled(otherwise)
+    if other_errors is not None:
+        registers.errors[target] = np.where(failed, other_errors, np.int8(0))
+
+
+def _is_error(test: Callable[[Errors], NDArray[np.bool_]], if_none: bool) -> Operation:
+    def run(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+        found = registers.settled(operands[0])
+        registers.values[target] = (
+            np.full(registers.iteration_count, if_none) if found is None else test(found)
+        )
+
+    return run
+
+
+# --- texts ---------------------------------------------------------------------------------------------
+
+
+def _text_compare(is_equal: bool) -> Operation:
+    def run(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+        lowered = [text.lower() for text in registers.texts]
+        folded = np.array([lowered.index(text) for text in lowered])
+        left, right = (folded[registers.column(index)] for index in operands)
+        registers.values[target] = (left == right) if is_equal else (left != right)
+        registers.spread(target, operands)
+
+    return run
+
+
+def _text_position(registers: Registers, target: int, operands: tuple[int, ...], line: Any) -> None:
+    found = [find_exact(line, text) for text in registers.texts]
+    places = np.array([np.nan if place is None else place + 1.0 for place in found])
+    _write_place(registers, target, operands, places[registers.column(operands[0])])
+
+
+# --- lookups -------------------------------------------------------------------------------------------
+
+
+def _write_place(
+    registers: Registers, target: int, operands: tuple[int, ...], places: NDArray[np.float64]
+) -> None:
+    """Store positions, NaN meaning #N/A."""
+    found = registers.first_error(operands)
+    missing = np.isnan(places)
+    if missing.any():
+        known = np.int8(0) if found is None else found
+        found = np.where((known == 0) & missing, _NA, known)
+    registers.values[target] = places
+    registers.errors[target] = found
+
+
+def _position(registers: Registers, target: int, operands: tuple[int, ...], pairs: Any) -> None:
+    keys, places = (np.array(part) for part in zip(*pairs, strict=True))
+    found = np.searchsorted(keys, registers.column(operands[0]), side="right")
+    _write_place(registers, target, operands, np.concatenate(([np.nan], places))[found])
+
+
+def _position_exact(registers: Registers, target: int, operands: tuple[int, ...], pairs: Any) -> None:
+    keys, places = (np.array(part) for part in zip(*pairs, strict=True))
+    wanted = registers.column(operands[0])
+    found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    _write_place(registers, target, operands, np.where(keys[found] == wanted, places[found], np.nan))
+
+
+def _take(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
+    table, above = np.array(detail[0]), detail[1]
+    places, found = _whole_places(registers, operands[0], 1, len(table), above)
+    registers.values[target] = table[places - 1]
+    registers.errors[target] = found
+
+
+def _whole_places(
+    registers: Registers, index: int, first: int, last: int, above: int
+) -> tuple[NDArray[np.int64], Errors | None]:
+    """Positions cut to integers within bounds, and error codes where they lay outside."""
+    known = registers.settled(index)
+    places = np.trunc(registers.column(index))
+    below, beyond = ~(places >= first), places > last
+    if below.any() or beyond.any():
+        free = np.int8(0) if known is None else known
+        fault = np.where(beyond, np.int8(above), np.where(below, _VALUE, np.int8(0)))
+        known = np.where(free == 0, fault, free)
+        places = np.where(below | beyond, last, places)
+    return places.astype(np.int64), known
+
+
+def _gather(registers: Registers, target: int, operands: tuple[int, ...], above: Any) -> None:
+    entries = operands[1:]
+    places, found = _whole_places(registers, operands[0], 0, len(entries) - 1, above)
+    sample = np.asarray(registers.values[entries[-1]])
+    result = np.zeros(registers.iteration_count, dtype=sample.dtype)
+    for place in np.unique(places):
+        lanes = places == place
+        entry = entries[place]
+        np.copyto(result, registers.values[entry], where=lanes, casting="unsafe")
+        entry_errors = registers.settled(entry)
+        if entry_errors is not None:
+            known = np.int8(0) if found is None else found
+            found = np.where(lanes & (known == 0), entry_errors, known)
+    registers.values[target] = result
+    registers.errors[target] = found
+
+
+# --- functions -----------------------------------------------------------------------------------------
+
+
+def _call(registers: Registers, target: int, operands: tuple[int, ...], name: Any) -> None:
+    called = find_function(name)
+    assert called is not None, name
+    assert called.block is not None, name
+    found = registers.first_error(operands)
+    result = called.block(*(registers.values[index] for index in operands))
+    doubt = np.zeros(registers.iteration_count, dtype=np.bool_)
+    if isinstance(result, tuple):
+        result, mask = result
+        doubt = doubt | mask
+    if doubt.any() or not np.isfinite(result.dot(result)):
+        doubt = doubt | ~np.isfinite(result)
+    _write_checked(
+        registers,
+        target,
+        operands,
+        (result, found, doubt),
+        lambda given: call(called, given, _ANYWHERE),
+    )
+
+
+def _interpret(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
+    """One iteration after another through the scalar interpreter."""
+    assert isinstance(detail, Interpreted)
+    columns = [
+        registers.objects(index, kind is Kind.TEXT)
+        for index, kind in zip(operands, detail.kinds, strict=True)
+    ]
+    held: dict[tuple[int, int, int], Value] = {}
+
+    def value_of(address: tuple[int, int, int]) -> Value:
+        if address in held:
+            return held[address]
+        if address in detail.constants:
+            return detail.constants[address]
+        cell = detail.book.cell(address)
+        return None if cell is None else cell.value
+
+    interpreter = Interpreter(detail.book, value_of)
+    found: list[Value] = []
+    for lane in range(registers.iteration_count):
+        held.update(zip(detail.cells, (column[lane] for column in columns), strict=True))
+        found.append(interpreter.cell_value(detail.address, detail.node))
+    _write_objects(registers, target, found, detail.kind)
+
+
+def _write_objects(registers: Registers, target: int, found: list[Value], kind: Kind) -> None:
+    if kind is Kind.ANY:
+        column = np.empty(len(found), dtype=object)
+        column[:] = found
+        registers.values[target] = column
+        return
+    codes = np.array([value.code if isinstance(value, ErrorValue) else 0 for value in found], dtype=np.int8)
+    dtype = np.bool_ if kind is Kind.LOGICAL else np.float64
+    registers.values[target] = np.array(
+        [0.0 if isinstance(value, ErrorValue) else value for value in found], dtype=dtype
+    )
+    registers.errors[target] = codes if codes.any() else None
+
+
+OPERATIONS: dict[str, Operation] = {
+    "add": _plain(np.add),
+    "subtract": _plain(np.subtract),
+    "multiply": _plain(np.multiply),
+    "divide_by_constant": _plain(np.true_divide),
+    "divide": _divide,
+    "power": _power,
+    "negative": _negative,
+    "snap": _snap,
+    "minimum": _extreme(np.minimum),
+    "maximum": _extreme(np.maximum),
+    "number_of_logical": _number_of_logical,
+    "zero_of": _zero_of,
+    "equal": _compare(np.equal),
+    "not_equal": _compare(np.not_equal),
+    "less": _compare(np.less),
+    "greater": _compare(np.greater),
+    "less_equal": _compare(np.less_equal),
+    "greater_equal": _compare(np.greater_equal),
+    "truth": _truth,
+    "and": _join(np.logical_and),
+    "or": _join(np.logical_or),
+    "not": _not,
+    "select": _select,
+    "if_error": _if_error,
+    "is_error": _is_error(lambda found: found != 0, if_none=False),
+    "is_error_but_not_available": _is_error(lambda found: (found != 0) & (found != _NA), if_none=False),
+    "is_not_available": _is_error(lambda found: found == _NA, if_none=False),
+    "is_number": _is_error(lambda found: found == 0, if_none=True),
+    "text_equal": _text_compare(is_equal=True),
+    "text_not_equal": _text_compare(is_equal=False),
+    "text_position": _text_position,
+    "position": _position,
+    "position_exact": _position_exact,
+    "take": _take,
+    "gather": _gather,
+    "call": _call,
+    "interpret": _interpret,
+}

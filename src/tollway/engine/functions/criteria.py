@@ -1,0 +1,148 @@
+"""Criteria such as ">5", "a*" or 3: what COUNTIF, SUMIF, AVERAGEIF and their plural forms test cells with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid
+from tollway.engine.serials import number_from_text
+from tollway.engine.values import ERROR_BY_TEXT, ErrorValue, Value, numbers_equal
+
+_OPERATOR = re.compile(r"(<=|>=|<>|<|>|=)?(.*)", re.DOTALL)
+
+Test = Callable[[Value], bool]
+
+
+def matching_positions(grid: Grid, criterion: Value) -> Iterator[tuple[int, int]]:
+    """Places, counted from 0, whose value meets a criterion; row by row, blanks included."""
+    yield from _positions(grid, [(grid, test_of(criterion))])
+
+
+def paired_positions(first: Grid, pairs: Sequence[Argument]) -> Iterator[tuple[int, int]]:
+    """Places where every (range, criterion) pair is met; #VALUE! when a range is not as large as the first."""
+    tested: list[tuple[Grid, Test]] = []
+    for tested_range, criterion in zip(pairs[::2], pairs[1::2], strict=True):
+        grid = as_grid(tested_range)
+        if (grid.row_count, grid.column_count) != (first.row_count, first.column_count):
+            raise FailedError(ErrorValue.VALUE)
+        tested.append((grid, test_of(criterion if not isinstance(criterion, Grid) else criterion.at(0, 0))))
+    yield from _positions(first, tested)
+
+
+def _positions(grid: Grid, tested: Sequence[tuple[Grid, Test]]) -> Iterator[tuple[int, int]]:
+    # What no range fills need only be looked at when a blank would meet every criterion.
+    rows, columns = grid.row_count, grid.column_count
+    if not all(test(None) for _, test in tested):
+        rows = max(len(other.rows) for other, _ in tested)
+        columns = max((len(row) for other, _ in tested for row in other.rows), default=0)
+    for row in range(rows):
+        for column in range(columns):
+            if all(test(other.at(row, column)) for other, test in tested):
+                yield (row, column)
+
+
+@lru_cache(maxsize=1_024)
+def test_of(criterion: Value) -> Test:
+    """The test that a criterion stands for. A blank criterion means 0.
+
+    Source: Microsoft's COUNTIF page; operators before numbers, texts with wildcards ? * ~, logicals, errors.
+    """
+    if criterion is None:
+        return _number_test("=", 0.0)
+    if isinstance(criterion, bool):
+        return lambda value: value is criterion
+    if isinstance(criterion, float):
+        return _number_test("=", criterion)
+    if isinstance(criterion, ErrorValue):
+        return lambda value: value is criterion
+    match = _OPERATOR.fullmatch(criterion)
+    assert match is not None
+    operator, operand = match[1] or "=", match[2]
+    if operand == "":
+        return _blank_test(operator, is_bare=match[1] is None)
+    number = number_from_text(operand)
+    if number is not None:
+        return _number_test(operator, number)
+    if operand.upper() in ("TRUE", "FALSE"):
+        return _exact_test(operator, operand.upper() == "TRUE")
+    if operand.upper() in ERROR_BY_TEXT:
+        return _exact_test(operator, ERROR_BY_TEXT[operand.upper()])
+    return _text_test(operator, operand)
+
+
+def _blank_test(operator: str, *, is_bare: bool) -> Test:
+    if is_bare:
+        return lambda value: value is None or value == ""
+    if operator == "=":
+        return lambda value: value is None
+    if operator == "<>":
+        return lambda value: value is not None
+    return lambda _value: False
+
+
+def _number_test(operator: str, operand: float) -> Test:
+    def equal(value: Value) -> bool:
+        if isinstance(value, str):
+            number = number_from_text(value)
+            return number is not None and numbers_equal(number, operand)
+        return isinstance(value, float) and numbers_equal(value, operand)
+
+    if operator == "=":
+        return equal
+    if operator == "<>":
+        return lambda value: not equal(value)
+    ordered = _ORDERS[operator]
+    return lambda value: (
+        isinstance(value, float)
+        and ordered(0 if numbers_equal(value, operand) else (-1 if value < operand else 1))
+    )
+
+
+def _exact_test(operator: str, operand: Value) -> Test:
+    if operator == "<>":
+        return lambda value: value is not operand
+    if operator == "=":
+        return lambda value: value is operand
+    return lambda _value: False
+
+
+def _text_test(operator: str, operand: str) -> Test:
+    if operator in ("=", "<>"):
+        pattern = wildcard_pattern(operand)
+        wanted = operator == "="
+        return lambda value: (isinstance(value, str) and pattern.fullmatch(value) is not None) is wanted
+    ordered, lowered = _ORDERS[operator], operand.lower()
+    return lambda value: (
+        isinstance(value, str)
+        and ordered(0 if value.lower() == lowered else (-1 if value.lower() < lowered else 1))
+    )
+
+
+_ORDERS: dict[str, Callable[[int], bool]] = {
+    "<": lambda order: order < 0,
+    ">": lambda order: order > 0,
+    "<=": lambda order: order <= 0,
+    ">=": lambda order: order >= 0,
+}
+
+
+@lru_cache(maxsize=1_024)
+def wildcard_pattern(text: str) -> re.Pattern[str]:
+    """Excel's wildcards as a regular expression: ? one character, * any number, ~ takes the next literally."""
+    parts: list[str] = []
+    position = 0
+    while position < len(text):
+        character = text[position]
+        if character == "~" and position + 1 < len(text) and text[position + 1] in "?*~":
+            position += 1
+            parts.append(re.escape(text[position]))
+        elif character == "*":
+            # A run of stars says no more than one, and would make the search slow.
+            if not parts or parts[-1] != ".*":
+                parts.append(".*")
+        else:
+            parts.append("." if character == "?" else re.escape(character))
+        position += 1
+    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)

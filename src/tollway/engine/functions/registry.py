@@ -1,0 +1,290 @@
+"""How a worksheet function is declared, found and called: argument kinds, coercion, arrays, errors.
+
+A function says what it takes in words, one for each parameter, optional ones in brackets and `...` after
+the last where it may repeat:
+
+    @function("ROUND", "number number")
+    @function("SUM", "grid...")
+
+- number, text, logical: one value, converted as Excel converts; an error value ends the call
+- value: one value of any kind but an error; any: one value, errors too
+- grid: a reference or array as it is, or one value
+- array: the same, and the expression given is computed as an array even outside array formulas
+
+Where one value is wanted and an array is given, the function is applied to each of its elements.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tollway.engine.values import (
+    TEXT_LENGTH_MAX,
+    ErrorValue,
+    Value,
+    settle,
+    to_logical,
+    to_number,
+    to_text,
+)
+
+# An array that a formula makes on the way may not be larger.
+GRID_CELLS_MAX = 1_000_000
+_KINDS = frozenset({"number", "text", "logical", "value", "any", "grid", "array"})
+_WHOLE_KINDS = frozenset({"grid", "array"})
+
+
+class FailedError(Exception):
+    """Ends a function with an error value."""
+
+    def __init__(self, error: ErrorValue) -> None:
+        super().__init__(error.text)
+        self.error = error
+
+
+@dataclass(slots=True)
+class Grid:
+    """A rectangle of values: an array, or the cells of a reference.
+
+    `rows` may stop before `row_count` and `column_count`; what lies beyond is blank.
+    `origin` is (sheet, top row, left column) where the values are those of cells.
+    """
+
+    rows: Sequence[Sequence[Value]]
+    row_count: int
+    column_count: int
+    origin: tuple[int, int, int] | None = None
+
+    def at(self, row: int, column: int) -> Value:
+        """The value at a place counted from 0."""
+        if row < len(self.rows) and column < len(self.rows[row]):
+            return self.rows[row][column]
+        return None
+
+    def values(self) -> list[Value]:
+        """Row by row; blanks at the end may be missing."""
+        return [value for row in self.rows for value in row]
+
+    def line(self) -> list[Value]:
+        """The values of a single row or column in order, with every blank."""
+        if self.row_count == 1:
+            return [self.at(0, column) for column in range(self.column_count)]
+        return [self.at(row, 0) for row in range(self.row_count)]
+
+    @property
+    def is_line(self) -> bool:
+        """One row or one column."""
+        return self.row_count == 1 or self.column_count == 1
+
+
+Argument = Value | Grid
+
+
+def grid_of(rows: Sequence[Sequence[Value]]) -> Grid:
+    """An array from its rows."""
+    return Grid(rows, len(rows), len(rows[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a function may know of the cell it is in, and of the workbook."""
+
+    row: int
+    column: int
+    is_1904: bool
+
+
+# Arrays in, array out. Where the result is not finite, or the mask beside it is true, the exact scalar
+# function is asked again, so a block form needs to know nothing of error values.
+Block = Callable[..., "NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.bool_]]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One worksheet function.
+
+    `returns` is "number", "logical", "text" or "any": what a result is when it is no error value.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    required: int
+    repeats: bool
+    scalar: Callable[..., Any]
+    returns: str
+    wants_context: bool
+    block: Block | None
+
+    def parameter(self, index: int) -> str:
+        """The kind of the argument at a position; repeated groups go round."""
+        if index < len(self.parameters):
+            return self.parameters[index]
+        group = len(self.parameters) - self.required if self.repeats else 0
+        if group > 1:
+            return self.parameters[self.required + (index - self.required) % group]
+        return self.parameters[-1]
+
+    def accepts(self, count: int) -> bool:
+        """Whether it can be called with this many arguments."""
+        return self.required <= count and (self.repeats or count <= len(self.parameters))
+
+
+FUNCTIONS: dict[str, Function] = {}
+Scalar = TypeVar("Scalar", bound=Callable[..., Any])
+
+
+def function(
+    name: str,
+    takes: str = "",
+    *,
+    returns: str = "number",
+    wants_context: bool = False,
+    block: Block | None = None,
+) -> Callable[[Scalar], Scalar]:
+    """Register a scalar function under a worksheet name. Stack it for a second name."""
+    words = takes.replace("...", " ... ").replace("[", " [ ").replace("]", " ] ").split()
+    kinds = tuple(word for word in words if word in _KINDS)
+    assert len(kinds) + sum(word in ("[", "]", "...") for word in words) == len(words), takes
+    required = sum(word in _KINDS for word in words[: words.index("[")]) if "[" in words else len(kinds)
+
+    def register(scalar: Scalar) -> Scalar:
+        assert name not in FUNCTIONS, name
+        FUNCTIONS[name] = Function(
+            name, kinds, required, "..." in words, scalar, returns, wants_context, block
+        )
+        return scalar
+
+    return register
+
+
+def call(called: Function, arguments: Sequence[Argument], context: Context) -> Argument:
+    """Call a function as a cell would: convert, apply to arrays element by element, settle the result."""
+    shape = _lifted_shape(called, arguments)
+    if shape is None:
+        return _call_once(called, arguments, context)
+    row_count, column_count = shape
+    if row_count * column_count > GRID_CELLS_MAX:
+        return ErrorValue.NUM
+    rows: list[list[Value]] = []
+    for row in range(row_count):
+        cells: list[Value] = []
+        for column in range(column_count):
+            chosen = [
+                argument if called.parameter(index) in _WHOLE_KINDS else element(argument, row, column)
+                for index, argument in enumerate(arguments)
+            ]
+            result = _call_once(called, chosen, context)
+            cells.append(result.at(0, 0) if isinstance(result, Grid) else result)
+        rows.append(cells)
+    return Grid(rows, row_count, column_count)
+
+
+def _lifted_shape(called: Function, arguments: Sequence[Argument]) -> tuple[int, int] | None:
+    shape: tuple[int, int] | None = None
+    for index, argument in enumerate(arguments):
+        if isinstance(argument, Grid) and called.parameter(index) not in _WHOLE_KINDS:
+            rows, columns = shape or (1, 1)
+            shape = (max(rows, argument.row_count), max(columns, argument.column_count))
+    return shape
+
+
+def element(argument: Argument, row: int, column: int) -> Value:
+    """What an argument gives at one place of a larger array: one row or column repeats, else #N/A outside."""
+    if not isinstance(argument, Grid):
+        return argument
+    row = 0 if argument.row_count == 1 else row
+    column = 0 if argument.column_count == 1 else column
+    if row >= argument.row_count or column >= argument.column_count:
+        return ErrorValue.NA
+    return argument.at(row, column)
+
+
+def _call_once(called: Function, arguments: Sequence[Argument], context: Context) -> Argument:
+    try:
+        given = [_converted(called.parameter(index), argument) for index, argument in enumerate(arguments)]
+        result = called.scalar(context, *given) if called.wants_context else called.scalar(*given)
+    except FailedError as failure:
+        return failure.error
+    except ZeroDivisionError:
+        return ErrorValue.DIV0
+    except (OverflowError, ValueError):
+        return ErrorValue.NUM
+    if isinstance(result, float):
+        return settle(result)
+    if isinstance(result, int) and not isinstance(result, bool):
+        return float(result)
+    if isinstance(result, str) and len(result) > TEXT_LENGTH_MAX:
+        return ErrorValue.VALUE
+    return result  # type: ignore[no-any-return]  # scalars are declared to give an Argument
+
+
+def _converted(kind: str, argument: Argument) -> Argument:
+    if kind in _WHOLE_KINDS or kind == "any" or isinstance(argument, Grid):
+        return argument
+    converted: Value = argument
+    if kind == "number":
+        converted = to_number(argument)
+    elif kind == "text":
+        converted = to_text(argument)
+    elif kind == "logical":
+        converted = to_logical(argument)
+    if isinstance(converted, ErrorValue):
+        raise FailedError(converted)
+    return converted
+
+
+# --- reading arguments that may be grids ---------------------------------------------------------------
+
+
+def numbers(arguments: Sequence[Argument]) -> list[float]:
+    """The numbers among arguments, as SUM sees them.
+
+    Of cells and arrays only numbers count; a value given directly is converted. An error value ends the call.
+    """
+    found: list[float] = []
+    for argument in arguments:
+        if isinstance(argument, Grid):
+            found.extend(grid_numbers(argument))
+        else:
+            found.append(number(argument))
+    return found
+
+
+def grid_numbers(grid: Grid) -> list[float]:
+    """The numbers of a grid in order; an error value ends the call."""
+    found: list[float] = []
+    for row in grid.rows:
+        for value in row:
+            if isinstance(value, float):
+                found.append(value)
+            elif isinstance(value, ErrorValue):
+                raise FailedError(value)
+    return found
+
+
+def number(value: Argument) -> float:
+    """One value as a number; what cannot be one ends the call."""
+    if isinstance(value, Grid):
+        value = value.at(0, 0) if value.row_count == value.column_count == 1 else ErrorValue.VALUE
+    converted = to_number(value)
+    if isinstance(converted, ErrorValue):
+        raise FailedError(converted)
+    return converted
+
+
+def as_grid(argument: Argument) -> Grid:
+    """A single value as a grid of one."""
+    return argument if isinstance(argument, Grid) else Grid(((argument,),), 1, 1)
+
+
+def whole(value: float) -> int:
+    """A number cut to an integer, for counts and positions; what is no integer's size ends the call."""
+    if not math.isfinite(value) or abs(value) > 2.0**53:
+        raise FailedError(ErrorValue.NUM)
+    return math.trunc(value)

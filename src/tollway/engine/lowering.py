@@ -1,0 +1,512 @@
+"""Turns a bound formula into operations over blocks, folding every part that no input reaches.
+
+Follows interpret.py node by node. What has no block form is left to that interpreter, one iteration at a
+time: slow, and exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tollway.engine.formula import (
+    Area,
+    ArrayConstant,
+    ArrayPart,
+    Binary,
+    Call,
+    ErrorLiteral,
+    Group,
+    Logical,
+    Node,
+    Number,
+    Omitted,
+    Percent,
+    Text,
+    Unary,
+)
+from tollway.engine.functions import find_function
+from tollway.engine.functions.registry import Context, Function, Grid, call, element
+from tollway.engine.graph import Address, FormulaBook, areas
+from tollway.engine.interpret import Interpreter, apply_binary, branch, in_line
+from tollway.engine.operations import Builder, Constant, Kind, Operand, Slot
+from tollway.engine.values import ErrorValue, Value, to_number
+
+_ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "^": "power"}
+_COMPARISON = {
+    "=": "equal",
+    "<>": "not_equal",
+    "<": "less",
+    ">": "greater",
+    "<=": "less_equal",
+    ">=": "greater_equal",
+}
+_RETURNS = {"number": Kind.NUMBER, "logical": Kind.LOGICAL, "text": Kind.ANY, "any": Kind.ANY}
+# An array that varies may have this many elements; larger ones are left to the interpreter.
+VARYING_CELLS_MAX = 200_000
+
+
+class NotLowerableError(Exception):
+    """This part of a formula has no block form; the part around it is interpreted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Varying:
+    """A rectangle of operands, some of which vary. As Grid, `rows` may stop before the counts."""
+
+    rows: Sequence[Sequence[Operand]]
+    row_count: int
+    column_count: int
+    origin: tuple[int, int, int] | None = None
+
+    def at(self, row: int, column: int) -> Operand:
+        """The operand at a place counted from 0."""
+        if row < len(self.rows) and column < len(self.rows[row]):
+            return self.rows[row][column]
+        return _BLANK
+
+    def operands(self) -> list[Operand]:
+        """Row by row; blanks at the end may be missing."""
+        return [operand for row in self.rows for operand in row]
+
+    def line(self) -> list[Operand]:
+        """The operands of a single row or column, in order."""
+        if self.row_count == 1:
+            return [self.at(0, column) for column in range(self.column_count)]
+        return [self.at(row, 0) for row in range(self.row_count)]
+
+    @property
+    def is_line(self) -> bool:
+        """One row or one column."""
+        return self.row_count == 1 or self.column_count == 1
+
+
+_BLANK = Constant(None)
+# A constant array stays a Grid.
+Lowered = Operand | Grid | Varying
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreted:
+    """What the "interpret" operation needs: a node, its cell, and which cells its operands stand for."""
+
+    book: FormulaBook
+    node: Node
+    address: Address
+    cells: tuple[Address, ...]
+    kinds: tuple[Kind, ...]
+    constants: Mapping[Address, Value]
+    kind: Kind
+
+
+class Lowering:
+    """Lowers one formula after another; each cell's operand is remembered for those that read it."""
+
+    def __init__(self, book: FormulaBook, builder: Builder, inputs: Sequence[Address]) -> None:
+        self.book = book
+        self.builder = builder
+        self.varying: dict[Address, Slot] = {
+            address: Slot(index, Kind.NUMBER) for index, address in enumerate(inputs)
+        }
+        self.folded: dict[Address, Value] = {}
+        self.interpreter = Interpreter(book, self.constant_at)
+        self._grids: dict[Area, Grid | Varying] = {}
+        self._address: Address = (0, 1, 1)
+        self._context = Context(1, 1, book.workbook.is_1904)
+        # Whether the function being lowered stands where one value is wanted, outside arrays.
+        self.wants_value = False
+
+    def constant_at(self, address: Address) -> Value:
+        """What a cell that no input reaches holds."""
+        if address in self.folded:
+            return self.folded[address]
+        cell = self.book.cell(address)
+        return None if cell is None else cell.value
+
+    def add_cell(self, address: Address) -> None:
+        """Fold or lower one formula cell; those it reads must have been added before."""
+        tree = self.book.tree(address)
+        if not any(self._is_varying(area) for area in areas(tree)):
+            self.folded[address] = self.interpreter.cell_value(address, tree)
+            return
+        self._address = address
+        self._context = replace(self._context, row=address[1], column=address[2])
+        operand = self._root(tree)
+        if isinstance(operand, Slot):
+            self.varying[address] = operand
+        else:
+            self.folded[address] = 0.0 if operand.value is None else operand.value
+
+    def _is_varying(self, area: Area) -> bool:
+        if area.is_cell:
+            return area.address in self.varying
+        return isinstance(self._grid(area), Varying)
+
+    def _root(self, tree: Node) -> Operand:
+        if isinstance(tree, ArrayPart):
+            return self._array_part(tree)
+        if isinstance(tree, Binary) and tree.operator in ("+", "-"):
+            try:
+                left, right = self.value(tree.left), self.value(tree.right)
+                result = self.binary(tree.operator, left, right, is_last=True)
+                return self._single(result)
+            except NotLowerableError:
+                return self._interpreted(tree, is_root=True)
+        return self._single(self.value(tree))
+
+    def _array_part(self, part: ArrayPart) -> Operand:
+        try:
+            if isinstance(part.tree, Binary) and part.tree.operator in ("+", "-"):
+                left = self.value(part.tree.left, is_array=True)
+                right = self.value(part.tree.right, is_array=True)
+                whole = self.binary(part.tree.operator, left, right, is_last=True)
+            else:
+                whole = self.value(part.tree, is_array=True)
+            return element_of(whole, part.row, part.column)
+        except NotLowerableError:
+            return self._interpreted(part, is_root=True)
+
+    def _single(self, lowered: Lowered) -> Operand:
+        return element_of(lowered, 0, 0)
+
+    # --- nodes -----------------------------------------------------------------------------------------
+
+    def value(self, node: Node, *, is_array: bool = False) -> Lowered:
+        """As Interpreter.value; outside arrays a part without block form becomes an interpreted operand."""
+        if isinstance(node, Area):
+            if node.is_cell:
+                return self.operand_at(node.address)
+            if not is_array:
+                place = in_line(node, (self._address[1], self._address[2]))
+                return Constant(ErrorValue.VALUE) if place is None else self.operand_at(place)
+        if is_array:
+            return self.whole(node, is_array=True)
+        try:
+            result = self._call(node, wants_value=True) if isinstance(node, Call) else self.whole(node)
+            if isinstance(result, (Grid, Varying)) and result.origin is not None:
+                return self.in_line_of(result)
+        except NotLowerableError:
+            return self._interpreted(node)
+        return result
+
+    def in_line_of(self, grid: Grid | Varying) -> Operand:
+        """Implicit intersection of a reference with the cell being lowered."""
+        assert grid.origin is not None
+        sheet, top, left = grid.origin
+        bounds = (top, left, top + grid.row_count - 1, left + grid.column_count - 1)
+        place = in_line(Area(sheet, bounds, False), (self._address[1], self._address[2]))
+        return Constant(ErrorValue.VALUE) if place is None else self.operand_at(place)
+
+    def operand_at(self, address: Address) -> Operand:
+        """What a cell holds: a slot where it varies."""
+        return self.varying.get(address) or Constant(self.constant_at(address))
+
+    def whole(self, node: Node, *, is_array: bool = False) -> Lowered:
+        """As Interpreter.whole; raises NotLowerableError for a part without block form."""
+        match node:
+            case Number() | Text() | Logical() | ErrorLiteral():
+                return Constant(node.value)
+            case Area():
+                return self._grid(node)
+            case Call():
+                return self._call(node, is_array=is_array)
+            case Binary() | Percent():
+                return self._chain(node, is_array=is_array)
+            case Group(inner):
+                return self.whole(inner, is_array=is_array)
+            case Unary(operator, operand):
+                lowered = self.value(operand, is_array=is_array)
+                return lowered if operator == "+" else self.each(self._negative, lowered)
+            case ArrayConstant(rows):
+                return Grid(rows, len(rows), len(rows[0]))
+            case Omitted():
+                return _BLANK
+            case _:
+                raise AssertionError(node)
+
+    def _grid(self, area: Area) -> Grid | Varying:
+        known = self._grids.get(area)
+        if known is not None:
+            return known
+        sheet = area.sheet
+        positions = self.book.workbook.sheets[sheet].positions_in(area.bounds)
+        if not any((sheet, row, column) in self.varying for row, column in positions):
+            grid: Grid | Varying = self.interpreter.grid(area)
+        else:
+            grid = self._varying_grid(area)
+        # Cells are added in order of need, so an area that was read once never changes.
+        self._grids[area] = grid
+        return grid
+
+    def _varying_grid(self, area: Area) -> Varying:
+        top, left, bottom, right = area.bounds
+        positions = list(self.book.workbook.sheets[area.sheet].positions_in(area.bounds))
+        last_row, last_column = max(row for row, _ in positions), max(column for _, column in positions)
+        if (last_row - top + 1) * (last_column - left + 1) > VARYING_CELLS_MAX:
+            raise NotLowerableError
+        rows = [
+            [self.operand_at((area.sheet, row, column)) for column in range(left, last_column + 1)]
+            for row in range(top, last_row + 1)
+        ]
+        return Varying(rows, bottom - top + 1, right - left + 1, (area.sheet, top, left))
+
+    def _chain(self, node: Binary | Percent, *, is_array: bool) -> Lowered:
+        spine: list[Binary | Percent] = []
+        start: Node = node
+        while isinstance(start, (Binary, Percent)):
+            spine.append(start)
+            start = start.left if isinstance(start, Binary) else start.operand
+        result = self.value(start, is_array=is_array)
+        for step in reversed(spine):
+            if isinstance(step, Percent):
+                result = self.each(lambda operand: self.arithmetic("/", operand, Constant(100.0)), result)
+            else:
+                right = self.value(step.right, is_array=is_array)
+                result = self.binary(step.operator, result, right)
+        return result
+
+    # --- operators -------------------------------------------------------------------------------------
+
+    def binary(self, operator: str, left: Lowered, right: Lowered, *, is_last: bool = False) -> Lowered:
+        """An operator between operands, or place by place between arrays."""
+        grids = [side for side in (left, right) if isinstance(side, (Grid, Varying))]
+        if not grids:
+            return self._binary(operator, left, right, is_last=is_last)  # type: ignore[arg-type]
+        if all(isinstance(side, (Grid, Constant)) for side in (left, right)):
+            folded = apply_binary(operator, _plain(left), _plain(right), is_last=is_last)
+            assert isinstance(folded, Grid)
+            return folded
+        row_count = max(grid.row_count for grid in grids)
+        column_count = max(grid.column_count for grid in grids)
+        if row_count * column_count > VARYING_CELLS_MAX:
+            raise NotLowerableError
+        rows = [
+            [
+                self._binary(
+                    operator,
+                    element_of(left, row, column),
+                    element_of(right, row, column),
+                    is_last=is_last,
+                )
+                for column in range(column_count)
+            ]
+            for row in range(row_count)
+        ]
+        return Varying(rows, row_count, column_count)
+
+    def _binary(self, operator: str, left: Operand, right: Operand, *, is_last: bool) -> Operand:
+        if isinstance(left, Constant) and isinstance(right, Constant):
+            folded = apply_binary(operator, left.value, right.value, is_last=is_last)
+            assert not isinstance(folded, Grid)
+            return Constant(folded)
+        if operator in _ARITHMETIC:
+            result = self.arithmetic(operator, left, right)
+            if is_last and isinstance(result, Slot):
+                return self.builder.emit("snap", (result, self.numeric(left)), Kind.NUMBER)
+            return result
+        if operator in _COMPARISON:
+            return self.comparison(operator, left, right)
+        raise NotLowerableError
+
+    def arithmetic(self, operator: str, left: Operand, right: Operand) -> Operand:
+        """+ - * / ^ between numbers; leaves out what changes nothing."""
+        left, right = self.numeric(left), self.numeric(right)
+        if isinstance(left, Constant) and isinstance(right, Constant):
+            return self._binary(operator, left, right, is_last=False)
+        name = _ARITHMETIC[operator]
+        one = Constant(1.0)
+        if (name in ("multiply", "divide", "power") and right == one) or (
+            name in ("add", "subtract") and right == Constant(0.0)
+        ):
+            return left
+        if (name == "multiply" and left == one) or (name == "add" and left == Constant(0.0)):
+            return right
+        if name == "divide" and isinstance(right, Constant):
+            name = "divide_by_constant" if right.value else "divide"
+        return self.builder.emit(name, (left, right), Kind.NUMBER)
+
+    def numeric(self, operand: Operand) -> Operand:
+        """An operand where a number is wanted."""
+        if isinstance(operand, Constant):
+            number = to_number(operand.value)
+            if isinstance(number, ErrorValue):
+                raise NotLowerableError
+            return Constant(number)
+        if operand.kind is Kind.LOGICAL:
+            return self.builder.emit("number_of_logical", (operand,), Kind.NUMBER)
+        if operand.kind is not Kind.NUMBER:
+            raise NotLowerableError
+        return operand
+
+    def logical(self, operand: Operand) -> Operand:
+        """An operand where a condition is wanted."""
+        if isinstance(operand, Constant):
+            if not isinstance(operand.value, (float, bool)) and operand.value is not None:
+                raise NotLowerableError
+            return Constant(bool(operand.value))
+        if operand.kind is Kind.NUMBER:
+            return self.builder.emit("truth", (operand,), Kind.LOGICAL)
+        if operand.kind is not Kind.LOGICAL:
+            raise NotLowerableError
+        return operand
+
+    def comparison(self, operator: str, left: Operand, right: Operand) -> Operand:
+        """Between two numbers, two logicals or two texts; what mixes kinds is interpreted."""
+        kinds = {kind_of(left), kind_of(right)}
+        kinds.discard(None)
+        if kinds == {Kind.TEXT} and operator in ("=", "<>"):
+            texts = tuple(Constant("") if side == _BLANK else side for side in (left, right))
+            name = "text_equal" if operator == "=" else "text_not_equal"
+            return self.builder.emit(name, texts, Kind.LOGICAL)
+        if kinds not in ({Kind.NUMBER}, {Kind.LOGICAL}):
+            raise NotLowerableError
+        return self.builder.emit(
+            _COMPARISON[operator], (self.numeric(left), self.numeric(right)), Kind.LOGICAL
+        )
+
+    def _negative(self, operand: Operand) -> Operand:
+        number = self.numeric(operand)
+        if isinstance(number, Constant):
+            assert isinstance(number.value, float)
+            return Constant(-number.value)
+        return self.builder.emit("negative", (number,), Kind.NUMBER)
+
+    def each(self, lower: Callable[[Operand], Operand], lowered: Lowered) -> Lowered:
+        """A one-sided operator on an operand, or on each element of an array."""
+        if not isinstance(lowered, (Grid, Varying)):
+            return lower(lowered)
+        rows = [
+            [lower(element_of(lowered, row, column)) for column in range(lowered.column_count)]
+            for row in range(lowered.row_count)
+        ]
+        return Varying(rows, lowered.row_count, lowered.column_count)
+
+    # --- functions -------------------------------------------------------------------------------------
+
+    def _call(self, node: Call, *, is_array: bool = False, wants_value: bool = False) -> Lowered:
+        from tollway.engine.lowered_functions import LOWERED
+
+        called = find_function(node.name)
+        assert called is not None, node.name
+        if node.name in ("IF", "CHOOSE"):
+            selector = self.value(node.arguments[0], is_array=is_array)
+            if isinstance(selector, Constant):
+                chosen = branch(node.name, selector.value, len(node.arguments) - 1)
+                if isinstance(chosen, ErrorValue):
+                    return Constant(chosen)
+                if chosen is None:
+                    return Constant(False)
+                return self.whole(node.arguments[chosen + 1], is_array=is_array)
+        arguments = [
+            self._argument(argument, called.parameter(index), is_array=is_array)
+            for index, argument in enumerate(node.arguments)
+        ]
+        if all(isinstance(argument, (Constant, Grid)) for argument in arguments):
+            result = call(called, [_plain(argument) for argument in arguments], self._context)
+            return result if isinstance(result, Grid) else Constant(result)
+        lower = LOWERED.get(node.name)
+        if lower is not None:
+            self.wants_value = wants_value
+            return lower(self, arguments)
+        return self._block(called, arguments)
+
+    def _argument(self, node: Node, kind: str, *, is_array: bool) -> Lowered:
+        if kind == "array":
+            return self.whole(node, is_array=True)
+        return self.whole(node, is_array=is_array) if kind == "grid" else self.value(node, is_array=is_array)
+
+    def _block(self, called: Function, arguments: Sequence[Lowered]) -> Lowered:
+        """A function with a block form, applied to each element where it is given an array."""
+        if called.block is None:
+            raise NotLowerableError
+        grids = [argument for argument in arguments if isinstance(argument, (Grid, Varying))]
+        if not grids:
+            operands = tuple(self.numeric(element_of(argument, 0, 0)) for argument in arguments)
+            return self.builder.emit("call", operands, Kind.NUMBER, called.name)
+        row_count = max(grid.row_count for grid in grids)
+        column_count = max(grid.column_count for grid in grids)
+        rows = [
+            [
+                self._single(
+                    self._block(called, [element_of(argument, row, column) for argument in arguments])
+                )
+                for column in range(column_count)
+            ]
+            for row in range(row_count)
+        ]
+        return Varying(rows, row_count, column_count)
+
+    # --- the way out -----------------------------------------------------------------------------------
+
+    def _interpreted(self, node: Node, *, is_root: bool = False) -> Slot:
+        """Leave a node to the scalar interpreter, with the cells it reads that vary as operands."""
+        cells: dict[Address, Slot] = {}
+        for area in areas(node):
+            for row, column in self.book.workbook.sheets[area.sheet].positions_in(area.bounds):
+                slot = self.varying.get((area.sheet, row, column))
+                if slot is not None:
+                    cells[(area.sheet, row, column)] = slot
+        kind = _kind_of_node(node)
+        kinds = tuple(slot.kind for slot in cells.values())
+        whole = node if is_root else Group(node)
+        detail = Interpreted(self.book, whole, self._address, tuple(cells), kinds, self.folded, kind)
+        return self.builder.emit(
+            "interpret", tuple(cells.values()), kind, detail, key=(id(node), self._address)
+        )
+
+
+def kind_of(operand: Operand) -> Kind | None:
+    """The kind of an operand; None for a blank, which takes any."""
+    if isinstance(operand, Slot):
+        return operand.kind
+    match operand.value:
+        case None:
+            return None
+        case bool():
+            return Kind.LOGICAL
+        case float():
+            return Kind.NUMBER
+        case str():
+            return Kind.TEXT
+        case _:
+            return Kind.ANY
+
+
+def element_of(lowered: Lowered, row: int, column: int) -> Operand:
+    """What an operand or array gives at one place of a larger array."""
+    if isinstance(lowered, Grid):
+        return Constant(element(lowered, row, column))
+    if not isinstance(lowered, Varying):
+        return lowered
+    row = 0 if lowered.row_count == 1 else row
+    column = 0 if lowered.column_count == 1 else column
+    if row >= lowered.row_count or column >= lowered.column_count:
+        return Constant(ErrorValue.NA)
+    return lowered.at(row, column)
+
+
+def _plain(lowered: Lowered) -> Value | Grid:
+    if isinstance(lowered, Constant):
+        return lowered.value
+    assert isinstance(lowered, Grid)
+    return lowered
+
+
+def _kind_of_node(node: Node) -> Kind:
+    while isinstance(node, Group):
+        node = node.inner
+    match node:
+        case Binary(operator, _, _):
+            if operator in _ARITHMETIC:
+                return Kind.NUMBER
+            return Kind.LOGICAL if operator in _COMPARISON else Kind.ANY
+        case Percent():
+            return Kind.NUMBER
+        case Unary("-", _):
+            return Kind.NUMBER
+        case Call(name, _):
+            called = find_function(name)
+            assert called is not None, name
+            return _RETURNS[called.returns]
+        case _:
+            return Kind.ANY

@@ -1,0 +1,215 @@
+"""From a workbook, its inputs and its outputs to a program: an ordered list of typed operations.
+
+The program is plain and can be read by any evaluator: operations in order, what each reads, constants,
+texts, and after which operation a value is no longer needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from tollway.engine.distributions import Distribution
+from tollway.engine.formula import COLUMN_MAX, ROW_MAX, column_number
+from tollway.engine.graph import Address, FormulaBook
+from tollway.engine.labels import label_of
+from tollway.engine.lowering import Lowering
+from tollway.engine.operations import Builder, Operation, Slot
+from tollway.engine.values import (
+    BadInputCell,
+    BadOutputCell,
+    EngineError,
+    ErrorValue,
+    OutputDoesNotDependOnInputs,
+    Value,
+)
+from tollway.engine.workbook import Workbook
+
+INPUTS_MAX = 1_000
+OUTPUTS_MAX = 100
+
+_ADDRESS = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A cell whose number is drawn anew in every iteration. `name` is for people; None takes the cell's label."""
+
+    cell: str
+    distribution: Distribution
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Program:
+    """What evaluate() runs.
+
+    `inputs` and `outputs` are in the order given, with cells written "Sheet!A1"; `output_names` are the labels
+    found beside the outputs, or None. Slots 0 to len(inputs)-1 hold the draws; `constants` fills further slots;
+    each operation writes one slot, and `releases[i]` lists those that nobody reads after operation i.
+    """
+
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    output_names: tuple[str | None, ...]
+    operations: tuple[Operation, ...]
+    constants: dict[int, Value]
+    texts: tuple[str, ...]
+    output_slots: tuple[Slot, ...]
+    slot_count: int
+
+    @cached_property
+    def releases(self) -> tuple[tuple[int, ...], ...]:
+        """For each operation the slots that are last read by it; inputs, constants and outputs stay."""
+        kept = set(range(len(self.inputs))) | set(self.constants) | {slot.index for slot in self.output_slots}
+        last_read: dict[int, int] = {}
+        for place, operation in enumerate(self.operations):
+            for index in operation.operands:
+                last_read[index] = place
+        released: list[list[int]] = [[] for _ in self.operations]
+        for index, place in last_read.items():
+            if index not in kept:
+                released[place].append(index)
+        return tuple(tuple(indices) for indices in released)
+
+    @property
+    def interpreted_count(self) -> int:
+        """How many operations are left to the scalar interpreter, one iteration at a time."""
+        return sum(operation.name == "interpret" for operation in self.operations)
+
+
+def build_program(workbook: Workbook, inputs: Sequence[Input], outputs: Sequence[str]) -> Program:
+    """Slice the workbook between inputs and outputs, fold what no input reaches, and lower the rest.
+
+    Cells are given as "Sheet!A1", "'My Sheet'!A1", or "A1" for the first sheet.
+
+    Raises: BadInputCell, BadOutputCell, OutputDoesNotDependOnInputs, CircularReference, UnsupportedFormula,
+    UnreadableFormula, TooManyReferences; each names the cells.
+    """
+    book = FormulaBook(workbook)
+    input_addresses = _input_addresses(book, inputs)
+    output_addresses = _output_addresses(book, outputs)
+    builder = Builder(len(inputs))
+    lowering = Lowering(book, builder, input_addresses)
+    for address in book.order(output_addresses, leaves=frozenset(input_addresses)):
+        lowering.add_cell(address)
+    output_slots = [_output_slot(book, lowering, address) for address in output_addresses]
+    operations = _needed(builder.operations, output_slots)
+    return Program(
+        inputs=tuple(
+            Input(book.text(address), given.distribution, given.name or label_of(book, address))
+            for given, address in zip(inputs, input_addresses, strict=True)
+        ),
+        outputs=tuple(book.text(address) for address in output_addresses),
+        output_names=tuple(label_of(book, address) for address in output_addresses),
+        operations=tuple(operations),
+        constants=builder.constants,
+        texts=tuple(builder.texts),
+        output_slots=tuple(output_slots),
+        slot_count=builder.slot_count,
+    )
+
+
+def _input_addresses(book: FormulaBook, inputs: Sequence[Input]) -> list[Address]:
+    if not 1 <= len(inputs) <= INPUTS_MAX:
+        raise BadInputCell(
+            f"A run has 1 to {INPUTS_MAX:,} inputs and {len(inputs):,} were given.", field="inputs"
+        )
+    addresses: list[Address] = []
+    for index, given in enumerate(inputs):
+        field = f"inputs.{index}.cell"
+        address = find_address(book, given.cell, BadInputCell, field)
+        written = (book.text(address),)
+        if address in addresses:
+            raise BadInputCell(
+                f"{written[0]} is given as an input twice; give each cell once.", cells=written, field=field
+            )
+        cell = book.cell(address)
+        if book.is_formula(address):
+            raise BadInputCell(
+                f"{written[0]} holds a formula; an input must be a cell with a constant number. "
+                "Choose a cell that the formula reads.",
+                cells=written,
+                field=field,
+            )
+        if cell is None or not isinstance(cell.value, float):
+            found = "is empty" if cell is None or cell.value is None else f"holds {str(cell.value)[:40]!r}"
+            raise BadInputCell(
+                f"{written[0]} {found}; an input must be a cell with a constant number.",
+                cells=written,
+                field=field,
+            )
+        addresses.append(address)
+    return addresses
+
+
+def _output_addresses(book: FormulaBook, outputs: Sequence[str]) -> list[Address]:
+    if not 1 <= len(outputs) <= OUTPUTS_MAX:
+        raise BadOutputCell(
+            f"A run has 1 to {OUTPUTS_MAX} outputs and {len(outputs):,} were given.", field="outputs"
+        )
+    addresses: list[Address] = []
+    for index, given in enumerate(outputs):
+        field = f"outputs.{index}"
+        address = find_address(book, given, BadOutputCell, field)
+        written = (book.text(address),)
+        if address in addresses:
+            raise BadOutputCell(
+                f"{written[0]} is given as an output twice; give each cell once.", cells=written, field=field
+            )
+        if not book.is_formula(address):
+            found = "is empty" if book.cell(address) is None else "holds a constant"
+            raise BadOutputCell(
+                f"{written[0]} {found}; an output must be a cell with a formula.", cells=written, field=field
+            )
+        addresses.append(address)
+    return addresses
+
+
+def find_address(book: FormulaBook, text: str, kind: type[EngineError], field: str) -> Address:
+    """The place of a cell written "Sheet!A1", "'My Sheet'!A1" or "A1" (on the first sheet).
+
+    Raises: `kind` for another form, an unknown sheet or a cell outside it.
+    """
+    sheet_name, mark, cell = text.strip().rpartition("!")
+    match = _ADDRESS.fullmatch(cell)
+    if match is None or (mark and not sheet_name):
+        raise kind(f"{text[:80]!r} names no cell; write it like Sheet1!B5.", field=field)
+    if sheet_name.startswith("'") and sheet_name.endswith("'") and len(sheet_name) > 1:
+        sheet_name = sheet_name[1:-1].replace("''", "'")
+    sheet = book.workbook.sheet_index.get(sheet_name.lower()) if mark else 0
+    if sheet is None:
+        names = ", ".join(repr(found.name) for found in book.workbook.sheets[:10])
+        raise kind(f"The workbook has no sheet {sheet_name[:80]!r}; its sheets are {names}.", field=field)
+    row, column = int(match[2]), column_number(match[1])
+    if not 1 <= row <= ROW_MAX or column > COLUMN_MAX:
+        raise kind(f"{cell} lies outside a sheet, which ends at XFD{ROW_MAX}.", field=field)
+    return (sheet, row, column)
+
+
+def _output_slot(book: FormulaBook, lowering: Lowering, address: Address) -> Slot:
+    slot = lowering.varying.get(address)
+    if slot is None:
+        written = book.text(address)
+        value = lowering.folded[address]
+        shown = value.text if isinstance(value, ErrorValue) else repr(value)
+        raise OutputDoesNotDependOnInputs(
+            f"{written} does not depend on any of the inputs: it is {shown} in every iteration. "
+            "Mark a cell that it depends on as an input, or leave it out.",
+            cells=(written,),
+            field="outputs",
+        )
+    return slot
+
+
+def _needed(operations: Sequence[Operation], outputs: Sequence[Slot]) -> list[Operation]:
+    """The operations that outputs need, in order."""
+    wanted = {slot.index for slot in outputs}
+    kept: list[Operation] = []
+    for operation in reversed(operations):
+        if operation.target in wanted:
+            kept.append(operation)
+            wanted.update(operation.operands)
+    return kept[::-1]
