@@ -250,11 +250,13 @@ def _controls(title: str, bounds: _Bounds) -> Markup:
 def _script_attributes(scale: Scale, cumulative: Sequence[tuple[float, float]], write: ValueFormat) -> Markup:
     """What static/charts.js needs to move the bounds: numbers only, parted by spaces, so nothing needs quoting."""
     return Markup(
-        ' data-low="{low}" data-high="{high}" data-format="{style}" data-values="{values}" data-shares="{shares}"'
+        ' data-low="{low}" data-high="{high}" data-format="{style}" data-digits="{digits}"'
+        ' data-values="{values}" data-shares="{shares}"'
     ).format(
         low=repr(float(scale.low)),
         high=repr(float(scale.high)),
         style=write.style,
+        digits=write.digits,
         values=" ".join(f"{value:.9g}" for value, _ in cumulative),
         shares=" ".join(f"{share:.6g}" for _, share in cumulative),
     )

@@ -2,30 +2,52 @@
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 MINUS = "\N{MINUS SIGN}"
+DIGITS_MIN = 3
+DIGITS_MAX = 7
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 
 
 @dataclass(frozen=True)
 class ValueFormat:
-    """Writes a value as people read it: `1.23M`, `−$467k`, `4.5%`. Three significant digits, a real minus sign.
+    """Writes a value as people read it: `1.23M`, `−$467k`, `4.5%`, with a real minus sign.
 
-    `currency` is an ISO 4217 code; `percent` writes 0.045 as 4.5%. static/charts.js writes values by the same rules
-    while a bound moves; tests/web/test_charts.py keeps the table of examples that both must meet.
+    `currency` is an ISO 4217 code; `percent` writes 0.045 as 4.5%; `digits` is how many significant digits are kept.
+    static/charts.js writes values by the same rules while a bound moves; tests/web/test_charts.py holds the table of
+    examples that both must meet.
     """
 
     currency: str | None = None
     percent: bool = False
+    digits: int = DIGITS_MIN
+
+    @classmethod
+    def spanning(cls, low: float, high: float, currency: str | None = None) -> Self:
+        """The format for values from `low` to `high`, with digits enough to tell them apart: $1.014M, not $1.01M."""
+        span = high / 2 - low / 2
+        largest = max(abs(low), abs(high)) / 2
+        more = math.ceil(math.log10(largest / span)) if span > 0 and largest > span else 0
+        return cls(currency=currency, digits=min(DIGITS_MAX, DIGITS_MIN + more))
 
     def __call__(self, value: float) -> str:
         """Write one value."""
-        return self._signed(value, trim=False)
+        magnitude = abs(value) * (100 if self.percent else 1)
+        if self.percent and magnitude >= 1000:
+            digits = f"{magnitude:,.0f}"
+        elif self.currency and 0.01 <= magnitude < 100 and magnitude != math.floor(magnitude):
+            digits = f"{magnitude:.2f}"
+        else:
+            digits = compact(magnitude, digits=self.digits)
+        return self._dressed(value, digits)
 
     def tick(self, value: float) -> str:
-        """Write a round value on an axis, without trailing zeros."""
-        return self._signed(value, trim=True)
+        """Write a round value on an axis: every digit it has, and no trailing zeros."""
+        return self._dressed(
+            value, compact(abs(value) * (100 if self.percent else 1), digits=DIGITS_MAX, trim=True)
+        )
 
     @property
     def style(self) -> str:
@@ -36,35 +58,29 @@ class ValueFormat:
     def _sign(self) -> str:
         return _SIGNS.get(self.currency, f"{self.currency} ") if self.currency else ""
 
-    def _signed(self, value: float, *, trim: bool) -> str:
-        magnitude = abs(value) * (100 if self.percent else 1)
-        if self.percent and magnitude >= 1000:
-            digits = f"{magnitude:,.0f}"
-        elif self.currency and not trim and 0.01 <= magnitude < 100 and magnitude != math.floor(magnitude):
-            digits = f"{magnitude:.2f}"
-        else:
-            digits = compact(magnitude, trim=trim)
+    def _dressed(self, value: float, digits: str) -> str:
         return f"{MINUS if value < 0 else ''}{self._sign}{digits}{'%' if self.percent else ''}"
 
 
-def compact(magnitude: float, *, trim: bool = False) -> str:
-    """Write a number that is not negative with three significant digits and k, M, B or T.
+def compact(magnitude: float, *, digits: int = DIGITS_MIN, trim: bool = False) -> str:
+    """Write a number that is not negative with a few significant digits and k, M, B or T.
 
     Zeros after the point are kept beside a suffix (`3.20M`), so that columns read alike, and dropped elsewhere or when
     `trim` asks for it. From 1e15, and below 0.0001, an exponent is written.
     """
     if magnitude == 0:
         return "0"
-    rounded = float(f"{magnitude:.2e}")
+    exact = f"{magnitude:.{digits - 1}e}"
+    rounded = float(exact)
     if rounded >= 1e15 or rounded < 1e-4:
-        mantissa, exponent = f"{rounded:.2e}".split("e")
+        mantissa, exponent = exact.split("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}".replace("-", MINUS)
     divisor, suffix = next((pair for pair in _SUFFIXES if rounded >= pair[0]), (1.0, ""))
     scaled = rounded / divisor
-    digits = f"{scaled:.{max(0, 2 - math.floor(math.log10(scaled)))}f}"
-    if "." in digits and (trim or not suffix):
-        digits = digits.rstrip("0").rstrip(".")
-    return digits + suffix
+    written = f"{scaled:.{max(0, digits - 1 - math.floor(math.log10(scaled)))}f}"
+    if "." in written and (trim or not suffix):
+        written = written.rstrip("0").rstrip(".")
+    return written + suffix
 
 
 def round_ticks(low: float, high: float, count: int = 5) -> list[float]:

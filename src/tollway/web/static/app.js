@@ -118,10 +118,10 @@ if (palette) {
   });
 
   search.addEventListener("input", () => {
-    const words = search.value.toLowerCase().split(/\s+/);
+    const beginnings = search.value.toLowerCase().split(/\s+/);
     for (const item of palette.querySelectorAll("li")) {
-      const text = item.textContent.toLowerCase();
-      item.hidden = !words.every((word) => text.includes(word));
+      const words = item.textContent.toLowerCase().trim().split(/\s+/);
+      item.hidden = !beginnings.every((beginning) => words.some((word) => word.startsWith(beginning)));
     }
     palette.querySelector(".none").hidden = links().length > 0;
   });

@@ -10,27 +10,28 @@
 const MINUS = "\u2212";
 const SUFFIXES = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
 
-function writeCompact(magnitude) {
+function writeCompact(magnitude, count) {
   if (magnitude === 0) return "0";
-  const rounded = Number(magnitude.toPrecision(3));
+  const rounded = Number(magnitude.toPrecision(count));
   if (rounded >= 1e15 || rounded < 1e-4) {
-    const [mantissa, exponent] = rounded.toExponential(2).split("e");
+    const [mantissa, exponent] = rounded.toExponential(count - 1).split("e");
     return `${Number(mantissa)}e${Number(exponent)}`.replace("-", MINUS);
   }
   const [divisor, suffix] = SUFFIXES.find(([least]) => rounded >= least) ?? [1, ""];
-  const digits = (rounded / divisor).toPrecision(3);
+  const scaled = rounded / divisor;
+  const digits = scaled.toFixed(Math.max(0, count - 1 - Math.floor(Math.log10(scaled))));
   return (suffix ? digits : String(Number(digits))) + suffix;
 }
 
-/** style: "plain", "percent" or the sign of a currency. */
-function writeValue(value, style) {
+/** style: "plain", "percent" or the sign of a currency; count: significant digits. */
+function writeValue(value, style, count = 3) {
   const isPercent = style === "percent";
   const sign = isPercent || style === "plain" ? "" : style;
   const magnitude = Math.abs(value) * (isPercent ? 100 : 1);
   let digits;
   if (isPercent && magnitude >= 1000) digits = Math.round(magnitude).toLocaleString("en-US");
   else if (sign && magnitude >= 0.01 && magnitude < 100 && !Number.isInteger(magnitude)) digits = magnitude.toFixed(2);
-  else digits = writeCompact(magnitude);
+  else digits = writeCompact(magnitude, count);
   return `${value < 0 ? MINUS : ""}${sign}${digits}${isPercent ? "%" : ""}`;
 }
 
@@ -45,7 +46,7 @@ function setUpHistogram(figure) {
   const high = Number(figure.dataset.high);
   const values = figure.dataset.values.split(" ").map(Number);
   const shares = figure.dataset.shares.split(" ").map(Number);
-  const style = figure.dataset.format;
+  const write = (value) => writeValue(value, figure.dataset.format, Number(figure.dataset.digits));
   const find = (selector) => figure.querySelector(selector);
   const sliders = { low: find("input[type=range][data-bound=low]"), high: find("input[type=range][data-bound=high]") };
   const typed = { low: find("input[type=number][data-bound=low]"), high: find("input[type=number][data-bound=high]") };
@@ -65,17 +66,19 @@ function setUpHistogram(figure) {
     return shares[next - 1] + (shares[next] - shares[next - 1]) * part;
   }
 
-  /** Draw everything that depends on the two sliders, which hold the truth. */
+  const bounds = { low: Number(typed.low.value), high: Number(typed.high.value) };
+
+  /** Draw everything that depends on the bounds. */
   function draw({ keepTyped } = {}) {
-    const places = { low: Number(sliders.low.value), high: Number(sliders.high.value) };
-    const bounds = { low: valueAt(places.low), high: valueAt(places.high) };
+    const places = { low: placeOf(bounds.low), high: placeOf(bounds.high) };
     const below = shareBelow(bounds.low);
     const through = shareBelow(bounds.high);
 
     for (const name of ["low", "high"]) {
+      sliders[name].value = places[name];
       lines[name].setAttribute("x", `${places[name]}%`);
       const words = name === "low" ? `${writeShare(below)} below` : `${writeShare(1 - through)} above`;
-      sliders[name].setAttribute("aria-valuetext", `${writeValue(bounds[name], style)}, ${words}`);
+      sliders[name].setAttribute("aria-valuetext", `${write(bounds[name])}, ${words}`);
       if (keepTyped !== name) typed[name].value = Number(bounds[name].toPrecision(6));
     }
     find(".between").setAttribute("x", `${places.low}%`);
@@ -90,7 +93,7 @@ function setUpHistogram(figure) {
     middle.setAttribute("width", `${places.high - places.low}%`);
     const width = plot.getBoundingClientRect().width / 100;
     const between = writeShare(through - below);
-    const long = `${between} between ${writeValue(bounds.low, style)} and ${writeValue(bounds.high, style)}`;
+    const long = `${between} between ${write(bounds.low)} and ${write(bounds.high)}`;
     label("below", 0, places.low, writeShare(below), width);
     label("between", places.low, places.high, (places.high - places.low) * width > 240 ? long : between, width);
     label("above", places.high, 100, writeShare(1 - through), width);
@@ -103,24 +106,22 @@ function setUpHistogram(figure) {
     text.textContent = (to - from) * width > 44 ? words : "";
   }
 
-  /** Move one bound to a place in percent; the two never cross. */
-  function move(name, place, options) {
-    const other = name === "low" ? "high" : "low";
-    const limit = Number(sliders[other].value);
-    sliders[name].value = name === "low" ? Math.min(place, limit) : Math.max(place, limit);
+  /** Move one bound to a value; the two never cross. */
+  function move(name, value, options) {
+    bounds[name] = name === "low" ? Math.min(value, bounds.high) : Math.max(value, bounds.low);
     draw(options);
   }
 
   for (const name of ["low", "high"]) {
-    sliders[name].addEventListener("input", () => move(name, Number(sliders[name].value)));
+    sliders[name].addEventListener("input", () => move(name, valueAt(Number(sliders[name].value))));
     sliders[name].addEventListener("keydown", (event) => {
       const steps = { ArrowLeft: -0.5, ArrowDown: -0.5, ArrowRight: 0.5, ArrowUp: 0.5, PageDown: -5, PageUp: 5 };
       if (!(event.key in steps)) return;
       event.preventDefault();
-      move(name, Number(sliders[name].value) + steps[event.key]);
+      move(name, valueAt(Math.min(100, Math.max(0, placeOf(bounds[name]) + steps[event.key]))));
     });
     typed[name].addEventListener("input", () => {
-      if (typed[name].value !== "") move(name, placeOf(Number(typed[name].value)), { keepTyped: name });
+      if (typed[name].value !== "") move(name, Number(typed[name].value), { keepTyped: name });
     });
     typed[name].addEventListener("change", () => draw());
 
@@ -132,7 +133,7 @@ function setUpHistogram(figure) {
     grip.addEventListener("pointermove", (event) => {
       if (!grip.hasPointerCapture(event.pointerId)) return;
       const box = plot.getBoundingClientRect();
-      move(name, Math.min(100, Math.max(0, ((event.clientX - box.left) / box.width) * 100)));
+      move(name, valueAt(Math.min(100, Math.max(0, ((event.clientX - box.left) / box.width) * 100))));
     });
   }
 

@@ -20,60 +20,59 @@ function parseDistribution(text) {
   const kind = match?.[1].toLowerCase();
   if (!match || !(kind in DISTRIBUTIONS)) return null;
   const numbers = match[2].split(",").map((part) => part.trim());
-  return numbers.length === DISTRIBUTIONS[kind].length ? { kind, numbers } : null;
+  if (numbers.length !== DISTRIBUTIONS[kind].length) return null;
+  return { kind, values: Object.fromEntries(DISTRIBUTIONS[kind].map((parameter, index) => [parameter, numbers[index]])) };
 }
 
-/** Put a choice of kind and number fields before a distribution's text field. */
+/** Put a choice of kind and number fields beside a distribution's text field, and hide the text. */
 function setUpDistribution(holder) {
   const text = holder.querySelector("input[name=input_distribution]");
   const name = text.getAttribute("aria-label");
-  const shape = tollway.element("div");
-  shape.className = "shape";
   const kinds = tollway.element("select");
   kinds.className = "input compact";
   kinds.setAttribute("aria-label", `${name}, kind`);
   for (const kind of [...Object.keys(DISTRIBUTIONS), "as text"]) kinds.add(new Option(kind));
-  shape.append(kinds);
-  holder.prepend(shape);
+  const numbers = tollway.element("div");
+  numbers.className = "numbers-of-shape";
+  holder.prepend(kinds, numbers);
 
-  const numberFields = () => [...shape.querySelectorAll("input")];
+  const fields = () => [...numbers.querySelectorAll("input")];
   const write = () => {
-    text.value = `${kinds.value}(${numberFields().map((field) => field.value).join(", ")})`;
-    if (numberFields().every((field) => field.value === "")) text.value = "";
+    const isEmpty = fields().every((field) => field.value.trim() === "");
+    // The curve beside the name was drawn for the numbers before.
+    holder.closest("[data-row]").querySelector(".density")?.remove();
+    text.value = isEmpty ? "" : `${kinds.value}(${fields().map((field) => field.value.trim()).join(", ")})`;
   };
 
-  function show(kind, numbers = []) {
-    for (const field of numberFields()) field.remove();
+  function show(kind, values) {
     kinds.value = kind;
     text.hidden = kind !== "as text";
-    (DISTRIBUTIONS[kind] ?? []).forEach((parameter, index) => {
-      const field = tollway.element("input");
-      field.className = "input compact";
-      field.inputMode = "decimal";
-      field.placeholder = parameter;
-      field.value = numbers[index] ?? "";
-      field.setAttribute("aria-label", `${name}, ${parameter}`);
-      field.addEventListener("input", write);
-      shape.append(field);
-    });
+    numbers.hidden = !text.hidden;
+    numbers.replaceChildren(...(DISTRIBUTIONS[kind] ?? []).map((parameter) => numberField(parameter, values[parameter])));
   }
 
+  function numberField(parameter, value = "") {
+    const label = tollway.element("label", parameter);
+    const field = tollway.element("input");
+    field.className = "input compact";
+    field.inputMode = "decimal";
+    field.value = value;
+    field.dataset.parameter = parameter;
+    field.setAttribute("aria-label", `${name}, ${parameter}`);
+    field.addEventListener("input", write);
+    label.append(field);
+    return label;
+  }
+
+  // A low stays a low and a mean a mean; parameters of other names start empty.
   kinds.addEventListener("change", () => {
-    const before = numberFields().map((field) => field.value);
-    show(kinds.value, carryOver(before, DISTRIBUTIONS[kinds.value]?.length ?? 0));
+    show(kinds.value, Object.fromEntries(fields().map((field) => [field.dataset.parameter, field.value])));
     if (kinds.value !== "as text") write();
   });
 
   const parsed = parseDistribution(text.value);
-  if (parsed) show(parsed.kind, parsed.numbers);
-  else show(text.value.trim() ? "as text" : "triangular");
-}
-
-/** Three numbers to two keep the ends; where the number of parameters is the same, all stay. Else start empty. */
-function carryOver(numbers, wanted) {
-  if (numbers.length === wanted) return numbers;
-  if (numbers.length === 3 && wanted === 2) return [numbers[0], numbers[2]];
-  return [];
+  if (parsed) show(parsed.kind, parsed.values);
+  else show(text.value.trim() ? "as text" : "triangular", {});
 }
 
 /* --- Rows of inputs and outputs --- */
@@ -86,7 +85,7 @@ function setUpWorkbench(bench) {
   const findRow = (role, cell) => allRows(role).find((row) => sameCell(cellOf(row).value, cell));
 
   function addRow(role, { cell, distribution = "", name = "", value = "" }) {
-    if (findRow(role, cell)) return;
+    if (cell && findRow(role, cell)) return;
     const row = document.getElementById(`${role}-row`).content.firstElementChild.cloneNode(true);
     const number = allRows(role).length + 1;
     for (const labelled of row.querySelectorAll("[aria-label]")) {
@@ -95,14 +94,14 @@ function setUpWorkbench(bench) {
     cellOf(row).value = cell;
     const text = row.querySelector("input[name=input_distribution]");
     if (text) text.value = distribution;
-    const what = row.querySelector("[data-row-name]");
-    if (name) what.append(tollway.element("b", name));
-    if (value) what.append(tollway.element("span", `now ${value}`));
+    if (cell) {
+      const what = row.querySelector("[data-row-name]");
+      what.replaceChildren(tollway.element("b", name || cell), value ? ` now ${value}` : "");
+    }
     const blank = allRows(role).find((other) => isBlank(other));
     if (blank) blank.replaceWith(row);
     else rowsOf(role).append(row);
     refresh();
-    return row;
   }
 
   function removeRow(row) {
