@@ -38,6 +38,8 @@ from tollway.kit.scope import request_id
 
 BODY_BYTES_MAX = 1_000_000
 TRACE_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+# More digits than this are no length that anybody means.
+LENGTH = re.compile(r"[0-9]{1,18}")
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -60,15 +62,26 @@ class Edge:
         A header can claim anything, so it is believed only as far as the proxies that we were told to
         trust wrote it: read from the right, the first address that is none of them is the client.
         """
-        addresses = [*(part.strip() for part in forwarded_for.split(",") if part.strip()), peer]
-        for address in reversed(addresses):
+        found = peer
+        for written in reversed([*forwarded_for.split(","), peer]):
+            if not written.strip():
+                continue
             try:
-                parsed = ipaddress.ip_address(address)
+                address = _plain_address(written.strip())
             except ValueError:
-                return peer
-            if not any(parsed in network for network in self.trusted_proxies):
-                return address
-        return addresses[0]
+                return str(_plain_address(peer))
+            found = str(address)
+            if not any(address in network for network in self.trusted_proxies):
+                break
+        return found
+
+
+def _plain_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Read an address in the one form that is compared, counted and stored."""
+    # A zone such as %eth0 means something on one machine only, and PostgreSQL's inet takes none.
+    address = ipaddress.ip_address(text.partition("%")[0])
+    # A socket that listens for both families writes IPv4 peers as ::ffff:1.2.3.4.
+    return (address.version == 6 and address.ipv4_mapped) or address
 
 
 def client_address(request: Request) -> str:
@@ -94,20 +107,29 @@ class EdgeMiddleware:
         trace_id = given if TRACE_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
         token = request_id.set(trace_id)
         peer = scope["client"][0] if scope.get("client") else "127.0.0.1"
-        scope["client_address"] = self.edge.client_address(peer, headers.get("x-forwarded-for", ""))
+        scope["client_address"] = self.edge.client_address(
+            # Some proxies add a line of their own instead of extending the one that came.
+            peer,
+            ",".join(headers.getlist("x-forwarded-for")),
+        )
         scope["received_at"] = read_now()
         scope["started"] = started
-        status = 500
+        status, answering = 500, False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answering
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answering = message["status"], True
                 self._add_headers(MutableHeaders(scope=message), trace_id)
             await send(message)
 
         try:
             await self._with_body_limit(scope, headers, receive, send_with_headers)
+        except Exception as failure:
+            # Endpoints are answered for by `exception_handlers`; this is for the middlewares before them.
+            if answering:
+                raise
+            await problem_response(problem_of(failure), scope["path"])(scope, receive, send_with_headers)
         finally:
             if not scope["path"].startswith("/static/"):
                 log.info(
@@ -134,7 +156,7 @@ class EdgeMiddleware:
     async def _with_body_limit(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         limit = self.edge.upload_paths.get(scope["path"], BODY_BYTES_MAX)
         declared = headers.get("content-length", "0")
-        if not declared.isdecimal() or int(declared) > limit:
+        if not LENGTH.fullmatch(declared) or int(declared) > limit:
             await problem_response(_too_large(limit), scope["path"])(scope, receive, send)
             return
         received = 0
@@ -252,36 +274,57 @@ def exception_handlers(
             response.headers[name] = value
         return response
 
-    async def from_database(request: Request, failure: psycopg.OperationalError) -> Response:
-        log.error("database unreachable", exc_info=failure)
-        return answer(
-            request, Unavailable("The database does not answer at the moment.", retry_after_seconds=5)
-        )
-
     async def from_anything(request: Request, failure: Exception) -> Response:
-        log.error("unexpected failure", exc_info=failure)
-        return answer(
-            request,
-            Problem("An unexpected failure stopped this request. It was recorded; quote the request id."),
-        )
+        return answer(request, problem_of(failure))
 
     return {
         Problem: from_problem,
         RequestValidationError: from_validation,
         HTTPException: from_framework,
-        psycopg.OperationalError: from_database,
+        # Named, because Starlette raises again whatever only `Exception` catches.
+        psycopg.Error: from_anything,
+        UnicodeEncodeError: from_anything,
         Exception: from_anything,
     }
 
 
+def problem_of(failure: Exception) -> Problem:
+    """Say what a failure means to the caller, and log what it means to us."""
+    if isinstance(failure, Problem):
+        return failure
+    if _is_unwritable_text(failure):
+        return Invalid(
+            "A text in the request holds a character that cannot be stored: a NUL, or half of a surrogate pair. "
+            "Send it as UTF-8 without either."
+        )
+    if isinstance(failure, psycopg.OperationalError):
+        log.error("database unreachable", exc_info=failure)
+        return Unavailable("The database does not answer at the moment.", retry_after_seconds=5)
+    log.error("unexpected failure", exc_info=failure)
+    return Problem("An unexpected failure stopped this request. It was recorded; quote the request id.")
+
+
+def _is_unwritable_text(failure: Exception) -> bool:
+    """Recognise text that is legal JSON but that PostgreSQL cannot hold."""
+    if isinstance(failure, UnicodeEncodeError):
+        return failure.reason == "surrogates not allowed"
+    if isinstance(failure, psycopg.errors.UntranslatableCharacter):
+        return True
+    # psycopg refuses a NUL by itself, so no SQLSTATE came from the server.
+    return type(failure) is psycopg.DataError and failure.sqlstate is None
+
+
 def invalid_input(failure: RequestValidationError) -> Invalid:
     """Say what pydantic found wrong, with a JSON pointer to each part."""
-    errors = tuple(
-        FieldError("/" + "/".join(str(part) for part in one["loc"] if part != "body"), str(one["msg"]))
-        for one in failure.errors()
-    )
+    errors = tuple(FieldError(_pointer(one["loc"]), str(one["msg"])) for one in failure.errors())
     where = "; ".join(f"{one.pointer}: {one.message}" for one in errors[:3])
     return Invalid(f"The request has {len(errors)} fault{'s' * (len(errors) != 1)}: {where}.", errors=errors)
+
+
+def _pointer(location: tuple[str | int, ...]) -> str:
+    """Write a place as a JSON pointer; RFC 6901 section 3 escapes `~` and `/` in names."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location if part != "body")
+    return "/" + "/".join(parts)
 
 
 class MethodNotAllowed(Problem):
@@ -293,6 +336,9 @@ class MethodNotAllowed(Problem):
 
 
 def _framework_problem(failure: HTTPException, request: Request) -> Problem:
+    if isinstance(failure.__cause__, Problem):
+        # FastAPI turns whatever is raised while it reads a body into a 400 of its own.
+        return failure.__cause__
     match failure.status_code:
         case 404:
             return NotFound(
