@@ -291,7 +291,6 @@ CREATE TABLE runs (
     finished_at timestamptz,
     summarized_at timestamptz,
     expires_at timestamptz NOT NULL,
-    expiry_told_at timestamptz,
     results_deleted_at timestamptz
 );
 CREATE INDEX runs_by_customer ON runs (customer_id, mode, id);

@@ -1,7 +1,7 @@
 """Builds the application from settings and joins it; the only file that knows all packages."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -22,6 +22,10 @@ from tollway.monitoring import endpoints as monitoring
 from tollway.notifications import jobs as notifications_jobs
 from tollway.notifications.entities import SmtpSettings
 from tollway.settings import Settings
+from tollway.simulation import endpoints as simulation
+from tollway.simulation import jobs as simulation_jobs
+from tollway.simulation.execution import WorkerProcesses
+from tollway.simulation.flows import Workshop
 
 DOCS_URL = "/docs"
 # No plan takes a larger file; each plan's own limit is checked before the body is read.
@@ -44,7 +48,9 @@ class Parts:
     # Hashes six-digit codes; derived from JWT_SECRET, so that no secret serves two purposes.
     code_key: bytes
     blobs: Blobs
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    processes: WorkerProcesses
+    workshop: Workshop
+    stopping: asyncio.Event
 
     @property
     def lifecycle(self) -> LifecycleParts:
@@ -59,6 +65,8 @@ class Parts:
     async def close(self) -> None:
         """Give everything back."""
         self.stopping.set()
+        self.processes.close()
+        await self.workshop.close()
         await self.database.close()
 
 
@@ -66,12 +74,19 @@ async def open_parts(settings: Settings) -> Parts:
     """Connect to everything that the settings name; DATABASE_URL must be set by now."""
     database = Database(settings.database_url.get_secret_value())
     await database.open()
+    blobs = Blobs.at(settings.blob_url, settings.tollway_data / "files")
+    # Nothing of these runs until the first task comes.
+    processes = WorkerProcesses(settings.worker_processes)
+    stopping = asyncio.Event()
     return Parts(
         settings=settings,
         database=database,
         sealer=Sealer(master_key_from_text(settings.encryption_key.get_secret_value())),
         code_key=Sealer(master_key_from_text(settings.jwt_secret.get_secret_value())).subkey("codes"),
-        blobs=Blobs.at(settings.blob_url, settings.tollway_data / "files"),
+        blobs=blobs,
+        processes=processes,
+        workshop=Workshop.open(database, blobs, stopping, processes.process_count),
+        stopping=stopping,
     )
 
 
@@ -93,7 +108,8 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.blobs = parts.blobs
     api.state.stopping = parts.stopping
     api.state.lifecycle = parts.lifecycle
-    for router in (monitoring.router, lifecycle.router):
+    api.state.workshop = parts.workshop
+    for router in (monitoring.router, lifecycle.router, simulation.router):
         api.include_router(router)
 
     app: ASGIApp = AdmissionMiddleware(api, parts.database, (MONTECARLO,), DOCS_URL)
@@ -120,6 +136,14 @@ def build_registry(parts: Parts) -> JobRegistry:
     registry = JobRegistry()
     notifications_jobs.register(registry, parts.database, _smtp_of(parts.settings))
     lifecycle_jobs.register(registry, parts.database)
+    simulation_jobs.register(
+        registry,
+        parts.database,
+        parts.blobs,
+        parts.processes,
+        parts.workshop.copies,
+        parts.settings.base_url,
+    )
     return registry
 
 

@@ -4,12 +4,13 @@ Plain data in and out, so that nothing but arithmetic happens there. A process t
 """
 
 import asyncio
+import json
 import multiprocessing
 import os
 import resource
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from functools import lru_cache
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, TypeVar
+
+from tollway.simulation.entities import Run
 
 # Address space of one process; a run that passed the inspection stays far below it.
 MEMORY_BYTES_MAX = 8_000_000_000
@@ -43,6 +46,16 @@ class ProgramKey:
     outputs: tuple[str, ...]
 
 
+def program_key(workbook: Path, sha256: bytes, run: Run) -> ProgramKey:
+    """Name the program of a run, whose workbook lies at a local path."""
+    return ProgramKey(
+        workbook=workbook,
+        sha256=sha256,
+        inputs=tuple((one["cell"], one["name"], json.dumps(one["distribution"])) for one in run.inputs),
+        outputs=tuple(one["cell"] for one in run.outputs),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ShardTask:
     """One shard to compute."""
@@ -64,9 +77,10 @@ class ShardAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SummaryTask:
-    """The shards of a run, as files in the order of their iterations."""
+    """The shards of a run, as files in the order of their iterations; cells come with their names."""
 
-    program: ProgramKey
+    inputs: list[tuple[str, str | None]]
+    outputs: list[tuple[str, str | None]]
     shards: list[Path]
     confidence_levels: list[float]
 
@@ -140,38 +154,59 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
     import numpy as np
 
     from tollway.engine import run_shard
+    from tollway.engine.live import shard_progress
 
-    result = run_shard(_program(task.program), task.seed, task.first_iteration, task.iteration_count)
-    live = []
-    for values, errors, edges in zip(result.values, result.errors, task.bin_edges, strict=True):
-        numbers = values[errors == 0]
-        inside = np.clip(numbers, edges[0], edges[-1])
-        mean = float(numbers.mean()) if numbers.size else 0.0
-        live.append(
-            {
-                "count": int(numbers.size),
-                "error_count": int(errors.size - numbers.size),
-                "mean": mean,
-                "squares": float(np.square(numbers - mean).sum()),
-                "frequencies": [int(one) for one in np.histogram(inside, bins=np.asarray(edges))[0]],
-            }
-        )
+    # An output whose first block had no number has no bins; the engine knows such a row by its NaN.
+    width = max((len(edges) for edges in task.bin_edges), default=0)
+    bin_edges = np.array([edges or [np.nan] * width for edges in task.bin_edges]) if width else None
+    result = run_shard(
+        _program(task.program), task.seed, task.first_iteration, task.iteration_count, bin_edges
+    )
+    seen = shard_progress(result)
+    live = [
+        {
+            "count": count,
+            "error_count": seen.iteration_count - count,
+            "mean": seen.means[index] if count else 0.0,
+            "squares": seen.m2s[index] if count else 0.0,
+            "frequencies": [] if seen.bin_counts is None else seen.bin_counts[index],
+        }
+        for index, count in enumerate(seen.numeric_counts)
+    ]
     return ShardAnswer(content=result.to_bytes(), live=live)
 
 
-def summarize_shards(task: SummaryTask) -> list[dict[str, Any]]:
-    """Read the shards of a run and summarise each output."""
-    from tollway.engine import ShardResult, summarize
+class _StoredShards(Sequence[Any]):
+    """Shards that are read when asked for, so that memory holds one at a time."""
 
-    shards = [ShardResult.from_bytes(path.read_bytes()) for path in task.shards]
-    summaries = summarize(_program(task.program), shards, task.confidence_levels)
-    return [one.as_json() for one in summaries]
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        from tollway.engine import ShardResult
+
+        return ShardResult.from_bytes(self._paths[index].read_bytes())
+
+
+def summarize_shards(task: SummaryTask) -> list[dict[str, Any]]:
+    """Read the shards of a run and summarise each output; needs no workbook."""
+    from tollway.engine import summarize
+    from tollway.engine.summaries import ProgramFacts
+
+    facts = ProgramFacts(
+        input_cells=tuple(cell for cell, _ in task.inputs),
+        input_names=tuple(name for _, name in task.inputs),
+        output_cells=tuple(cell for cell, _ in task.outputs),
+        output_names=tuple(name for _, name in task.outputs),
+    )
+    return [one.as_json() for one in summarize(facts, _StoredShards(task.shards), task.confidence_levels)]
 
 
 @lru_cache(maxsize=PROGRAMS_KEPT)
 def _program(key: ProgramKey) -> Any:
-    import json
-
     from tollway.engine import Input, ReadLimits, build_program, parse_distribution, read_workbook
 
     limits = ReadLimits(file_bytes_max=FILE_BYTES_MAX, unpacked_bytes_max=UNPACKED_BYTES_MAX)

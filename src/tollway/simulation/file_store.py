@@ -72,21 +72,6 @@ async def tell_expiring_models(
     )
 
 
-async def tell_expiring_runs(tx: Transaction, before: datetime, now: datetime, limit: int) -> list[Expiring]:
-    """List runs whose results end before an instant and whose customers were not told, as told from now on."""
-    return await tx.list_all(
-        Expiring,
-        """
-        UPDATE runs SET expiry_told_at = %(now)s
-        WHERE id IN (SELECT id FROM runs WHERE expires_at < %(before)s AND expiry_told_at IS NULL
-            AND results_deleted_at IS NULL AND results IS NOT NULL
-            ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-        RETURNING id, public_id, customer_id, public_id AS label, expires_at
-        """,
-        {"before": before, "now": now, "limit": limit},
-    )
-
-
 async def empty_expired_models(tx: Transaction, now: datetime, limit: int) -> list[Expiring]:
     """Let go of the workbooks whose time is over; models with a run under way wait."""
     return await tx.list_all(

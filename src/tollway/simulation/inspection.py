@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tollway.simulation.entities import (
+    InputMark,
     Inspected,
     InspectionBusy,
-    InputMark,
     RunPlan,
     TooComplex,
     UnsupportedFunction,
@@ -74,13 +74,11 @@ class Inspector:
         Raises: the Problem that names the cell or the field.
         """
         question = {"inputs": [one.as_json() for one in inputs], "outputs": list(outputs), "seed": seed}
-        answer = await self._ask(
-            "plan", workbook, file_bytes_max, question, where=(pointers, inputs, outputs)
-        )
+        answer = await self._ask("plan", workbook, file_bytes_max, question, where=pointers)
         return RunPlan(
             inputs=[
-                {"cell": cell, "reference": one.cell, "name": one.name, "distribution": one.distribution}
-                for cell, one in zip(answer["inputs"], inputs, strict=True)
+                {"cell": cell, "reference": one.cell, "name": name, "distribution": one.distribution}
+                for cell, name, one in zip(answer["inputs"], answer["input_names"], inputs, strict=True)
             ],
             outputs=[
                 {"cell": cell, "reference": reference, "name": name}
@@ -151,7 +149,7 @@ class Inspector:
         return found
 
 
-_Where = tuple[tuple[str, str], Sequence[InputMark], Sequence[str]]
+_Where = tuple[str, str]
 
 
 def _too_complex(reason: str) -> TooComplex:
@@ -182,17 +180,13 @@ def _refused(refused: dict[str, Any], where: _Where | None) -> Exception:
 
 
 def _pointer(refused: dict[str, Any], where: _Where) -> str | None:
-    """Find the part of the request that the engine's refusal is about."""
-    (inputs_pointer, outputs_pointer), inputs, outputs = where
-    bare = {cell.rpartition("!")[2].replace("$", "").upper() for cell in refused["cells"]}
-    if refused["code"] in ("bad-output-cell", "output-does-not-depend-on-inputs"):
-        for index, cell in enumerate(outputs):
-            if cell.rpartition("!")[2].replace("$", "").upper() in bare:
-                return f"{outputs_pointer}/{index}"
-        return outputs_pointer
-    if refused["code"] in ("bad-input-cell", "bad-distribution"):
-        for index, one in enumerate(inputs):
-            if one.cell.rpartition("!")[2].replace("$", "").upper() in bare:
-                return f"{inputs_pointer}/{index}/cell"
-        return inputs_pointer
-    return None
+    """Find the part of the request that the engine's refusal is about.
+
+    The engine writes `inputs.0.distribution.std` and `outputs.1`; older clients know other names for both.
+    """
+    side, _, rest = (refused["field"] or "").partition(".")
+    pointer = dict(zip(("inputs", "outputs"), where, strict=True)).get(side)
+    if pointer is None:
+        return None
+    steps = rest.replace("[", ".").replace("]", "").split(".") if rest else []
+    return "/".join([pointer, *steps])

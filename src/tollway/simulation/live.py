@@ -25,15 +25,18 @@ class RunFeed:
         self._streams: dict[int, int] = defaultdict(int)
         self._listening: asyncio.Task[None] | None = None
 
-    @contextmanager
-    def watch(self, run_id: str, customer_id: int) -> Iterator[asyncio.Event]:
-        """Give an event that is set whenever the run changes. Raises: StreamsAtOnce."""
-        if self._streams[customer_id] >= STREAMS_PER_CUSTOMER_MAX:
+    def assert_room(self, customer_id: int) -> None:
+        """Refuse a stream before its first byte. Raises: StreamsAtOnce."""
+        if self._streams.get(customer_id, 0) >= STREAMS_PER_CUSTOMER_MAX:
             raise StreamsAtOnce(
                 f"{STREAMS_PER_CUSTOMER_MAX} event streams are open, the most that one customer may have. "
                 "Close one, or ask for the progress as JSON.",
                 retry_after_seconds=5,
             )
+
+    @contextmanager
+    def watch(self, run_id: str, customer_id: int) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever the run changes."""
         if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._listen())
         changed = asyncio.Event()

@@ -5,6 +5,7 @@ standard output. Whatever a hostile file does here dies with this process.
 """
 
 import json
+import math
 import resource
 import sys
 import time
@@ -14,9 +15,8 @@ from typing import Any
 # Address space, not memory: libraries map more than they use.
 MEMORY_BYTES_MAX = 1_000_000_000
 CPU_SECONDS_MAX = 30
-# One block of the engine: measures the cost of an iteration and finds where the bins of the histogram lie.
-PILOT_ITERATIONS = 4_096
-BINS = 50
+# The engine's block, as in `shards`, which this small process does not import.
+BLOCK_ITERATIONS = 4_096
 UNSUPPORTED_NAMED_MAX = 50
 CANDIDATES_MAX = 200
 PREVIEW_SHEETS_MAX = 20
@@ -53,7 +53,7 @@ def main() -> None:
 
 def inspect(question: dict[str, Any]) -> dict[str, Any]:
     """Say what a workbook holds: its formulas, candidates, agreement with Excel, and cells to show."""
-    from tollway.engine import inspect_workbook
+    from tollway.engine.inspect import inspect_workbook
 
     workbook = _read(question)
     found = inspect_workbook(workbook).as_json()
@@ -62,36 +62,41 @@ def inspect(question: dict[str, Any]) -> dict[str, Any]:
 
 def plan(question: dict[str, Any]) -> dict[str, Any]:
     """Build the program that a run would execute and run one block of it."""
-    import numpy as np
-
-    from tollway.engine import Input, build_program, parse_distribution, run_shard
+    from tollway.engine import build_program
+    from tollway.engine.live import live_bin_edges
 
     workbook = _read(question)
-    inputs = [
-        Input(qualified(workbook, one["cell"]), parse_distribution(one["distribution"]), one["name"])
-        for one in question["inputs"]
-    ]
+    inputs = [_input(workbook, index, one) for index, one in enumerate(question["inputs"])]
     outputs = [qualified(workbook, cell) for cell in question["outputs"]]
     program = build_program(workbook, inputs, outputs)
-    seed = question["seed"]
-    run_shard(program, seed, 0, 1)
+    # The bins come from the run's own first block, which is measured on the way.
     started = time.perf_counter()
-    pilot = run_shard(program, seed, 0, PILOT_ITERATIONS)
+    edges = live_bin_edges(program, question["seed"])
     seconds = time.perf_counter() - started
     return {
         "inputs": [one.cell for one in program.inputs],
+        "input_names": [one.name for one in program.inputs],
         "outputs": list(program.outputs),
         "output_names": list(program.output_names),
-        "bin_edges": [
-            bin_edges(row[codes == 0], np) for row, codes in zip(pilot.values, pilot.errors, strict=True)
-        ],
-        "seconds_per_iteration": max(seconds, 1e-9) / PILOT_ITERATIONS,
+        "bin_edges": [row if math.isfinite(row[0]) else [] for row in edges.tolist()],
+        "seconds_per_iteration": max(seconds, 1e-9) / BLOCK_ITERATIONS,
     }
+
+
+def _input(workbook: Any, index: int, given: dict[str, Any]) -> Any:
+    from tollway.engine import EngineError, Input, parse_distribution
+
+    try:
+        distribution = parse_distribution(given["distribution"])
+    except EngineError as refused:
+        refused.field = f"inputs.{index}.{refused.field or 'distribution'}"
+        raise
+    return Input(qualified(workbook, given["cell"]), distribution, given["name"])
 
 
 def qualified(workbook: Any, cell: str) -> str:
     """Put the first visible sheet before a cell that names none; nothing assumes what a sheet is called."""
-    from tollway.engine import sheet_text
+    from tollway.engine.formula import sheet_text
 
     if "!" in cell:
         return cell
@@ -99,24 +104,12 @@ def qualified(workbook: Any, cell: str) -> str:
     return f"{sheet_text(visible[0].name)}!{cell}"
 
 
-def bin_edges(values: Any, np: Any) -> list[float]:
-    """Spread 50 bins over what one block showed and a quarter more on either side, for the live histogram.
-
-    Values beyond them are counted in the outermost bins.
-    """
-    if values.size == 0:
-        return [float(edge) for edge in np.linspace(0.0, 1.0, BINS + 1)]
-    low, high = float(values.min()), float(values.max())
-    margin = (high - low) / 4 or max(abs(low), 1.0) * 1e-6
-    return [float(edge) for edge in np.linspace(low - margin, high + margin, BINS + 1)]
-
-
 def preview(workbook: Any) -> dict[str, Any]:
     """Return the top left cells of each sheet, as a page shows them: {sheets: [{name, ..., cells}]}.
 
     Each cell is {row, column, cell, kind, value, formula}; `cut` says that the sheet has more.
     """
-    from tollway.engine import cell_text
+    from tollway.engine.formula import cell_text
 
     left = PREVIEW_CELLS_MAX
     sheets: list[dict[str, Any]] = []

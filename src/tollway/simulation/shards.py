@@ -57,23 +57,30 @@ def merged(earlier: Sequence[dict[str, Any]], later: Sequence[dict[str, Any]]) -
 
 def _merged_output(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     count = left["count"] + right["count"]
-    difference = right["mean"] - left["mean"]
-    share = right["count"] / count if count else 0.0
-    return {
+    whole = {
         "count": count,
         "error_count": left["error_count"] + right["error_count"],
-        "mean": left["mean"] + difference * share,
-        "squares": left["squares"] + right["squares"] + difference * difference * left["count"] * share,
+        "mean": None,
+        "squares": None,
         "frequencies": [a + b for a, b in zip(left["frequencies"], right["frequencies"], strict=True)],
     }
+    # Numbers too large to be added up have no mean, and neither has what they are added to.
+    if None not in (left["mean"], right["mean"], left["squares"], right["squares"]):
+        difference = right["mean"] - left["mean"]
+        share = right["count"] / count if count else 0.0
+        whole["mean"] = left["mean"] + difference * share
+        whole["squares"] = (
+            left["squares"] + right["squares"] + difference * difference * left["count"] * share
+        )
+    return whole
 
 
 def standard_error(live: dict[str, Any]) -> float | None:
     """Return how far the running mean may be off, one standard deviation of it; None below two values."""
-    count = live["count"]
-    if count < 2:
+    count, squares = live["count"], live["squares"]
+    if count < 2 or squares is None:
         return None
-    return math.sqrt(live["squares"] / (count - 1) / count)
+    return math.sqrt(max(0.0, squares) / (count - 1) / count)
 
 
 # --- turns ---------------------------------------------------------------------------------------------

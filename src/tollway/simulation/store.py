@@ -116,6 +116,14 @@ async def get_preview(tx: Transaction, model_id: int) -> dict[str, Any]:
     return dict(found or {})
 
 
+async def get_workbook(tx: Transaction, model_id: int) -> tuple[str, bytes]:
+    """Return the name of a model's file and its SHA-256, for jobs."""
+    rows = await tx.list_rows(
+        "SELECT workbook_blob, workbook_sha256 FROM models WHERE id = %(id)s", {"id": model_id}
+    )
+    return str(rows[0]["workbook_blob"]), bytes(rows[0]["workbook_sha256"])
+
+
 async def update_model(tx: Transaction, model_id: int, changes: dict[str, Any], now: datetime) -> None:
     """Write name, description, tags, inputs and outputs of a model; None leaves one as it is."""
     parameters = {name: changes.get(name) for name in ("name", "description", "tags")} | {
@@ -329,3 +337,27 @@ async def update_results(
 async def notify_progress(tx: Transaction, public_id: str) -> None:
     """Wake those who watch a run, once this transaction has committed."""
     await tx.execute("SELECT pg_notify(%(channel)s, %(id)s)", {"channel": PROGRESS_CHANNEL, "id": public_id})
+
+
+async def count_runs_by_model(tx: Transaction, model_ids: list[int]) -> dict[int, int]:
+    """Count the runs of each of some models; those without any are left out."""
+    rows = await tx.list_rows(
+        "SELECT model_id, count(*) AS run_count FROM runs WHERE model_id = ANY(%(ids)s) GROUP BY model_id",
+        {"ids": model_ids},
+    )
+    return {row["model_id"]: row["run_count"] for row in rows}
+
+
+async def count_runs_of_customer(tx: Transaction, customer_id: int, mode: Mode) -> int:
+    """Count a customer's runs."""
+    found = await tx.find_value(
+        "SELECT count(*) FROM runs WHERE customer_id = %(customer_id)s AND mode = %(mode)s",
+        {"customer_id": customer_id, "mode": mode.value},
+    )
+    return int(found)
+
+
+async def list_model_names(tx: Transaction, model_ids: list[int]) -> dict[int, str]:
+    """Return the names of some models."""
+    rows = await tx.list_rows("SELECT id, name FROM models WHERE id = ANY(%(ids)s)", {"ids": model_ids})
+    return {row["id"]: row["name"] for row in rows}

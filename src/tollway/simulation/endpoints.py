@@ -1,0 +1,396 @@
+"""The Monte Carlo API over HTTP."""
+
+import asyncio
+import json
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import FormData, UploadFile
+
+from tollway.admission.operations import Call, Outcome, call_of
+from tollway.engine import EngineError, parse_distribution
+from tollway.kit.clock import read_now
+from tollway.kit.db import Transaction
+from tollway.kit.http import ReplayingRoute
+from tollway.kit.paging import PAGE_SIZE, PAGE_SIZE_MAX
+from tollway.kit.problems import FieldError, Invalid
+from tollway.simulation import flows, operations, shapes
+from tollway.simulation.entities import (
+    ITERATIONS_MAX,
+    ITERATIONS_MIN,
+    SEED_MAX,
+    BadUpload,
+    InputMark,
+    RunNotFound,
+    RunOrder,
+    WebhookUrlNotSupported,
+    refusal,
+)
+from tollway.simulation.flows import Upload, Workshop
+
+API_VERSION = "1.0.0"
+INPUTS_MAX = 1_000
+OUTPUTS_MAX = 100
+CONFIDENCE_LEVELS_MAX = 10
+TAGS_MAX = 20
+TAG_LENGTH_MAX = 50
+NAME_LENGTH_MAX = 200
+DESCRIPTION_LENGTH_MAX = 2_000
+REFERENCE_LENGTH_MAX = 100
+FORM_FIELDS_MAX = TAGS_MAX + 5
+FORM_FIELD_BYTES_MAX = 10_000
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+router = APIRouter(prefix=shapes.PREFIX, route_class=ReplayingRoute, tags=["Monte Carlo API"])
+_started = time.monotonic()
+
+Reference = Annotated[str, Field(min_length=1, max_length=REFERENCE_LENGTH_MAX)]
+Tag = Annotated[str, Field(min_length=1, max_length=TAG_LENGTH_MAX)]
+ThisCall = Annotated[Call, Depends(call_of)]
+Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)]
+
+
+def workshop_of(request: Request) -> Workshop:
+    """Give an endpoint the parts that the application was joined from."""
+    workshop = request.app.state.workshop
+    assert isinstance(workshop, Workshop), "app.py puts the workshop into the application's state"
+    return workshop
+
+
+TheWorkshop = Annotated[Workshop, Depends(workshop_of)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class VariableIn(_Body):
+    """A cell whose number is drawn."""
+
+    cell: Reference
+    name: Annotated[str, Field(max_length=NAME_LENGTH_MAX)] | None = None
+    distribution: dict[str, Any]
+
+
+class ConfigIn(_Body):
+    """What to compute. Variables and output cells may be left out where the model has them marked."""
+
+    iterations: Annotated[int, Field(ge=ITERATIONS_MIN, le=ITERATIONS_MAX)]
+    variables: Annotated[list[VariableIn], Field(max_length=INPUTS_MAX)] | None = None
+    output_cells: Annotated[list[Reference], Field(max_length=OUTPUTS_MAX)] | None = None
+    confidence_levels: Annotated[
+        list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1, max_length=CONFIDENCE_LEVELS_MAX)
+    ] = [0.95, 0.99]
+    seed: Annotated[int, Field(ge=0, le=SEED_MAX)] | None = None
+    webhook_url: Any = None
+
+
+class SimulationIn(_Body):
+    """A run to start."""
+
+    model_id: Annotated[str, Field(min_length=1, max_length=REFERENCE_LENGTH_MAX)]
+    simulation_config: ConfigIn
+    webhook_url: Any = None
+
+
+class ModelIn(_Body):
+    """What to change of a model; what is left out stays as it is."""
+
+    model_name: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)] | None = None
+    description: Annotated[str, Field(max_length=DESCRIPTION_LENGTH_MAX)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=TAGS_MAX)] | None = None
+    inputs: Annotated[list[VariableIn], Field(max_length=INPUTS_MAX)] | None = None
+    outputs: Annotated[list[Reference], Field(max_length=OUTPUTS_MAX)] | None = None
+
+
+# --- health --------------------------------------------------------------------------------------------
+
+
+@router.get("/health")
+async def show_health(workshop: TheWorkshop) -> JSONResponse:
+    """Say that the service works, without a key."""
+    async with workshop.database.transaction() as tx:
+        active = await operations.count_under_way(tx)
+    return JSONResponse(
+        {
+            "status": "healthy",
+            "timestamp": read_now().isoformat(),
+            "version": API_VERSION,
+            "gpu_available": False,
+            "system_metrics": {
+                "uptime": round(time.monotonic() - _started, 1),
+                "memory_usage": memory_mb(),
+                "active_simulations": active,
+            },
+        }
+    )
+
+
+def memory_mb() -> float:
+    """Return how much memory this process holds, in megabytes."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return round(pages * resource.getpagesize() / 1e6, 1)
+    except OSError:
+        # Not on Linux: the most it ever held is the closest that is told.
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1)
+
+
+# --- models --------------------------------------------------------------------------------------------
+
+
+@router.post(
+    "/models",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["file"],
+                        "properties": {
+                            "file": {"type": "string", "format": "binary"},
+                            "model_name": {"type": "string"},
+                            "description": {"type": "string"},
+                            "tags": {"type": "string", "description": "separated by commas"},
+                        },
+                    }
+                }
+            },
+        }
+    },
+)
+async def upload_model(request: Request, call: ThisCall, workshop: TheWorkshop) -> Response:
+    """Upload a workbook (.xlsx or .xlsm); its formulas are counted and inputs and outputs suggested."""
+    async with request.form(
+        max_files=2, max_fields=FORM_FIELDS_MAX, max_part_size=FORM_FIELD_BYTES_MAX
+    ) as form:
+        file = _only_file(form)
+        with tempfile.TemporaryDirectory(prefix="tollway-upload-") as folder:
+            path = Path(folder) / "workbook"
+            await asyncio.to_thread(_copy, file, path)
+            upload = Upload(
+                path=path,
+                filename=file.filename or "",
+                name=_text(form, "model_name", NAME_LENGTH_MAX),
+                description=_text(form, "description", DESCRIPTION_LENGTH_MAX),
+                tags=_tags(form),
+            )
+            outcome = await flows.upload_model(workshop, call, upload)
+    return JSONResponse(outcome.body, status_code=201)
+
+
+def _only_file(form: FormData) -> UploadFile:
+    files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    if len(files) != 1:
+        found = "no file" if not files else f"{len(files)} files"
+        raise BadUpload(
+            f"The request holds {found}; send multipart/form-data with one file in the field `file`.",
+            errors=(FieldError("/file", "one .xlsx or .xlsm file"),),
+        )
+    return files[0]
+
+
+def _copy(file: UploadFile, path: Path) -> None:
+    with path.open("wb") as copied:
+        shutil.copyfileobj(file.file, copied)
+
+
+def _text(form: FormData, name: str, length_max: int) -> str:
+    value = form.get(name, "")
+    if not isinstance(value, str) or len(value) > length_max:
+        raise Invalid(
+            f"`{name}` must be text of at most {length_max:,} characters.",
+            errors=(FieldError(f"/{name}", f"text of at most {length_max:,} characters"),),
+        )
+    return value
+
+
+def _tags(form: FormData) -> tuple[str, ...]:
+    texts = [value for value in form.getlist("tags") if isinstance(value, str)]
+    tags = tuple(tag.strip() for text in texts for tag in text.split(",") if tag.strip())
+    if len(tags) > TAGS_MAX or any(len(tag) > TAG_LENGTH_MAX for tag in tags):
+        raise Invalid(
+            f"`tags` may hold {TAGS_MAX} tags of {TAG_LENGTH_MAX} characters, separated by commas.",
+            errors=(FieldError("/tags", f"at most {TAGS_MAX} of {TAG_LENGTH_MAX} characters"),),
+        )
+    return tags
+
+
+@router.get("/models")
+async def list_models(call: ThisCall, cursor: str | None = None, limit: Limit = PAGE_SIZE) -> Response:
+    """List your models, newest first."""
+
+    async def work(tx: Transaction) -> Outcome:
+        page = await operations.list_models(tx, call.caller, cursor, limit)
+        models = [shapes.listed_model(one) for one in page.items]
+        return Outcome(body={"models": models, "next_cursor": page.next_cursor})
+
+    return await call.answer("read", work)
+
+
+@router.get("/models/{model_id}")
+async def get_model(model_id: str, call: ThisCall) -> Response:
+    """Show one model with its marked inputs and outputs."""
+
+    async def work(tx: Transaction) -> Outcome:
+        return Outcome(body=shapes.whole_model(await operations.get_model(tx, call.caller, model_id)))
+
+    return await call.answer("read", work)
+
+
+@router.put("/models/{model_id}")
+async def change_model(model_id: str, body: ModelIn, call: ThisCall, workshop: TheWorkshop) -> Response:
+    """Change name, description, tags, or the marked inputs and outputs."""
+    outcome = await flows.change_model(
+        workshop,
+        call,
+        model_id,
+        name=body.model_name,
+        description=body.description,
+        tags=body.tags,
+        inputs=_marks(body.inputs, "/inputs"),
+        outputs=body.outputs,
+    )
+    return JSONResponse(outcome.body)
+
+
+@router.delete("/models/{model_id}")
+async def delete_model(model_id: str, call: ThisCall, *, delete_runs: bool = False) -> Response:
+    """Delete a model with its workbook; its runs too where `delete_runs` is true."""
+
+    async def work(tx: Transaction) -> Outcome:
+        runs = await operations.delete_model(tx, call.caller, model_id, delete_runs=delete_runs, now=call.now)
+        return Outcome(
+            body={"message": "Model deleted successfully", "model_id": model_id, "runs_deleted": runs}
+        )
+
+    return await call.answer("change", work)
+
+
+def _marks(given: list[VariableIn] | None, pointer: str) -> list[InputMark] | None:
+    """Check each distribution before any workbook is opened."""
+    if given is None:
+        return None
+    marks = []
+    for index, one in enumerate(given):
+        try:
+            distribution = parse_distribution(one.distribution)
+        except EngineError as refused:
+            field = (refused.field or "distribution").replace(".", "/").replace("[", "/").replace("]", "")
+            raise refusal(
+                refused.code, refused.message, cells=[one.cell], pointer=f"{pointer}/{index}/{field}"
+            ) from refused
+        marks.append(InputMark(one.cell, distribution.as_json(), one.name))
+    return marks
+
+
+# --- runs ----------------------------------------------------------------------------------------------
+
+
+@router.post("/simulations", status_code=201)
+async def create_simulation(body: SimulationIn, call: ThisCall, workshop: TheWorkshop) -> Response:
+    """Start a run. Variables and outputs that are left out are those the model has marked."""
+    config = body.simulation_config
+    for pointer, given in (
+        ("/simulation_config/webhook_url", config.webhook_url),
+        ("/webhook_url", body.webhook_url),
+    ):
+        if given is not None:
+            raise WebhookUrlNotSupported(
+                "`webhook_url` is not supported yet, and nothing would be sent to it. Leave it out and follow the "
+                "run at its progress_url, which also serves server-sent events.",
+                errors=(FieldError(pointer, "is not supported yet; leave it out"),),
+            )
+    order = RunOrder(
+        model_id=body.model_id,
+        iterations=config.iterations,
+        inputs=_marks(config.variables, flows.ORDER_POINTERS[0]),
+        outputs=config.output_cells,
+        confidence_levels=config.confidence_levels,
+        seed=config.seed,
+    )
+    outcome = await flows.create_run(workshop, call, order)
+    return JSONResponse(outcome.body, status_code=201)
+
+
+@router.get("/simulations")
+async def list_simulations(
+    call: ThisCall, cursor: str | None = None, limit: Limit = PAGE_SIZE, model_id: str | None = None
+) -> Response:
+    """List your runs, newest first; of one model where `model_id` is given."""
+
+    async def work(tx: Transaction) -> Outcome:
+        page = await operations.list_runs(tx, call.caller, cursor, limit, model_id=model_id)
+        runs = [shapes.listed_run(one) for one in page.items]
+        return Outcome(body={"simulations": runs, "next_cursor": page.next_cursor})
+
+    return await call.answer("read", work)
+
+
+@router.get("/simulations/{simulation_id}/progress")
+async def show_progress(
+    simulation_id: str, request: Request, call: ThisCall, workshop: TheWorkshop
+) -> Response:
+    """Say how far a run is; with `Accept: text/event-stream` as server-sent events until it is over."""
+    streamed = "text/event-stream" in request.headers.get("accept", "")
+
+    async def work(tx: Transaction) -> Outcome:
+        run = await operations.get_run(tx, call.caller, simulation_id)
+        if not streamed:
+            return Outcome(body=shapes.progress(run, memory_mb(), call.now))
+        workshop.feed.assert_room(call.caller.owner_id)
+        events = _events(flows.watch_run(workshop, call.caller, run))
+        return Outcome(response=StreamingResponse(events, media_type="text/event-stream"))
+
+    return await call.answer("read", work)
+
+
+async def _events(changes: AsyncIterator[Any]) -> AsyncIterator[str]:
+    """Write each change as an event, silence as a comment, and the end as `done`."""
+    last = ""
+    try:
+        async for run in changes:
+            if run is None:
+                yield ": still here\n\n"
+                continue
+            last = json.dumps(shapes.progress(run, memory_mb(), read_now()))
+            yield f"event: progress\ndata: {last}\n\n"
+            over = run.status.over
+        # A server that stops closes the stream without `done`: the client comes back and reads on.
+        if last and over:
+            yield f"event: done\ndata: {last}\n\n"
+    except RunNotFound:
+        yield 'event: done\ndata: {"status": "deleted"}\n\n'
+
+
+@router.get("/simulations/{simulation_id}/results")
+async def show_results(simulation_id: str, call: ThisCall) -> Response:
+    """Show the results of a run that is over; of a cancelled one, of what was done."""
+
+    async def work(tx: Transaction) -> Outcome:
+        run = await operations.get_finished_run(tx, call.caller, simulation_id)
+        return Outcome(body=shapes.results(run, call.now))
+
+    return await call.answer("read", work)
+
+
+@router.delete("/simulations/{simulation_id}")
+async def cancel_simulation(simulation_id: str, call: ThisCall) -> Response:
+    """Stop a run; what was done is kept and summarised."""
+
+    async def work(tx: Transaction) -> Outcome:
+        await operations.cancel_run(tx, call.caller, simulation_id, call.now)
+        return Outcome(body={"message": "Simulation cancelled successfully"})
+
+    return await call.answer("change", work)

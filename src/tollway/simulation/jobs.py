@@ -1,0 +1,195 @@
+"""What the worker does for runs: computes shards, summarises, puts right what crashes left, ends what is over."""
+
+import asyncio
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tollway.kit.blobs import Blobs
+from tollway.kit.clock import read_now
+from tollway.kit.db import Database
+from tollway.kit.jobs import JobRegistry, enqueue_job
+from tollway.kit.log import log
+from tollway.simulation import file_store, operations, retention, shard_store, shards, store
+from tollway.simulation.copies import LocalCopies
+from tollway.simulation.entities import ClaimedShard, Run, RunStatus
+from tollway.simulation.execution import ShardTask, SummaryTask, WorkerProcesses, program_key
+
+RENEW_SECONDS = 20.0
+# No shard takes as long; one that does is tried again, and in the end its run fails.
+SHARD_SECONDS_MAX = 300.0
+SUMMARY_ATTEMPTS_MAX = 3
+SUMMARY_OVERDUE = timedelta(seconds=60)
+# Longer than any upload or shard takes between listing its file and keeping it.
+DISCARDED_KEPT = timedelta(hours=1)
+FILES_PER_SWEEP_MAX = 1_000
+FAILED_MESSAGE = (
+    "Computing it failed three times on our side. Its request was given back; start it again, and tell "
+    "support the id of the run if it fails again."
+)
+
+
+def register(
+    registry: JobRegistry,
+    database: Database,
+    blobs: Blobs,
+    processes: WorkerProcesses,
+    copies: LocalCopies,
+    base_url: str,
+) -> None:
+    """Add the jobs of this domain. Whoever calls this closes `processes` and `copies` at the end."""
+    runner = _Runner(database, blobs, processes, copies, base_url)
+    registry.add(shards.NEXT_SHARD_JOB, runner.run_next_shard)
+    registry.add(shards.SUMMARIZE_JOB, runner.summarize)
+    registry.add_schedule("simulation.sweep", "* * * * *", runner.sweep)
+    registry.add_schedule("simulation.retain", "17 3 * * *", runner.retain)
+
+
+class _Runner:
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        processes: WorkerProcesses,
+        copies: LocalCopies,
+        base_url: str,
+    ) -> None:
+        self.database = database
+        self.blobs = blobs
+        self.processes = processes
+        self.base_url = base_url
+        self.copies = copies
+        # A shard is claimed when a process is free for it: no lease runs while it waits.
+        self.free = asyncio.Semaphore(processes.process_count)
+
+    # --- shards ----------------------------------------------------------------------------------------
+
+    async def run_next_shard(self, _payload: dict[str, Any]) -> None:
+        """Compute the shard that is due, whosever it is."""
+        async with self.free:
+            async with self.database.transaction() as tx:
+                claimed = await shards.claim_next_shard(tx, read_now())
+            if claimed is None:
+                return
+            run, shard = claimed
+            try:
+                await self._compute(run, shard)
+            except Exception as failure:  # noqa: BLE001 - whatever went wrong, the shard must not be lost
+                log.warning("shard failed", run=run.public_id, shard=shard.shard_index, exc_info=failure)
+                await self._give_up(shard)
+
+    async def _compute(self, run: Run, shard: ClaimedShard) -> None:
+        async with self.database.transaction() as tx:
+            blob, sha256 = await store.get_workbook(tx, run.model_id)
+        task = ShardTask(
+            program=program_key(await self.copies.get(blob, sha256), sha256, run),
+            seed=run.seed,
+            first_iteration=shard.first_iteration,
+            iteration_count=shard.iteration_count,
+            bin_edges=run.bin_edges,
+        )
+        computing = asyncio.ensure_future(self.processes.compute(task))
+        if not await self._hold_while(computing, shard):
+            return
+        answer = computing.result()
+        await self.blobs.put(shard.blob, answer.content)
+        async with self.database.transaction() as tx:
+            await shards.complete_shard(tx, shard, answer.live, read_now())
+
+    async def _hold_while(self, computing: asyncio.Future[Any], shard: ClaimedShard) -> bool:
+        """Keep the lease while a shard is computed; False where it no longer matters."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SHARD_SECONDS_MAX
+        while True:
+            done, _ = await asyncio.wait({computing}, timeout=RENEW_SECONDS)
+            if done:
+                return True
+            async with self.database.transaction() as tx:
+                held = await shards.renew_claim(tx, shard, read_now())
+            if not held:
+                computing.cancel()
+                return False
+            if loop.time() > deadline:
+                computing.cancel()
+                raise TimeoutError(f"a shard took longer than {SHARD_SECONDS_MAX:.0f} s")
+
+    async def _give_up(self, shard: ClaimedShard) -> None:
+        async with self.database.transaction() as tx:
+            if shard.attempt_count >= shards.ATTEMPTS_MAX:
+                await operations.fail_run(tx, shard.run_id, FAILED_MESSAGE, read_now())
+            else:
+                await shards.release_shard(tx, shard)
+
+    # --- summaries -------------------------------------------------------------------------------------
+
+    async def summarize(self, payload: dict[str, Any]) -> None:
+        """Make the results of a run whose shards are done, or that was cancelled."""
+        run_id, attempt = int(payload["run_id"]), int(payload.get("attempt", 1))
+        async with self.database.transaction() as tx:
+            run = await store.find_run_by_id(tx, run_id)
+            if run is None or run.summarized_at is not None or run.status is RunStatus.FAILED:
+                return
+            if not run.status.over and await shard_store.has_unfinished_shards(tx, run_id):
+                return
+            blobs = await shard_store.list_shard_blobs(tx, run_id)
+        try:
+            results = await self._results(run, blobs)
+        except Exception as failure:  # noqa: BLE001 - whatever went wrong is tried again, then told
+            log.warning("summary failed", run=run.public_id, attempt=attempt, exc_info=failure)
+            await self._retry_summary(run_id, attempt)
+            return
+        async with self.database.transaction() as tx:
+            await operations.finish_run(tx, run_id, results, read_now())
+
+    async def _results(self, run: Run, blobs: list[str]) -> list[dict[str, Any]]:
+        with tempfile.TemporaryDirectory(prefix="tollway-shards-") as folder:
+            paths = []
+            for index, blob in enumerate(blobs):
+                path = Path(folder) / f"{index}.npz"
+                await asyncio.to_thread(path.write_bytes, await self.blobs.get(blob))
+                paths.append(path)
+            task = SummaryTask(
+                inputs=[(one["cell"], one["name"]) for one in run.inputs],
+                outputs=[(one["cell"], one["name"]) for one in run.outputs],
+                shards=paths,
+                confidence_levels=run.confidence_levels,
+            )
+            return await self.processes.summarize(task)
+
+    async def _retry_summary(self, run_id: int, attempt: int) -> None:
+        async with self.database.transaction() as tx:
+            if attempt < SUMMARY_ATTEMPTS_MAX:
+                payload = {"run_id": run_id, "attempt": attempt + 1}
+                await enqueue_job(tx, shards.SUMMARIZE_JOB, payload, delay=timedelta(seconds=attempt))
+            elif not await operations.fail_run(tx, run_id, FAILED_MESSAGE, read_now()):
+                # A cancelled run stays cancelled; without its samples it has no results.
+                await operations.finish_run(tx, run_id, [], read_now())
+
+    # --- by the clock ----------------------------------------------------------------------------------
+
+    async def sweep(self, _payload: dict[str, Any]) -> None:
+        """Put right what killed workers left: shards nobody takes, overdue summaries, files of nobody."""
+        now = read_now()
+        async with self.database.transaction() as tx:
+            for run_id in await shard_store.list_worn_out_runs(tx, now, shards.ATTEMPTS_MAX):
+                await operations.fail_run(tx, run_id, FAILED_MESSAGE, now)
+            await shards.enqueue_missing_jobs(tx, now)
+            for run_id in await shard_store.list_unsummarized_runs(tx, now - SUMMARY_OVERDUE):
+                await enqueue_job(tx, shards.SUMMARIZE_JOB, {"run_id": run_id})
+            names = await file_store.list_discarded_blobs(tx, now - DISCARDED_KEPT, FILES_PER_SWEEP_MAX)
+        for name in names:
+            await self.blobs.delete(name)
+        async with self.database.transaction() as tx:
+            await file_store.forget_blobs(tx, names)
+
+    async def retain(self, _payload: dict[str, Any]) -> None:
+        """Warn of what will be deleted, and delete what is over."""
+        now = read_now()
+        for step in (retention.warn, retention.end):
+            touched = 1
+            while touched:
+                async with self.database.transaction() as tx:
+                    touched = await step(tx, self.base_url, now)
+        async with self.database.transaction() as tx:
+            await retention.delete_tombstones(tx, now)

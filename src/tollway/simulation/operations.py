@@ -1,0 +1,410 @@
+"""What a customer does with models and runs, and how a run ends; `tx` first."""
+
+import math
+from datetime import datetime, timedelta
+from typing import Any
+
+from tollway.customers.entities import Caller
+from tollway.kit.db import Transaction
+from tollway.kit.ids import new_id
+from tollway.kit.jobs import enqueue_job
+from tollway.kit.paging import Page, decode_cursor, page_of
+from tollway.kit.problems import FieldError
+from tollway.kit.scope import request_id
+from tollway.metering import operations as metering
+from tollway.metering.entities import UsageEvent
+from tollway.plans.entities import Entitlement, Limits
+from tollway.simulation import file_store, shard_store, shards, store
+from tollway.simulation.entities import (
+    ENGINE_VERSION,
+    PRODUCT,
+    InputMark,
+    IterationsOverPlan,
+    Model,
+    ModelHasRuns,
+    ModelNotFound,
+    NothingMarked,
+    ResultsDeleted,
+    Run,
+    RunFailed,
+    RunIsOver,
+    RunNotFinished,
+    RunNotFound,
+    RunOrder,
+    RunPlan,
+    RunsAtOnce,
+    RunStatus,
+    StoredWorkbook,
+    WorkbookDeleted,
+    credits_of,
+)
+
+CREATE_RUN_PATH = "/monte-carlo-api/simulations"
+RETRY_SECONDS_MAX = 3_600
+
+
+# --- models --------------------------------------------------------------------------------------------
+
+
+async def create_model(
+    tx: Transaction,
+    caller: Caller,
+    workbook: StoredWorkbook,
+    limits: Limits,
+    *,
+    name: str,
+    description: str,
+    tags: list[str],
+    inputs: list[InputMark],
+    outputs: list[str],
+    now: datetime,
+) -> Model:
+    """Make a model of a workbook that was inspected and stored.
+
+    Writes: models; takes the file off the list of those to be deleted.
+    """
+    await store.insert_model(
+        tx,
+        workbook.public_id,
+        caller.owner_id,
+        caller.mode,
+        name=name,
+        description=description,
+        tags=tags,
+        filename=workbook.filename,
+        blob=workbook.blob,
+        workbook_bytes=workbook.byte_count,
+        sha256=workbook.sha256,
+        inspected=workbook.inspected,
+        inputs=[one.as_json() for one in inputs],
+        outputs=outputs,
+        now=now,
+        expires_at=now + timedelta(days=limits.workbook_days),
+    )
+    await file_store.keep_blob(tx, workbook.blob)
+    return await get_model(tx, caller, workbook.public_id)
+
+
+async def list_models(tx: Transaction, caller: Caller, cursor: str | None, limit: int) -> Page[Model]:
+    """List the caller's models, newest first. Raises: BadCursor."""
+    rows = await store.list_models(tx, caller.owner_id, caller.mode, decode_cursor(cursor), limit + 1)
+    return page_of(rows, [one.id for one in rows], limit)
+
+
+async def get_model(tx: Transaction, caller: Caller, model_id: str, *, lock: bool = False) -> Model:
+    """Return one model. Raises: ModelNotFound, WorkbookDeleted."""
+    model = await store.find_model(tx, caller.owner_id, caller.mode, model_id, lock=lock)
+    if model is None:
+        raise ModelNotFound(
+            f"You have no model {model_id[:40]!r} in {caller.mode} mode. GET /monte-carlo-api/models lists yours."
+        )
+    if model.workbook_deleted_at is not None:
+        raise WorkbookDeleted(
+            f"The workbook of {model.public_id} was kept until {model.expires_at:%Y-%m-%d}, as your plan says, "
+            "and then deleted. Upload it again; results of its runs stay until their own time is over."
+        )
+    return model
+
+
+async def get_preview(tx: Transaction, caller: Caller, model_id: str) -> dict[str, Any]:
+    """Return the cells of a model's workbook that a page shows: {sheets: [{name, hidden, cut, cells}]}.
+
+    Raises: ModelNotFound, WorkbookDeleted.
+    """
+    model = await get_model(tx, caller, model_id)
+    return await store.get_preview(tx, model.id)
+
+
+async def change_model(
+    tx: Transaction, caller: Caller, model_id: str, changes: dict[str, Any], now: datetime
+) -> Model:
+    """Change name, description, tags, inputs or outputs; what `changes` lacks stays as it is.
+
+    Marks were checked against the workbook before. Raises: ModelNotFound, WorkbookDeleted.
+    """
+    model = await get_model(tx, caller, model_id, lock=True)
+    await store.update_model(tx, model.id, changes, now)
+    return await get_model(tx, caller, model_id)
+
+
+async def delete_model(
+    tx: Transaction, caller: Caller, model_id: str, *, delete_runs: bool, now: datetime
+) -> int:
+    """Delete a model with its workbook, and with its runs where asked; return how many runs went.
+
+    Runs under way are cancelled first. Raises: ModelNotFound, ModelHasRuns.
+    """
+    model = await get_model(tx, caller, model_id, lock=True)
+    runs = await store.count_runs_of_model(tx, model.id)
+    if runs and not delete_runs:
+        raise ModelHasRuns(
+            f"The model has {runs:,} run{'s' * (runs != 1)}, whose results would go with it. "
+            "Send the request with ?delete_runs=true to delete them too.",
+            members={"runs_count": runs},
+        )
+    # Shards that are being computed find their run gone, and their files are swept.
+    run_ids = await file_store.list_run_ids_of_model(tx, model.id)
+    await file_store.discard_blobs_of_runs(tx, run_ids, now)
+    await file_store.discard_blobs(tx, [model.workbook_blob], now)
+    await store.delete_model(tx, model.id)
+    return runs
+
+
+# --- runs ----------------------------------------------------------------------------------------------
+
+
+def assert_order_allowed(order: RunOrder, model: Model, entitlement: Entitlement) -> None:
+    """Refuse what no look into the workbook is needed for.
+
+    Raises: FreeTrialEnded, IterationsOverPlan, NothingMarked.
+    """
+    entitlement.assert_may_write()
+    limit = entitlement.limits.iterations_max
+    if order.iterations > limit:
+        raise IterationsOverPlan(
+            f"{order.iterations:,} iterations were asked for and the plan {entitlement.plan.name} includes "
+            f"{limit:,} a run. Ask for fewer, or choose a larger plan.",
+            errors=(FieldError("/simulation_config/iterations", f"at most {limit:,} on your plan"),),
+            members={
+                "limit": "iterations_per_run",
+                "limit_value": limit,
+                "plan": entitlement.plan.tier,
+                "upgrade_url": "/pricing",
+            },
+        )
+    for what, given, marked in (
+        ("variables", order.inputs, model.inputs),
+        ("output_cells", order.outputs, model.outputs),
+    ):
+        if not given and not marked:
+            raise NothingMarked(
+                f"The request names no {what} and the model has none marked. Add simulation_config.{what}, "
+                f"or mark them once with PUT /monte-carlo-api/models/{model.public_id}.",
+                errors=(
+                    FieldError(f"/simulation_config/{what}", "is missing, and the model has none marked"),
+                ),
+            )
+
+
+async def create_run(
+    tx: Transaction,
+    caller: Caller,
+    order: RunOrder,
+    plan: RunPlan,
+    limits: Limits,
+    *,
+    seed: int,
+    quota_id: int | None,
+    now: datetime,
+) -> Run:
+    """Queue a run that was planned against the workbook.
+
+    Raises: ModelNotFound, RunsAtOnce. Writes: runs, run_shards. Defers: a job for each shard.
+
+    INVARIANT: runs under way never pass the plan's number, however many calls come at once
+    (tests/simulation/test_operations.py::test_parallel_calls_never_pass_the_runs_at_once).
+    """
+    await store.lock_customer(tx, caller.owner_id)
+    await _assert_another_run_allowed(tx, caller, limits)
+    model = await get_model(tx, caller, order.model_id, lock=True)
+    public_id = new_id("sim")
+    run_id = await store.insert_run(
+        tx,
+        public_id,
+        model,
+        plan,
+        seed=seed,
+        iterations=order.iterations,
+        confidence_levels=order.confidence_levels,
+        credits_consumed=credits_of(order.iterations, model.workbook_bytes, model.formulas_count),
+        api_key_id=caller.api_key_id,
+        quota_id=quota_id,
+        engine_version=ENGINE_VERSION,
+        now=now,
+        expires_at=now + timedelta(days=limits.result_days),
+    )
+    # A workbook that is used is kept on.
+    await store.extend_model(tx, model.id, now + timedelta(days=limits.workbook_days))
+    cuts = shards.cut(order.iterations, plan.seconds_per_iteration, len(plan.outputs))
+    await shard_store.insert_shards(tx, run_id, cuts)
+    await shards.enqueue_shards(tx, len(cuts))
+    return await get_run(tx, caller, public_id)
+
+
+async def _assert_another_run_allowed(tx: Transaction, caller: Caller, limits: Limits) -> None:
+    under_way = await store.list_under_way(tx, caller.owner_id)
+    if len(under_way) < limits.runs_at_once_max:
+        return
+    seconds = min(
+        (one.iterations - one.iterations_completed) * one.seconds_per_iteration for one in under_way
+    )
+    wait = min(RETRY_SECONDS_MAX, max(1, math.ceil(seconds)))
+    raise RunsAtOnce(
+        f"{len(under_way)} runs are queued or running, the most that your plan allows at once. "
+        f"The next one should end in about {wait} seconds; or cancel one, or choose a larger plan.",
+        retry_after_seconds=wait,
+        members={"limit": "runs_at_once", "limit_value": limits.runs_at_once_max, "used": len(under_way)},
+    )
+
+
+async def list_runs(
+    tx: Transaction, caller: Caller, cursor: str | None, limit: int, *, model_id: str | None = None
+) -> Page[Run]:
+    """List the caller's runs, newest first, of one model where it is given. Raises: ModelNotFound, BadCursor."""
+    model = None
+    if model_id is not None:
+        model = await store.find_model(tx, caller.owner_id, caller.mode, model_id)
+        if model is None:
+            raise ModelNotFound(f"You have no model {model_id[:40]!r} in {caller.mode} mode.")
+    rows = await store.list_runs(
+        tx,
+        caller.owner_id,
+        caller.mode,
+        None if model is None else model.id,
+        decode_cursor(cursor),
+        limit + 1,
+    )
+    return page_of(rows, [one.id for one in rows], limit)
+
+
+async def get_run(tx: Transaction, caller: Caller, run_id: str) -> Run:
+    """Return one run. Raises: RunNotFound."""
+    run = await store.find_run(tx, caller.owner_id, caller.mode, run_id)
+    if run is None:
+        raise RunNotFound(
+            f"You have no run {run_id[:40]!r} in {caller.mode} mode. "
+            "GET /monte-carlo-api/simulations lists yours."
+        )
+    return run
+
+
+async def get_finished_run(tx: Transaction, caller: Caller, run_id: str) -> Run:
+    """Return a run whose results can be read; of a cancelled one they rest on what was done.
+
+    Raises: RunNotFound, RunNotFinished, RunFailed, ResultsDeleted.
+    """
+    run = await get_run(tx, caller, run_id)
+    if run.results_deleted_at is not None:
+        raise ResultsDeleted(
+            f"The results of {run.public_id} were kept until {run.expires_at:%Y-%m-%d}, as your plan says, and "
+            f"then deleted. The same model with seed {run.seed} gives the same results again."
+        )
+    if run.status is RunStatus.FAILED:
+        reason = (run.failure or {}).get("message", "")
+        raise RunFailed(
+            f"The run failed and has no results. {reason}",
+            members={"progress_url": progress_url(run.public_id), "failure": run.failure},
+        )
+    if not run.readable:
+        raise RunNotFinished(
+            f"The run is {run.status} and has no results yet; its progress_url tells when it has.",
+            members={"progress_url": progress_url(run.public_id), "simulation_status": run.status.value},
+            retry_after_seconds=1,
+        )
+    return run
+
+
+def progress_url(run_id: str) -> str:
+    """Return where a run's progress is."""
+    return f"/monte-carlo-api/simulations/{run_id}/progress"
+
+
+async def cancel_run(tx: Transaction, caller: Caller, run_id: str, now: datetime) -> Run:
+    """Stop a run: nothing more is started, what is done is summarised and kept.
+
+    Raises: RunNotFound, RunIsOver. Defers: the summary of what is done.
+    """
+    found = await get_run(tx, caller, run_id)
+    run = await store.find_run_by_id(tx, found.id, lock=True)
+    if run is None or run.status.over:
+        raise RunIsOver(
+            f"The run is already {'deleted' if run is None else run.status}; only a queued or running one can "
+            "be cancelled."
+        )
+    await store.end_run(tx, run.id, RunStatus.CANCELLED, now)
+    await enqueue_job(tx, shards.SUMMARIZE_JOB, {"run_id": run.id})
+    await store.notify_progress(tx, run.public_id)
+    return await get_run(tx, caller, run_id)
+
+
+# --- how a run ends ------------------------------------------------------------------------------------
+
+
+async def finish_run(tx: Transaction, run_id: int, results: list[dict[str, Any]], now: datetime) -> bool:
+    """Store the summary of a run whose shards are done, or that was cancelled; the second call changes nothing.
+
+    Writes: runs, analytics_events at a customer's first result.
+    """
+    run = await store.find_run_by_id(tx, run_id, lock=True)
+    if run is None or run.summarized_at is not None or run.status is RunStatus.FAILED:
+        return False
+    cancelled = run.status is RunStatus.CANCELLED
+    status = RunStatus.CANCELLED if cancelled else RunStatus.COMPLETED
+    await store.update_results(tx, run.id, results, status, now)
+    if not cancelled:
+        await metering.track_event(tx, "first_result", run.customer_id, now)
+    await store.notify_progress(tx, run.public_id)
+    return True
+
+
+async def fail_run(tx: Transaction, run_id: int, message: str, now: datetime) -> bool:
+    """End a run that cannot be finished by our fault, and give its request back, once.
+
+    Writes: runs, usage_quotas, api_usage_logs.
+    """
+    run = await store.find_run_by_id(tx, run_id, lock=True)
+    if run is None or run.status.over:
+        return False
+    failure = {"code": RunFailed.code, "message": message}
+    await store.end_run(tx, run.id, RunStatus.FAILED, now, failure)
+    await file_store.discard_blobs_of_runs(tx, [run.id], now)
+    if run.quota_id is not None:
+        await metering.give_back(
+            tx,
+            run.quota_id,
+            UsageEvent(
+                customer_id=run.customer_id,
+                api_key_id=run.api_key_id,
+                product=PRODUCT,
+                mode=run.mode,
+                endpoint=CREATE_RUN_PATH,
+                method="POST",
+                status_code=500,
+                response_time_ms=0,
+                credits_consumed=-run.credits_consumed,
+                units=-1,
+                request_timestamp=now,
+                ip_address=None,
+                user_agent="",
+                request_id=request_id.get(),
+                problem_code=RunFailed.code,
+            ),
+        )
+    await store.notify_progress(tx, run.public_id)
+    return True
+
+
+async def count_under_way(tx: Transaction) -> int:
+    """Count every customer's runs that are queued or running."""
+    return await store.count_under_way(tx)
+
+
+async def outstanding_seconds(tx: Transaction) -> float:
+    """Estimate how long one core would need for everything that is queued or running."""
+    rows = await store.list_outstanding(tx)
+    return math.fsum(float(one["iterations"]) * float(one["seconds"]) for one in rows)
+
+
+async def count_runs_by_model(tx: Transaction, models: list[Model]) -> dict[int, int]:
+    """Count the runs of each model, by its row's identity; those without any are left out."""
+    return await store.count_runs_by_model(tx, [model.id for model in models])
+
+
+async def count_runs(tx: Transaction, caller: Caller) -> int:
+    """Count the caller's runs, in the mode of the call."""
+    return await store.count_runs_of_customer(tx, caller.owner_id, caller.mode)
+
+
+async def list_model_names(tx: Transaction, runs: list[Run]) -> dict[int, str]:
+    """Return the names of the models of some runs, by the model's row identity."""
+    return await store.list_model_names(tx, [run.model_id for run in runs])
