@@ -14,13 +14,24 @@ import structlog
 
 from tollway.kit.scope import request_id
 
-SECRET_NAMES = re.compile(r"(?i)(authorization|cookie|password|secret|api_key$|x-api-key|token|code_entered)")
+SECRET_NAMES = re.compile(
+    r"(?i)(authorization|cookie|password|secret|encryption_key|api_key$|x-api-key|token|code_entered)"
+)
 # Whatever stands in the text itself: our own keys after their public part, bearer credentials, passwords in URLs.
 SECRET_TEXTS = (
     (re.compile(r"\b((?:mc|wk)_(?:test|live)_[0-9A-Za-z]{8})[0-9A-Za-z]{16,}"), r"\1…"),
     (re.compile(r"\b(sk-[0-9A-Za-z]{8})[0-9A-Za-z]{16,}"), r"\1…"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"']{8,}"), r"\1 …"),
-    (re.compile(r"(://[^:/\s@]+:)[^@\s]+@"), r"\1…@"),
+    (re.compile(r"(?i)\b((?:set-)?cookie:\s*)[^\r\n\"']+"), r"\1…"),
+    # JSON, and dictionaries and headers as Python writes them.
+    (
+        re.compile(
+            r"(?i)([\"'][\w-]*(?:authorization|cookie|password|secret|token|(?:api|encryption)[_-]key|code_entered)[\"']\s*[:,]\s*b?[\"'])[^\"']*"
+        ),
+        r"\1…",
+    ),
+    # Greedy to the last @: a password may hold one; and Redis URLs have no user before the colon.
+    (re.compile(r"(://[^:/\s@]*:)[^/\s]+@"), r"\1…@"),
     (re.compile(r"(?i)([?&](?:token|code|signature)=)[^&\s\"']+"), r"\1…"),
 )
 
@@ -84,10 +95,9 @@ def add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take secrets out by the name they stand under and by what they look like."""
     for name, value in event.items():
-        if SECRET_NAMES.search(name):
-            event[name] = "…"
-        else:
-            event[name] = redacted(value)
+        # structlog's own, which the formatter takes out again.
+        if not name.startswith("_"):
+            event[name] = _redacted_under(name, value)
     return event
 
 
@@ -98,10 +108,17 @@ def redacted(value: Any) -> Any:
             value = pattern.sub(replacement, value)
         return value
     if isinstance(value, dict):
-        return {
-            name: "…" if isinstance(name, str) and SECRET_NAMES.search(name) else redacted(inner)
-            for name, inner in value.items()
-        }
+        return {redacted(name): _redacted_under(name, inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
+        # Headers travel as pairs of name and value.
+        if len(value) == 2 and isinstance(value[0], str | bytes):
+            return [redacted(value[0]), _redacted_under(*value)]
         return [redacted(inner) for inner in value]
-    return value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    # Whatever else it is, this is how it would be written.
+    return redacted(repr(value))
+
+
+def _redacted_under(name: Any, value: Any) -> Any:
+    return "…" if SECRET_NAMES.search(str(name)) else redacted(value)
