@@ -2,3 +2,78 @@
 
 Arrays in, arrays out; no web, database, clock or settings.
 """
+
+from tollway.engine.archive import ReadLimits
+from tollway.engine.distributions import (
+    Discrete,
+    Distribution,
+    Lognormal,
+    Normal,
+    Pert,
+    Triangular,
+    Uniform,
+)
+from tollway.engine.evaluate import Evaluation, evaluate
+from tollway.engine.live import ShardProgress, live_bin_edges, shard_progress
+from tollway.engine.moments import BLOCK_ITERATIONS
+from tollway.engine.notation import DISTRIBUTION_TYPES, parse_distribution, parse_distribution_text
+from tollway.engine.parameters import BadDistribution
+from tollway.engine.program import Input, Program, build_program
+from tollway.engine.run import ITERATIONS_MAX, DamagedShard, ShardResult, plan_shards, run_shard
+from tollway.engine.sampling import SEED_MAX, check_seed, draw, uniforms
+from tollway.engine.summaries import (
+    CONFIDENCE_LEVELS_DEFAULT,
+    BadConfidenceLevel,
+    Histogram,
+    OutputSummary,
+    ProgramFacts,
+    Sensitivity,
+    check_confidence_levels,
+    summarize,
+)
+from tollway.engine.values import EngineError
+from tollway.engine.workbook import Workbook, read_workbook
+
+__all__ = [
+    "BLOCK_ITERATIONS",
+    "CONFIDENCE_LEVELS_DEFAULT",
+    "DISTRIBUTION_TYPES",
+    "ITERATIONS_MAX",
+    "SEED_MAX",
+    "BadConfidenceLevel",
+    "BadDistribution",
+    "DamagedShard",
+    "Discrete",
+    "Distribution",
+    "EngineError",
+    "Evaluation",
+    "Histogram",
+    "Input",
+    "Lognormal",
+    "Normal",
+    "OutputSummary",
+    "Pert",
+    "Program",
+    "ProgramFacts",
+    "ReadLimits",
+    "Sensitivity",
+    "ShardProgress",
+    "ShardResult",
+    "Triangular",
+    "Uniform",
+    "Workbook",
+    "build_program",
+    "check_confidence_levels",
+    "check_seed",
+    "draw",
+    "evaluate",
+    "live_bin_edges",
+    "parse_distribution",
+    "parse_distribution_text",
+    "plan_shards",
+    "read_workbook",
+    "run_shard",
+    "shard_progress",
+    "summarize",
+    "uniforms",
+]

@@ -1,11 +1,14 @@
 """Inverts the beta distribution of a PERT, which has no formula, by a table with a stated error."""
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, betaln, xlog1py, xlogy
-from scipy.stats.sampling import NumericalInversePolynomial
+
+if TYPE_CHECKING:
+    from scipy.stats.sampling import NumericalInversePolynomial
 
 Floats = NDArray[np.float64]
 
@@ -35,11 +38,14 @@ def pert_share(alpha: float, uniforms: Floats) -> Floats:
 
 
 @lru_cache(maxsize=PERT_TABLES_MAX)
-def _pert_table(alpha: float) -> NumericalInversePolynomial:
+def _pert_table(alpha: float) -> "NumericalInversePolynomial":
     """Build the table: about 200 intervals in 10 ms. No random number is involved.
 
     Source: Derflinger, Hörmann and Leydold 2010, ACM TOMACS 20(4), as SciPy has it.
     """
+    # Half a second that only models with a PERT pay.
+    from scipy.stats.sampling import NumericalInversePolynomial
+
     return NumericalInversePolynomial(_BetaShape(alpha), u_resolution=1e-12)  # type: ignore[arg-type]  # pdf serves as well as logpdf
 
 
