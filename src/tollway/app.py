@@ -2,19 +2,19 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from tollway.admission.middleware import AddressLimitMiddleware, AdmissionMiddleware, ProductPaths
+from tollway.customers.flows import Passwords
 from tollway.kit.blobs import Blobs
 from tollway.kit.crypto import Sealer, master_key_from_text
 from tollway.kit.db import Database
 from tollway.kit.http import Edge, EdgeMiddleware, exception_handlers
 from tollway.kit.jobs import JobRegistry
-from tollway.kit.problems import Problem
 from tollway.lifecycle import endpoints as lifecycle
 from tollway.lifecycle import jobs as lifecycle_jobs
 from tollway.lifecycle.entities import LifecycleParts
@@ -26,10 +26,16 @@ from tollway.simulation import endpoints as simulation
 from tollway.simulation import jobs as simulation_jobs
 from tollway.simulation.execution import WorkerProcesses
 from tollway.simulation.flows import Workshop
+from tollway.web.application import mount_pages
+from tollway.web.markdown import read_guides
+from tollway.web.pages import render_problem_page
+from tollway.web.site import Site
 
 DOCS_URL = "/docs"
 # No plan takes a larger file; each plan's own limit is checked before the body is read.
 UPLOAD_BYTES_MAX = 501_000_000
+PAGE_UPLOAD_PATH = "/models"
+DOCS_FOLDER = Path(__file__).parents[2] / "docs"
 MONTECARLO = ProductPaths(
     product="montecarlo",
     prefix="/monte-carlo-api",
@@ -50,6 +56,7 @@ class Parts:
     blobs: Blobs
     processes: WorkerProcesses
     workshop: Workshop
+    passwords: Passwords
     stopping: asyncio.Event
 
     @property
@@ -66,6 +73,7 @@ class Parts:
         """Give everything back."""
         self.stopping.set()
         self.processes.close()
+        self.passwords.close()
         await self.workshop.close()
         await self.database.close()
 
@@ -86,6 +94,7 @@ async def open_parts(settings: Settings) -> Parts:
         blobs=blobs,
         processes=processes,
         workshop=Workshop.open(database, blobs, stopping, processes.process_count),
+        passwords=Passwords(),
         stopping=stopping,
     )
 
@@ -99,7 +108,7 @@ def build_app(parts: Parts) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
-        exception_handlers=exception_handlers(DOCS_URL, _render_problem_page),
+        exception_handlers=exception_handlers(DOCS_URL, render_problem_page),
     )
     api.state.settings = settings
     api.state.database = parts.database
@@ -111,6 +120,7 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.workshop = parts.workshop
     for router in (monitoring.router, lifecycle.router, simulation.router):
         api.include_router(router)
+    mount_pages(api, _site_of(settings), parts.passwords)
 
     app: ASGIApp = AdmissionMiddleware(api, parts.database, (MONTECARLO,), DOCS_URL)
     if settings.cors_origins:
@@ -126,9 +136,21 @@ def build_app(parts: Parts) -> ASGIApp:
         base_url=settings.base_url,
         secure=settings.secure,
         trusted_proxies=settings.trusted_proxies,
-        upload_paths=dict.fromkeys(MONTECARLO.upload_paths, UPLOAD_BYTES_MAX),
+        upload_paths=dict.fromkeys([*MONTECARLO.upload_paths, PAGE_UPLOAD_PATH], UPLOAD_BYTES_MAX),
     )
     return EdgeMiddleware(app, edge)
+
+
+def _site_of(settings: Settings) -> Site:
+    return Site(
+        base_url=settings.base_url,
+        secure=settings.secure,
+        support_email=settings.support_email,
+        free_trial_days=settings.free_trial_days,
+        outbox_shown=not settings.smtp_host and not settings.production,
+        guides=read_guides(DOCS_FOLDER / "guides"),
+        problem_pages={page.slug: page for page in read_guides(DOCS_FOLDER / "problems")},
+    )
 
 
 def build_registry(parts: Parts) -> JobRegistry:
@@ -158,7 +180,3 @@ def _smtp_of(settings: Settings) -> SmtpSettings | None:
         username=settings.smtp_username,
         password=settings.smtp_password.get_secret_value(),
     )
-
-
-def _render_problem_page(_request: Request, _problem: Problem) -> Response | None:
-    return None

@@ -36,6 +36,13 @@ SIGN_IN_MAILS_PER_HOUR = AttemptLimit(
     "sign_in_mail/hour", 5, timedelta(hours=1), "sign-in mails to one address"
 )
 
+DEMO_RUNS_PER_NETWORK = AttemptLimit(
+    "demo_run/network", 20, timedelta(minutes=5), "demo runs from your network"
+)
+SUPPORT_MESSAGES_PER_NETWORK = AttemptLimit(
+    "support_message/network", 10, timedelta(hours=1), "messages to support from your network"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -90,6 +97,16 @@ def sign_in_mail_attempts(email: str, address: str) -> tuple[Attempt, ...]:
         Attempt(SIGN_IN_MAILS_PER_MINUTE, _subject_of(email)),
         Attempt(SIGN_IN_MAILS_PER_HOUR, _subject_of(email)),
     )
+
+
+def demo_run_attempts(address: str) -> tuple[Attempt, ...]:
+    """Return what one run without an account counts as."""
+    return (Attempt(DEMO_RUNS_PER_NETWORK, network_of(address)),)
+
+
+def support_message_attempts(address: str) -> tuple[Attempt, ...]:
+    """Return what one message to support counts as."""
+    return (Attempt(SUPPORT_MESSAGES_PER_NETWORK, network_of(address)),)
 
 
 def network_of(address: str) -> str:

@@ -3,9 +3,11 @@
 from tollway.customers import operations
 from tollway.customers.attempts import (
     Attempt,
+    demo_run_attempts,
     sign_in_attempts,
     sign_in_mail_attempts,
     sign_up_attempts,
+    support_message_attempts,
     verify_mail_attempts,
 )
 from tollway.customers.entities import (
@@ -51,6 +53,16 @@ async def count_verify_mail(database: Database, user: User, visit: Visit) -> Non
 async def count_sign_in_mail(database: Database, email: str, visit: Visit) -> None:
     """Count a wish for a sign-in mail, alike for every address. Raises: TooManyAttempts."""
     await _count(database, sign_in_mail_attempts(email, visit.address), visit)
+
+
+async def count_demo_run(database: Database, visit: Visit) -> None:
+    """Count a run of a sample by someone who has no account. Raises: TooManyAttempts."""
+    await _count(database, demo_run_attempts(visit.address), visit)
+
+
+async def count_support_message(database: Database, visit: Visit) -> None:
+    """Count a message to support. Raises: TooManyAttempts."""
+    await _count(database, support_message_attempts(visit.address), visit)
 
 
 async def _count(database: Database, attempts: tuple[Attempt, ...], visit: Visit) -> None:

@@ -29,6 +29,7 @@ from tollway.customers.entities import (
     SessionCaller,
     SignUp,
     TooManyAttempts,
+    UseCase,
     User,
     UserType,
     Visit,
@@ -103,6 +104,26 @@ async def create_administrator(tx: Transaction, email: str, user_type: UserType,
         details={"user_type": user_type.value},
     )
     return user
+
+
+async def add_customer(tx: Transaction, user: User, company: str, now: datetime) -> Customer:
+    """Make a customer for a user who has none, as an administrator needs to use what customers use.
+
+    Writes: api_customers.
+    """
+    return await store.insert_customer(
+        tx, new_id("cus"), user.id, company, user.email, UseCase.OTHER.value, now
+    )
+
+
+async def give_password(tx: Transaction, user: User, password_hash: str, now: datetime) -> None:
+    """Give a user a password that was hashed before, without asking for an earlier one."""
+    await store.update_password_hash(tx, user.id, password_hash, now)
+
+
+async def count_administrators(tx: Transaction) -> int:
+    """Count the users who administer this installation."""
+    return await store.count_administrators(tx)
 
 
 async def get_user(tx: Transaction, user_id: int) -> User:

@@ -397,3 +397,9 @@ async def delete_customer(tx: Transaction, customer_id: int, user_id: int) -> No
     """Delete a customer and its user, with sessions and challenges."""
     await tx.execute("DELETE FROM api_customers WHERE id = %(id)s", {"id": customer_id})
     await tx.execute("DELETE FROM users WHERE id = %(id)s", {"id": user_id})
+
+
+async def count_administrators(tx: Transaction) -> int:
+    """Count the users of the two kinds that administer."""
+    found = await tx.find_value("SELECT count(*) FROM users WHERE user_type IN ('admin', 'super_admin')")
+    return int(found)

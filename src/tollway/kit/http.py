@@ -165,8 +165,10 @@ class EdgeMiddleware:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > limit:
-                raise _too_large(limit)
+            # An endpoint that knows the plan before it reads the body lowers the bound for it.
+            bound = scope.get("body_bytes_max", limit)
+            if received > bound:
+                raise _too_large(bound)
             return message
 
         await self.app(scope, receive_counted, send)

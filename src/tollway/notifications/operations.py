@@ -117,6 +117,21 @@ def compose_results_deleted(
     )
 
 
+def compose_support_message(
+    to_address: str, *, reply_to: str, customer: str, subject: str, message: str
+) -> tuple[Mail, Mail]:
+    """Carry a message to support, and a copy to whoever wrote it.
+
+    Args:
+        customer: which customer wrote it, or that nobody was signed in.
+    """
+    values = {"reply_to": reply_to, "customer": customer, "subject": subject, "message": message}
+    return (
+        compose("support_message", to_address, f"Support: {subject}", values),
+        compose("support_copy", reply_to, f"We received: {subject}", values),
+    )
+
+
 async def list_mails(tx: Transaction, cursor: str | None = None, limit: int = PAGE_SIZE) -> Page[OutboxMail]:
     """List the outbox, newest first, a page at a time; for development, where it is the only mailbox."""
     assert 1 <= limit <= PAGE_SIZE_MAX, limit

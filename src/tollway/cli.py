@@ -1,0 +1,202 @@
+"""The command line of an owner: start the product, look after it; and of an analyst: simulate a file."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tollway import cli_simulate
+
+app = typer.Typer(
+    name="tollway",
+    help="Turns an API into a business: customers, keys, limits, usage, and the risk of Excel workbooks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+admin = typer.Typer(help="Administrators.", no_args_is_help=True)
+app.add_typer(admin, name="admin")
+cli_simulate.register(app)
+
+# Exit statuses: 0 done, 1 something to look at was found, 2 it could not be done (the sentence says why).
+FOUND_FAULTS, CANNOT = 1, 2
+
+
+@contextlib.contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turn what keeps a command from running into one sentence on standard error."""
+    from tollway.kit.embedded import EmbeddedPostgresFailed
+    from tollway.kit.problems import Problem
+    from tollway.plans.catalog import CatalogRefused
+    from tollway.processes import CannotStart
+    from tollway.settings import SettingsRefused
+
+    try:
+        yield
+    except SettingsRefused as failure:
+        for fault in failure.faults:
+            typer.echo(f"tollway: {fault}", err=True)
+        raise typer.Exit(CANNOT) from None
+    except Problem as failure:
+        typer.echo(f"tollway: {failure.message}", err=True)
+        raise typer.Exit(CANNOT) from None
+    except (EmbeddedPostgresFailed, CannotStart, CatalogRefused) as failure:
+        typer.echo(f"tollway: {failure}", err=True)
+        raise typer.Exit(CANNOT) from None
+    except OSError as failure:
+        if not type(failure).__module__.startswith(("psycopg", "builtins")):
+            raise
+        typer.echo(f"tollway: {failure}", err=True)
+        raise typer.Exit(CANNOT) from None
+
+
+@app.command()
+def demo() -> None:
+    """Start everything at once, with demo data: database, server and worker (what `make run` does)."""
+    from tollway import demo as seeded
+    from tollway.kit.log import configure_logging
+    from tollway.kit.migrations import migrate
+    from tollway.processes import Installation, assert_port_free, connected
+    from tollway.settings import read_settings
+
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    with _one_sentence():
+        settings = read_settings()
+        configure_logging("warning", as_json=False)
+        assert_port_free(settings.host, settings.port)
+        with connected(settings) as ready:
+            migrate(ready.database_url.get_secret_value())
+            facts = asyncio.run(seeded.seed(ready))
+            installation = Installation(ready)
+            try:
+                installation.start()
+                typer.echo(seeded.banner(ready, facts))
+                installation.watch(stop)
+            finally:
+                # Pressed twice or not: from here on everything ends in order.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                installation.stop()
+    typer.echo("\nStopped.")
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """Let Ctrl-C and SIGTERM end waiting; while starting they interrupt as usual."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            return
+        stop.set()
+        raise KeyboardInterrupt
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, end)
+
+
+@app.command()
+def serve(exit_with_parent: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
+    """Serve HTTP on PORT."""
+    from tollway import processes
+    from tollway.settings import read_settings
+
+    with _one_sentence():
+        settings = read_settings()
+        processes.assert_port_free(settings.host, settings.port)
+        with processes.connected(settings) as ready:
+            _assert_migrated(ready.database_url.get_secret_value())
+            processes.serve(ready, exit_with_parent=exit_with_parent)
+
+
+@app.command()
+def work(exit_with_parent: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
+    """Run background jobs: simulations, mails, clean-up."""
+    from tollway import processes
+    from tollway.settings import read_settings
+
+    with _one_sentence(), processes.connected(read_settings()) as ready:
+        _assert_migrated(ready.database_url.get_secret_value())
+        processes.work(ready, exit_with_parent=exit_with_parent)
+
+
+def _assert_migrated(url: str) -> None:
+    from tollway.kit.migrations import newest_revision, present_revision
+    from tollway.processes import CannotStart
+
+    if present_revision(url) != newest_revision():
+        raise CannotStart("The database is not at the schema of this version. Run `tollway migrate` first.")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version, and load the catalogue of plans."""
+    from tollway import demo as seeded
+    from tollway.kit import migrations
+    from tollway.processes import connected
+    from tollway.settings import read_settings
+
+    with _one_sentence(), connected(read_settings()) as ready:
+        url = ready.database_url.get_secret_value()
+        migrations.migrate(url)
+        made = asyncio.run(seeded.load_catalog(ready))
+        typer.echo(f"Schema {migrations.present_revision(url)}; {made} new plan versions.")
+
+
+@app.command()
+def seed() -> None:
+    """Make the demo customer, its history and the demo administrator; does nothing a second time."""
+    from tollway import demo as seeded
+    from tollway.processes import CannotStart, connected
+    from tollway.settings import read_settings
+
+    with _one_sentence(), connected(read_settings()) as ready:
+        if ready.production:
+            raise CannotStart(
+                "Demo data have public passwords; they are not made with ENVIRONMENT=production."
+            )
+        _assert_migrated(ready.database_url.get_secret_value())
+        typer.echo(seeded.banner(ready, asyncio.run(seeded.seed(ready))))
+
+
+@app.command()
+def keygen() -> None:
+    """Print fresh values for JWT_SECRET and ENCRYPTION_KEY."""
+    from tollway.settings import new_secret
+
+    typer.echo(f"JWT_SECRET={new_secret()}\nENCRYPTION_KEY={new_secret()}")
+
+
+@admin.command("create")
+def create_admin(email: Annotated[str, typer.Argument(help="The administrator's address.")]) -> None:
+    """Make an administrator and print a link that signs them in."""
+    from tollway import demo as seeded
+    from tollway.processes import connected
+    from tollway.settings import read_settings
+
+    with _one_sentence(), connected(read_settings()) as ready:
+        _assert_migrated(ready.database_url.get_secret_value())
+        typer.echo(asyncio.run(seeded.create_administrator(ready, email)))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is configured, what is connected and what is missing; exit status 1 where something is wrong."""
+    from tollway.doctor import examine
+    from tollway.processes import connected
+    from tollway.settings import read_settings
+
+    with _one_sentence(), connected(read_settings()) as ready:
+        findings = asyncio.run(examine(ready))
+    table = Table("part", "state", "what it says", box=None, pad_edge=False)
+    for finding in findings:
+        table.add_row(finding.part, "ok" if finding.well else "look", finding.says)
+    Console(file=sys.stdout).print(table)
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(FOUND_FAULTS)

@@ -1,0 +1,224 @@
+"""Demo data for `make run`: a verified customer with some history, an administrator, and what to try first."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tollway.admission.operations import Call
+from tollway.app import Parts, open_parts
+from tollway.customers import operations as customers
+from tollway.customers.entities import Caller, ChallengePurpose, Customer, Mode, User, UserType, Visit
+from tollway.keys import operations as keys
+from tollway.kit.clock import read_now
+from tollway.kit.crypto import hash_password
+from tollway.kit.db import Transaction
+from tollway.kit.ids import new_id
+from tollway.kit.problems import NotFound
+from tollway.lifecycle import operations as lifecycle
+from tollway.lifecycle.entities import SignUpForm
+from tollway.metering import operations as metering
+from tollway.metering.entities import UsageEvent
+from tollway.plans import operations as plans
+from tollway.plans.catalog import read_catalog
+from tollway.plans.entities import SubscriptionStatus
+from tollway.settings import Settings
+from tollway.simulation import flows as simulation
+from tollway.simulation.entities import InputMark, RunOrder
+from tollway.simulation.samples import SAMPLES
+
+PRODUCT = "montecarlo"
+CUSTOMER_EMAIL = "demo@tollway.example"
+ADMINISTRATOR_EMAIL = "admin@tollway.example"
+# Public on purpose: `tollway seed` refuses to make them with ENVIRONMENT=production.
+CUSTOMER_PASSWORD = "demo-password"  # noqa: S105 - a demo's password, printed at every start
+ADMINISTRATOR_PASSWORD = "admin-password"  # noqa: S105 - likewise
+COMPANY = "Demo Analytics"
+FREE_TRIAL_BEGAN_DAYS_AGO = 4
+RUN_ITERATIONS = 20_000
+RUN_SEED = 7
+# Calls of the days before, one line each: path, method, status, milliseconds, units.
+CALLS = (
+    ("/monte-carlo-api/models", "POST", 201, 640, 1),
+    ("/monte-carlo-api/simulations", "POST", 201, 92, 1),
+    ("/monte-carlo-api/simulations", "GET", 200, 11, 0),
+    ("/monte-carlo-api/models", "GET", 200, 9, 0),
+    ("/monte-carlo-api/simulations", "POST", 422, 14, 0),
+)
+CALLS_PER_DAY = 9
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFacts:
+    """What the banner says."""
+
+    api_key: str
+
+
+async def load_catalog(settings: Settings) -> int:
+    """Load catalog.toml and return how many plans have a new version."""
+    parts = await open_parts(settings)
+    try:
+        async with parts.database.transaction() as tx:
+            return await plans.load_catalog(tx, read_catalog(), read_now())
+    finally:
+        await parts.close()
+
+
+async def seed(settings: Settings) -> DemoFacts:
+    """Make what is missing of the demo data; doing it again changes nothing."""
+    parts = await open_parts(settings)
+    try:
+        now = read_now()
+        # One transaction: an interrupted start leaves all of it or nothing.
+        async with parts.database.transaction() as tx:
+            await plans.load_catalog(tx, read_catalog(), now)
+            customer = await _find_customer(tx)
+            is_new = customer is None
+            customer = customer or await _make_customer(tx, parts, now)
+            if await customers.find_verified_user(tx, ADMINISTRATOR_EMAIL) is None:
+                await _make_administrator(tx, ADMINISTRATOR_EMAIL, ADMINISTRATOR_PASSWORD, now)
+        if is_new:
+            await _make_model_and_run(parts, customer, now)
+        async with parts.database.transaction() as tx:
+            api_key = await keys.find_default_test_key(tx, customer.id)
+            if api_key is None:
+                raise NotFound(
+                    "The demo customer has no active test key; remove the data folder to start afresh."
+                )
+            return DemoFacts(await keys.reveal_test_key(tx, parts.sealer, api_key))
+    finally:
+        await parts.close()
+
+
+async def _find_customer(tx: Transaction) -> Customer | None:
+    user = await customers.find_verified_user(tx, CUSTOMER_EMAIL)
+    return await customers.find_customer_of(tx, user.id) if user else None
+
+
+async def _make_customer(tx: Transaction, parts: Parts, now: datetime) -> Customer:
+    """Sign the demo customer up and verify it as anyone would be, some days ago."""
+    began = now - timedelta(days=FREE_TRIAL_BEGAN_DAYS_AGO)
+    visit = Visit("127.0.0.1", "demo", began)
+    form = SignUpForm(CUSTOMER_EMAIL, COMPANY, "Portfolio Risk Analysis", referrer="demo")
+    signed_up = await lifecycle.sign_up(tx, parts.lifecycle, form, visit)
+    user, customer = await lifecycle.verify_user(tx, parts.lifecycle, signed_up.user.id, visit)
+    await customers.give_password(tx, user, hash_password(CUSTOMER_PASSWORD), began)
+    await _make_history(tx, customer, began, now)
+    return customer
+
+
+async def _make_history(tx: Transaction, customer: Customer, began: datetime, now: datetime) -> None:
+    """Write the calls of the days since, and count those of this period against the quota."""
+    api_key = await keys.find_default_test_key(tx, customer.id)
+    entitlement = await plans.get_entitlement(tx, customer.id, PRODUCT, now)
+    quota = await plans.get_quota(tx, entitlement, Mode.TEST, now)
+    total = FREE_TRIAL_BEGAN_DAYS_AGO * CALLS_PER_DAY
+    for number in range(total):
+        moment = began + (now - began) * ((number + 0.5) / total)
+        path, method, status, milliseconds, units = CALLS[number % len(CALLS)]
+        # A slow wave, so that durations look as uneven as they are in life.
+        jitter = 1 + 0.3 * math.sin(number * 1.7)
+        await metering.record_usage(
+            tx,
+            UsageEvent(
+                customer_id=customer.id,
+                api_key_id=api_key.id if api_key else None,
+                product=PRODUCT,
+                mode=Mode.TEST,
+                endpoint=path,
+                method=method,
+                status_code=status,
+                response_time_ms=round(milliseconds * jitter),
+                credits_consumed=units * 2,
+                units=units,
+                request_timestamp=moment,
+                ip_address="127.0.0.1",
+                user_agent="demo",
+                request_id=new_id("req"),
+                problem_code="invalid-input" if status == 422 else None,
+            ),
+        )
+        if units and moment >= quota.period_start:
+            await metering.use_units(tx, quota, units, stop=True, now=now)
+    await metering.track_event(tx, "first_call", customer.id, began + timedelta(minutes=3))
+
+
+async def _make_model_and_run(parts: Parts, customer: Customer, now: datetime) -> None:
+    """Upload a sample and start a run of it, which the worker computes as soon as it is there."""
+    caller = Caller(
+        customer_id=customer.id,
+        user_id=customer.user_id,
+        user_type=UserType.API_CUSTOMER,
+        verified=True,
+        mode=Mode.TEST,
+        api_key_id=None,
+        address="127.0.0.1",
+    )
+    sample = SAMPLES["portfolio"]
+    path = parts.settings.tollway_data / sample.filename
+    path.write_bytes(sample.to_bytes())
+    try:
+        uploaded = await simulation.upload_model(
+            parts.workshop,
+            _call(parts, caller, "/models/samples", now),
+            simulation.Upload(Path(path), sample.filename, sample.title),
+            inputs=[InputMark(one.cell, one.distribution.as_json(), one.name) for one in sample.inputs],
+            outputs=[one.cell for one in sample.outputs],
+        )
+    finally:
+        path.unlink()
+    order = RunOrder(uploaded.body["model_id"], RUN_ITERATIONS, None, None, [0.95, 0.99], RUN_SEED)
+    await simulation.create_run(parts.workshop, _call(parts, caller, "/runs", now), order)
+
+
+def _call(parts: Parts, caller: Caller, endpoint: str, now: datetime) -> Call:
+    return Call(caller, PRODUCT, parts.database, now, 0.0, "POST", endpoint, "demo")
+
+
+# Administrators -----------------------------------------------------------------------------------
+
+
+async def create_administrator(settings: Settings, email: str) -> str:
+    """Make an administrator and return what to tell: a link that signs them in."""
+    parts = await open_parts(settings)
+    try:
+        now = read_now()
+        async with parts.database.transaction() as tx:
+            user = await _make_administrator(tx, email, None, now)
+            issued = await customers.issue_challenge(
+                tx, parts.code_key, user.id, ChallengePurpose.SIGN_IN, now
+            )
+        link = parts.lifecycle.sign_in_link(issued.link_token)
+        return f"{user.email} is an administrator. This link signs them in, once, within 15 minutes:\n{link}"
+    finally:
+        await parts.close()
+
+
+async def _make_administrator(tx: Transaction, email: str, password: str | None, now: datetime) -> User:
+    """Make an administrator who also has everything that customers have, without charge (B4)."""
+    user = await customers.create_administrator(tx, email, UserType.SUPER_ADMIN, now)
+    customer = await customers.add_customer(tx, user, "Tollway", now)
+    await plans.subscribe(tx, customer.id, PRODUCT, "enterprise", SubscriptionStatus.ACTIVE, now)
+    if password is not None:
+        await customers.give_password(tx, user, hash_password(password), now)
+    return user
+
+
+def banner(settings: Settings, facts: DemoFacts) -> str:
+    """Say where the product is and what to try first."""
+    url = settings.base_url
+    outbox = "" if settings.smtp_host else f"\n  Mails          {url}/outbox"
+    return f"""
+Tollway is running.
+
+  Pages          {url}
+  Demo sign-in   {CUSTOMER_EMAIL}   {CUSTOMER_PASSWORD}
+  Administrator  {ADMINISTRATOR_EMAIL}  {ADMINISTRATOR_PASSWORD}{outbox}
+  Test key       {facts.api_key}
+
+Try it:
+
+  curl {url}/monte-carlo-api/models -H "Authorization: Bearer {facts.api_key}"
+
+Data are in {settings.tollway_data}. Ctrl-C stops everything."""

@@ -1,0 +1,44 @@
+"""Hangs the pages into an application: routers, static files, and what their handlers find in its state."""
+
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from tollway.customers.flows import Passwords
+from tollway.web.customer import dashboard, models, runs
+from tollway.web.public import account, docs, landing, outbox, support
+from tollway.web.samples import SampleRuns
+from tollway.web.site import Site
+
+# Their addresses carry a hash of their content, so a browser may keep them for ever.
+STATIC_CACHE = "public, max-age=31536000, immutable"
+ROUTERS = (
+    landing.router,
+    account.router,
+    docs.router,
+    support.router,
+    outbox.router,
+    dashboard.router,
+    models.router,
+    runs.router,
+)
+
+
+class _KeptStaticFiles(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Serve a file with permission to keep it."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = STATIC_CACHE
+        return response
+
+
+def mount_pages(api: FastAPI, site: Site, passwords: Passwords) -> None:
+    """Add every page to `api`; the state must hold `database`, `sealer`, `lifecycle` and `workshop`."""
+    api.state.site = site
+    api.state.passwords = passwords
+    api.state.sample_runs = SampleRuns()
+    api.state.render_signup = account.render_sign_up
+    for router in ROUTERS:
+        api.include_router(router)
+    api.mount("/static", _KeptStaticFiles(directory=site.static_folder))

@@ -1,0 +1,414 @@
+"""`/models`: upload a workbook, see it, mark inputs and outputs, run it."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+from starlette.datastructures import UploadFile
+
+from tollway.admission.operations import Outcome
+from tollway.engine import EngineError
+from tollway.kit.http import ReplayingRoute, refuse_cross_site
+from tollway.kit.problems import FieldError, Invalid, NotFound, Problem
+from tollway.plans import operations as plans
+from tollway.simulation import flows as simulation_flows
+from tollway.simulation import operations as simulation
+from tollway.simulation.entities import ITERATIONS_MIN, InputMark, Model, RunOrder
+from tollway.simulation.flows import Upload, Workshop
+from tollway.simulation.sample_pages import Sample
+from tollway.web.customer.sheets import sheet_views
+from tollway.web.distributions import curve_of, distribution_text, read_distribution
+from tollway.web.pages import PRODUCT, Page, SignedIn, field_errors, html, redirect
+from tollway.web.samples import find_sample, sample_views
+
+PAGE_SIZE = 20
+ITERATIONS_OFFERED = 100_000
+CONFIDENCE_OFFERED = ("0.95", "0.99")
+ROWS_MAX = 1_000
+FORM_FIELDS_MAX = 10
+NAME_LENGTH_MAX = 200
+# Multipart boundaries and the small fields beside a file.
+FORM_OVERHEAD_BYTES = 65_536
+SEED_MAX = 2**63 - 1
+
+router = APIRouter(prefix="/models", route_class=ReplayingRoute, include_in_schema=False)
+
+
+def workshop_of(request: Request) -> Workshop:
+    """Give a handler what models and runs need."""
+    workshop = request.app.state.workshop
+    assert isinstance(workshop, Workshop)
+    return workshop
+
+
+@router.get("")
+async def list_models(request: Request, page: SignedIn, cursor: str | None = None) -> Response:
+    """List the customer's models, newest first."""
+    async with page.database.transaction() as tx:
+        shell, _ = await page.shell(tx)
+        found = await simulation.list_models(tx, page.caller, cursor, PAGE_SIZE)
+        run_counts = await simulation.count_runs_by_model(tx, found.items)
+    models = [
+        {
+            "id": model.public_id,
+            "name": model.name,
+            "filename": model.filename,
+            "size_bytes": model.workbook_bytes,
+            "formulas_count": model.formulas_count,
+            "run_count": run_counts.get(model.id, 0),
+            "created_at": model.created_at,
+        }
+        for model in found.items
+    ]
+    return html(
+        request,
+        "customer/models.html",
+        shell=shell,
+        models=models,
+        samples=sample_views(),
+        next_url=f"/models?cursor={found.next_cursor}" if found.next_cursor else None,
+        first_url="/models" if cursor else None,
+    )
+
+
+@router.get("/upload")
+async def show_upload(request: Request, page: SignedIn) -> Response:
+    """Show the form that takes a workbook."""
+    return await _upload_form(request, page)
+
+
+@router.post("")
+async def upload_model(request: Request, page: SignedIn) -> Response:
+    """Take a workbook and show its model."""
+    refuse_cross_site(request)
+    async with page.database.transaction() as tx:
+        entitlement = await plans.get_entitlement(tx, page.caller.owner_id, PRODUCT, page.now)
+    # Known before the body is read: nobody fills the disk with more than their plan takes.
+    request.scope["body_bytes_max"] = entitlement.limits.file_bytes_max + FORM_OVERHEAD_BYTES
+    name = ""
+    try:
+        async with request.form(max_files=1, max_fields=FORM_FIELDS_MAX) as form:
+            file, name = form.get("file"), str(form.get("name", ""))[:NAME_LENGTH_MAX]
+            if not isinstance(file, UploadFile) or not file.filename:
+                fault = "Choose an .xlsx or .xlsm workbook."
+                raise Invalid(fault, errors=(FieldError("/file", fault),))
+            with _spooled(file) as path:
+                outcome = await simulation_flows.upload_model(
+                    workshop_of(request), page.call(), Upload(path, file.filename, name)
+                )
+    except Problem as problem:
+        if problem.status >= 500:
+            raise
+        return await _upload_form(request, page, problem, {"name": name})
+    return redirect(f"/models/{outcome.body['model_id']}")
+
+
+@router.post("/samples")
+async def use_sample(request: Request, page: SignedIn, sample: Annotated[str, Form()] = "") -> Response:
+    """Make a model of a sample workbook, its inputs and outputs marked."""
+    refuse_cross_site(request)
+    chosen = find_sample(sample)
+    try:
+        outcome = await _upload_sample(request, page, chosen)
+    except Problem as problem:
+        if problem.status >= 500:
+            raise
+        return await _upload_form(request, page, problem)
+    return redirect(f"/models/{outcome.body['model_id']}")
+
+
+async def _upload_sample(request: Request, page: Page, sample: Sample) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / sample.filename
+        path.write_bytes(sample.to_bytes())
+        return await simulation_flows.upload_model(
+            workshop_of(request),
+            page.call(),
+            Upload(path, sample.filename, sample.title),
+            inputs=[InputMark(one.cell, one.distribution.as_json(), one.name) for one in sample.inputs],
+            outputs=[one.cell for one in sample.outputs],
+        )
+
+
+@contextmanager
+def _spooled(file: UploadFile) -> Iterator[Path]:
+    """Give an upload as a file with a path, for as long as the block lasts."""
+    with tempfile.NamedTemporaryFile(suffix=".upload") as spooled:
+        shutil.copyfileobj(file.file, spooled)
+        spooled.flush()
+        yield Path(spooled.name)
+
+
+async def _upload_form(
+    request: Request, page: Page, problem: Problem | None = None, values: dict[str, str] | None = None
+) -> Response:
+    async with page.database.transaction() as tx:
+        shell, entitlement = await page.shell(tx)
+    unsupported = [] if problem is None else problem.members.get("unsupported", [])
+    return html(
+        request,
+        "customer/model_upload.html",
+        status=problem.status if problem else 200,
+        shell=shell,
+        file_bytes_max=entitlement.limits.file_bytes_max,
+        errors={} if problem is None else field_errors(problem, whole="file"),
+        unsupported=[(one["cell"], one["function"]) for one in unsupported],
+        values=values or {},
+        samples=sample_views(),
+    )
+
+
+# One model ----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Marks:
+    """The form of a model's page: what was typed, and what is wrong with it."""
+
+    inputs: list[dict[str, str]] = field(default_factory=list)
+    outputs: list[dict[str, str]] = field(default_factory=list)
+    iterations: str = str(ITERATIONS_OFFERED)
+    seed: str = ""
+    confidence: list[str] = field(default_factory=lambda: list(CONFIDENCE_OFFERED))
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@router.get("/{model_id}")
+async def show_model(
+    request: Request, page: SignedIn, model_id: str, run: Annotated[str, "a run to start from"] = ""
+) -> Response:
+    """Show a workbook with what is marked in it; `?from=` a run fills in that run's inputs and outputs."""
+    started_from = request.query_params.get("from", run)
+    async with page.database.transaction() as tx:
+        model = await simulation.get_model(tx, page.caller, model_id)
+        earlier = await simulation.get_run(tx, page.caller, started_from) if started_from else None
+    marks = Marks(
+        inputs=[
+            {"cell": one.cell, "distribution": distribution_text(one.distribution)}
+            for one in model.input_marks
+        ],
+        outputs=[{"cell": cell} for cell in model.outputs],
+    )
+    if earlier is not None:
+        marks.inputs = [
+            {"cell": one["cell"], "distribution": distribution_text(one["distribution"])}
+            for one in earlier.inputs
+        ]
+        marks.outputs = [{"cell": one["cell"]} for one in earlier.outputs]
+        marks.iterations, marks.seed = str(earlier.iterations), str(earlier.seed)
+    return await _model_page(request, page, model_id, marks)
+
+
+@router.post("/{model_id}/runs")
+async def start_run(request: Request, page: SignedIn, model_id: str) -> Response:
+    """Remember the marks and start a run; what is wrong is said beside its field."""
+    refuse_cross_site(request)
+    form = await request.form()
+    marks = Marks(
+        inputs=[
+            {"cell": cell.strip(), "distribution": text.strip()}
+            for cell, text in zip(
+                _texts(form.getlist("input_cell")), _texts(form.getlist("input_distribution")), strict=False
+            )
+            if cell.strip() or text.strip()
+        ][:ROWS_MAX],
+        outputs=[{"cell": cell.strip()} for cell in _texts(form.getlist("output_cell")) if cell.strip()][
+            :ROWS_MAX
+        ],
+        iterations=str(form.get("iterations", "")).strip(),
+        seed=str(form.get("seed", "")).strip(),
+        confidence=_texts(form.getlist("confidence")),
+    )
+    if added := str(form.get("add_input", "")):
+        cell, _, text = added.partition("=")
+        marks.inputs.append({"cell": cell, "distribution": text})
+        return await _model_page(request, page, model_id, marks)
+    order = _read_order(model_id, marks)
+    if order is None:
+        return await _model_page(request, page, model_id, marks, status=422)
+    try:
+        # The marks stay with the model, so that the next visit begins where this one ended.
+        await simulation_flows.change_model(
+            workshop_of(request), page.call(), model_id, inputs=order.inputs, outputs=order.outputs
+        )
+        outcome = await simulation_flows.create_run(workshop_of(request), page.call(), order)
+    except Problem as problem:
+        if problem.status >= 500 or isinstance(problem, NotFound):
+            raise
+        _place_errors(marks, problem)
+        return await _model_page(request, page, model_id, marks, status=problem.status)
+    return redirect(f"/runs/{outcome.body['simulation_id']}")
+
+
+def _read_order(model_id: str, marks: Marks) -> RunOrder | None:
+    """Read the form, or leave what is wrong with it in `marks` and return None."""
+    inputs: list[InputMark] = []
+    for row in marks.inputs:
+        try:
+            if not row["cell"]:
+                row["error"] = "Name the cell, such as Inputs!B4."
+            inputs.append(InputMark(row["cell"], read_distribution(row["distribution"])))
+        except EngineError as refused:
+            row["error"] = refused.message
+    if not marks.inputs:
+        marks.errors["form"] = "Mark at least one input: a cell that is uncertain, with a distribution."
+    elif not marks.outputs:
+        marks.errors["form"] = "Mark at least one output: a formula whose result you want to know."
+    iterations = marks.iterations.replace(",", "").replace("_", "")
+    if not iterations.isdecimal() or int(iterations) < ITERATIONS_MIN:
+        marks.errors["iterations"] = f"Enter a whole number from {ITERATIONS_MIN:,} on."
+    if marks.seed and not (marks.seed.isdecimal() and int(marks.seed) <= SEED_MAX):
+        marks.errors["seed"] = f"Enter a whole number from 0 to {SEED_MAX:,}, or leave it empty."
+    levels = [level for level in marks.confidence if level in ("0.9", "0.95", "0.99")]
+    if not levels:
+        marks.errors["confidence"] = "Choose at least one."
+    if marks.errors or any("error" in row for row in marks.inputs):
+        marks.errors.setdefault("form", "Correct what is marked below.")
+        return None
+    return RunOrder(
+        model_id=model_id,
+        iterations=int(iterations),
+        inputs=inputs,
+        outputs=[row["cell"] for row in marks.outputs],
+        confidence_levels=[float(level) for level in levels],
+        seed=int(marks.seed) if marks.seed else None,
+    )
+
+
+def _place_errors(marks: Marks, problem: Problem) -> None:
+    """Put what the engine or the plan found wrong beside the row or the field that it is about."""
+    for one in problem.errors:
+        parts = one.pointer.strip("/").split("/")
+        rows = {"inputs": marks.inputs, "variables": marks.inputs, "outputs": marks.outputs,
+                "output_cells": marks.outputs}  # fmt: skip
+        named = next((position for position, part in enumerate(parts) if part in rows), None)
+        if named is not None and named + 1 < len(parts) and parts[named + 1].isdecimal():
+            index = int(parts[named + 1])
+            if index < len(rows[parts[named]]):
+                rows[parts[named]][index]["error"] = one.message
+                continue
+        marks.errors[parts[-1] if parts[-1] in ("iterations", "seed") else "form"] = one.message
+    marks.errors.setdefault("form", problem.message)
+
+
+def _texts(values: list[Any]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
+
+
+async def _model_page(
+    request: Request, page: Page, model_id: str, marks: Marks, status: int = 200
+) -> Response:
+    async with page.database.transaction() as tx:
+        shell, entitlement = await page.shell(tx)
+        model = await simulation.get_model(tx, page.caller, model_id)
+        preview = await simulation.get_preview(tx, page.caller, model_id)
+    detected = model.inspection["variables_detected"]
+    known = {one["cell"].upper(): one for one in [*detected, *model.inspection["outputs_detected"]]}
+    inputs = {row["cell"].upper() for row in marks.inputs}
+    outputs = {row["cell"].upper() for row in marks.outputs}
+    suggestions = {one["cell"].upper(): distribution_text(one["suggested_distribution"]) for one in detected}
+    return html(
+        request,
+        "customer/model.html",
+        status=status,
+        shell=shell,
+        model={
+            "id": model.public_id,
+            "name": model.name,
+            "filename": model.filename,
+            "size_bytes": model.workbook_bytes,
+            "formulas_count": model.formulas_count,
+            "created_at": model.created_at,
+            "notes": _notes(model),
+        },
+        sheets=sheet_views(preview, inputs, outputs, suggestions),
+        candidates=[
+            {
+                "cell": one["cell"],
+                "name": one["name"] or "",
+                "value": f"{one['current_value']:.6g}",
+                "distribution": suggestions[one["cell"].upper()],
+            }
+            for one in detected
+            if one["cell"].upper() not in inputs
+        ],
+        output_candidates=[
+            {"cell": one["cell"], "name": one["name"] or "", "value": f"{one['current_value']:.6g}"}
+            for one in model.inspection["outputs_detected"]
+            if one["cell"].upper() not in outputs
+        ],
+        inputs=[_row_view(row, known) | {"curve": _curve(row)} for row in marks.inputs],
+        outputs=[_row_view(row, known) for row in marks.outputs],
+        iterations=marks.iterations,
+        iterations_max=entitlement.limits.iterations_max,
+        seed=marks.seed,
+        confidence=marks.confidence,
+        errors=marks.errors,
+    )
+
+
+def _row_view(row: dict[str, str], known: dict[str, Any]) -> dict[str, Any]:
+    found = known.get(row["cell"].upper(), {})
+    value = found.get("current_value")
+    return {
+        "cell": row["cell"],
+        "distribution": row.get("distribution", ""),
+        "name": found.get("name") or "",
+        "value": "" if value is None else f"{value:.6g}",
+        "error": row.get("error", ""),
+    }
+
+
+def _curve(row: dict[str, str]) -> Any:
+    try:
+        return curve_of(read_distribution(row["distribution"]), f"Shape of {row['distribution']}")
+    except EngineError:
+        return ""
+
+
+def _notes(model: Model) -> list[str]:
+    """Say what a reader should know before relying on the model."""
+    agreement = model.inspection["agreement"]
+    different = agreement.get("different", 0)
+    if not different:
+        return []
+    return [
+        (
+            f"{different} of {agreement['equal'] + different} formulas recompute to another value than the one stored in "
+            "the file. The file was probably saved by a program that did not calculate it; check these cells first."
+        )
+    ]
+
+
+@router.get("/{model_id}/delete")
+async def ask_delete(request: Request, page: SignedIn, model_id: str) -> Response:
+    """Ask before deleting, for those without a script."""
+    async with page.database.transaction() as tx:
+        shell, _ = await page.shell(tx)
+        model = await simulation.get_model(tx, page.caller, model_id)
+        run_counts = await simulation.count_runs_by_model(tx, [model])
+    view = {"id": model.public_id, "name": model.name, "run_count": run_counts.get(model.id, 0)}
+    return html(request, "customer/model_delete.html", shell=shell, model=view)
+
+
+@router.post("/{model_id}/delete")
+async def delete_model(request: Request, page: SignedIn, model_id: str) -> Response:
+    """Delete a model with its runs."""
+    refuse_cross_site(request)
+    async with page.database.transaction() as tx:
+        await simulation.delete_model(tx, page.caller, model_id, delete_runs=True, now=page.now)
+    return redirect("/models")
+
+
+def download_name(name: str) -> str:
+    """Write a Content-Disposition for a file of that name, safe in every browser (RFC 6266)."""
+    plain = "".join(letter if letter.isalnum() or letter in " ._-" else "_" for letter in name)[:100]
+    ascii_name = plain.encode("ascii", "replace").decode().replace("?", "_")
+    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(plain)}"

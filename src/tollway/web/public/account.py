@@ -1,0 +1,311 @@
+"""Sign up, verify, sign in, sign out, set a password."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from tollway.customers import flows as customer_flows
+from tollway.customers import operations as customers
+from tollway.customers.entities import (
+    CODE_MINUTES,
+    PASSWORD_LENGTH_MIN,
+    SESSION_DAYS,
+    CodeExpired,
+    CodeUsedUp,
+    UseCase,
+)
+from tollway.customers.flows import Passwords
+from tollway.kit.cookies import clear_session_cookie, set_session_cookie
+from tollway.kit.http import ReplayingRoute, refuse_cross_site
+from tollway.kit.problems import Conflict, NotFound, Problem, TooMany, Unauthenticated
+from tollway.lifecycle import flows, operations
+from tollway.lifecycle.entities import LifecycleParts
+from tollway.web.pages import (
+    SignedIn,
+    Visitor,
+    database_of,
+    field_errors,
+    html,
+    received_at,
+    redirect,
+    visit_of,
+)
+from tollway.web.site import site_of
+
+NOTICES = {"signed_out": "You are signed out.", "password_set": "Your password is set."}
+
+router = APIRouter(route_class=ReplayingRoute, include_in_schema=False)
+
+
+def parts_of(request: Request) -> LifecycleParts:
+    """Give a handler what sign-up and sign-in need."""
+    parts = request.app.state.lifecycle
+    assert isinstance(parts, LifecycleParts)
+    return parts
+
+
+def passwords_of(request: Request) -> Passwords:
+    """Give a handler the bounded executor that hashes passwords."""
+    passwords = request.app.state.passwords
+    assert isinstance(passwords, Passwords)
+    return passwords
+
+
+@router.get("/signup")
+async def show_sign_up(request: Request) -> Response:
+    """Show the sign-up form alone."""
+    return render_sign_up(request, {}, {})
+
+
+def render_sign_up(request: Request, values: dict[str, str], errors: dict[str, str]) -> Response:
+    """Show the sign-up form with what was typed and what is wrong with it; `lifecycle` answers with it."""
+    return html(
+        request,
+        "public/signup.html",
+        use_cases=[one.value for one in UseCase],
+        values=values,
+        errors=errors,
+        free_trial_days=site_of(request).free_trial_days,
+    )
+
+
+# Verify -------------------------------------------------------------------------------------------
+
+
+@router.get("/verify")
+async def show_verify(request: Request, visitor: Visitor, token: str = "") -> Response:
+    """Verify by the mailed link, or ask for the code."""
+    if token:
+        visit = visit_of(request)
+        verified = await flows.verify_by_link(database_of(request), parts_of(request), token, visitor, visit)
+        return _with_session(request, redirect("/dashboard?welcome=1"), verified.session_secret)
+    if visitor is None:
+        return redirect("/signin?next=/verify")
+    if visitor.user.verified:
+        return redirect("/dashboard")
+    return await _verify_form(request, visitor.user.email, visitor=visitor)
+
+
+@router.post("/verify")
+async def verify_by_code(request: Request, page: SignedIn, code: Annotated[str, Form()] = "") -> Response:
+    """Verify by the 6-digit code."""
+    refuse_cross_site(request)
+    try:
+        verified = await flows.verify_by_code(
+            page.database, parts_of(request), page.signed_in, code, visit_of(request)
+        )
+    except (CodeExpired, CodeUsedUp) as problem:
+        return await _verify_form(request, page.signed_in.user.email, problem, visitor=page.signed_in)
+    except Problem as problem:
+        if problem.status != 422:
+            raise
+        return await _verify_form(request, page.signed_in.user.email, problem, visitor=page.signed_in)
+    return _with_session(request, redirect("/dashboard?welcome=1"), verified.session_secret)
+
+
+@router.post("/verify/resend")
+async def resend_code(request: Request, page: SignedIn) -> Response:
+    """Mail a new link and code."""
+    refuse_cross_site(request)
+    try:
+        sent = await flows.resend_verification(
+            page.database, parts_of(request), page.signed_in.user.id, visit_of(request)
+        )
+    except TooMany as problem:
+        return await _verify_form(request, page.signed_in.user.email, problem, visitor=page.signed_in)
+    if not sent:
+        return redirect("/dashboard")
+    return await _verify_form(request, page.signed_in.user.email, resent=True, visitor=page.signed_in)
+
+
+async def _verify_form(
+    request: Request, email: str, problem: Problem | None = None, *, resent: bool = False, visitor: Visitor
+) -> Response:
+    wait = 0
+    if visitor is not None:
+        async with database_of(request).transaction() as tx:
+            wait = await customers.seconds_until_verify_mail(tx, visitor.user, received_at(request))
+    return html(
+        request,
+        "public/verify.html",
+        status=problem.status if problem else 200,
+        email=email,
+        errors={} if problem is None else field_errors(problem, whole="code"),
+        resent=resent,
+        resend_wait_seconds=wait,
+        expires_minutes=CODE_MINUTES,
+        signed_in=visitor is not None,
+    )
+
+
+# Sign in ------------------------------------------------------------------------------------------
+
+
+@router.get("/signin")
+async def show_sign_in(request: Request, next: str = "", notice: str = "") -> Response:  # noqa: A002 - the name in the address
+    """Show the sign-in form."""
+    return _sign_in_form(request, next_path=next, notice=NOTICES.get(notice, ""))
+
+
+@router.post("/signin")
+async def sign_in_by_password(
+    request: Request,
+    visitor: Visitor,
+    email: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "",  # noqa: A002 - the field's name
+) -> Response:
+    """Sign in with address and password."""
+    refuse_cross_site(request)
+    try:
+        signed_in = await flows.sign_in_by_password(
+            database_of(request), passwords_of(request), email, password, visitor, visit_of(request)
+        )
+    except (Unauthenticated, TooMany) as problem:
+        return _sign_in_form(request, problem, {"email": email}, next_path=next)
+    return _with_session(request, redirect(safe_path(next)), signed_in.session_secret)
+
+
+@router.post("/signin/link")
+async def mail_sign_in_link(request: Request, email: Annotated[str, Form()] = "") -> Response:
+    """Mail a link and a code that sign in; the same answer for known and unknown addresses."""
+    refuse_cross_site(request)
+    try:
+        await flows.request_sign_in(database_of(request), parts_of(request), email, visit_of(request))
+    except Problem as problem:
+        if problem.status not in (422, 429):
+            raise
+        return _sign_in_form(request, problem, {"email": email})
+    return _check_mail(request, email)
+
+
+@router.post("/signin/code")
+async def sign_in_by_code(
+    request: Request, visitor: Visitor, email: Annotated[str, Form()] = "", code: Annotated[str, Form()] = ""
+) -> Response:
+    """Sign in with the mailed code."""
+    refuse_cross_site(request)
+    try:
+        signed_in = await flows.sign_in_by_code(
+            database_of(request), parts_of(request), email, code, visitor, visit_of(request)
+        )
+    except (Unauthenticated, TooMany) as problem:
+        return _check_mail(request, email, problem)
+    return _with_session(request, redirect("/dashboard"), signed_in.session_secret)
+
+
+@router.get("/signin/link")
+async def sign_in_by_link(request: Request, visitor: Visitor, token: str = "") -> Response:
+    """Sign in with the mailed link; one that is used or too old leads back to the form."""
+    try:
+        signed_in = await flows.sign_in_by_link(database_of(request), token, visitor, visit_of(request))
+    except (Conflict, NotFound) as problem:
+        return _sign_in_form(request, problem)
+    return _with_session(request, redirect("/dashboard"), signed_in.session_secret)
+
+
+@router.post("/signout")
+async def sign_out(request: Request, visitor: Visitor) -> Response:
+    """End this browser's session."""
+    refuse_cross_site(request)
+    response = redirect("/signin?notice=signed_out")
+    if visitor is not None:
+        async with database_of(request).transaction() as tx:
+            await operations.sign_out(tx, visitor, visit_of(request))
+    clear_session_cookie(response, secure=site_of(request).secure)
+    return response
+
+
+def safe_path(path: str) -> str:
+    """Return a path of this site to go on to; anything that could lead elsewhere becomes the dashboard."""
+    parts = urlsplit(path)
+    own = path.startswith("/") and not path.startswith("//") and not parts.scheme and not parts.netloc
+    return path if own and "\\" not in path and path.isprintable() else "/dashboard"
+
+
+def _sign_in_form(
+    request: Request,
+    problem: Problem | None = None,
+    values: dict[str, str] | None = None,
+    *,
+    next_path: str = "",
+    notice: str = "",
+) -> Response:
+    return html(
+        request,
+        "public/signin.html",
+        status=problem.status if problem else 200,
+        values=values or {},
+        errors={} if problem is None else field_errors(problem),
+        next=next_path if safe_path(next_path) == next_path else "",
+        notice=notice,
+    )
+
+
+def _check_mail(request: Request, email: str, problem: Problem | None = None) -> Response:
+    return html(
+        request,
+        "public/check_mail.html",
+        status=problem.status if problem else 200,
+        email=email,
+        expires_minutes=CODE_MINUTES,
+        outbox_url="/outbox" if site_of(request).outbox_shown else "",
+        errors={} if problem is None else field_errors(problem, whole="code"),
+    )
+
+
+def _with_session(request: Request, response: Response, secret: str | None) -> Response:
+    if secret is not None:
+        set_session_cookie(
+            response, secret, secure=site_of(request).secure, seconds_max=SESSION_DAYS * 86_400
+        )
+    return response
+
+
+# Password -----------------------------------------------------------------------------------------
+
+
+@router.get("/password")
+async def show_password(request: Request, page: SignedIn) -> Response:
+    """Show the form that sets or changes a password."""
+    return _password_form(request, page)
+
+
+@router.post("/password")
+async def set_password(
+    request: Request,
+    page: SignedIn,
+    password: Annotated[str, Form()] = "",
+    current_password: Annotated[str, Form()] = "",
+) -> Response:
+    """Set or change the password."""
+    refuse_cross_site(request)
+    try:
+        await customer_flows.set_password(
+            page.database,
+            passwords_of(request),
+            page.signed_in,
+            password,
+            visit_of(request),
+            current_password=current_password,
+        )
+    except Problem as problem:
+        if problem.status >= 500:
+            raise
+        return _password_form(request, page, problem)
+    return redirect("/dashboard")
+
+
+def _password_form(request: Request, page: SignedIn, problem: Problem | None = None) -> Response:
+    return html(
+        request,
+        "public/password.html",
+        status=problem.status if problem else 200,
+        email=page.signed_in.user.email,
+        has_password=page.signed_in.user.has_password and not page.signed_in.session.is_fresh(page.now),
+        errors={} if problem is None else field_errors(problem, whole="password"),
+        length_min=PASSWORD_LENGTH_MIN,
+        signed_in=True,
+    )

@@ -1,0 +1,145 @@
+"""`/`: what Tollway is, a demo that runs without an account, the plans, the sign-up form."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from tollway.customers import flows as customers
+from tollway.customers.entities import UseCase
+from tollway.kit.http import refuse_cross_site
+from tollway.kit.problems import NotFound, Problem
+from tollway.plans import operations as plans
+from tollway.plans.entities import Plan
+from tollway.web.pages import PRODUCT, Visitor, database_of, html, is_htmx, visit_of
+from tollway.web.results import few_statistics, histogram_of, name_of
+from tollway.web.samples import DEMO_ITERATIONS, SampleRun, SampleRuns, find_sample, sample_views
+from tollway.web.site import site_of
+
+HERO_SAMPLE = "portfolio"
+HERO_SEED = 7
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """A plan as the pages offer it."""
+
+    name: str
+    price: Decimal
+    is_free_trial: bool
+    summary: str
+    features: list[str]
+    url: str = ""
+    action: str = ""
+
+
+@router.get("/")
+async def show_landing(request: Request, visitor: Visitor) -> Response:
+    """Show the front page."""
+    return await _landing(request, visitor)
+
+
+@router.post("/demo")
+async def run_demo(
+    request: Request, visitor: Visitor, sample: Annotated[str, Form()] = HERO_SAMPLE
+) -> Response:
+    """Run a sample without an account, a bounded number of times for each address."""
+    refuse_cross_site(request)
+    try:
+        await customers.count_demo_run(database_of(request), visit_of(request))
+        demo = demo_view(await runs_of(request).run(sample), "demo")
+        status = 200
+    except Problem as problem:
+        if problem.status >= 500 and problem.status != 503:
+            raise
+        demo, status = {"problem": problem.message}, problem.status
+    if is_htmx(request):
+        return html(request, "public/_demo_result.html", status=status, demo=demo)
+    return await _landing(request, visitor, demo, status)
+
+
+@router.get("/samples/{filename}")
+async def download_sample(filename: str) -> Response:
+    """Download a sample workbook (A38)."""
+    name, _, suffix = filename.partition(".")
+    if suffix != "xlsx":
+        raise NotFound("Samples are downloaded as NAME.xlsx.")
+    sample = find_sample(name)
+    headers = {"Content-Disposition": f'attachment; filename="{sample.filename}"'}
+    return Response(sample.to_bytes(), media_type=XLSX_TYPE, headers=headers)
+
+
+def runs_of(request: Request) -> SampleRuns:
+    """Give a handler what runs samples."""
+    runs = request.app.state.sample_runs
+    assert isinstance(runs, SampleRuns)
+    return runs
+
+
+def demo_view(run: SampleRun, chart_id: str) -> dict[str, Any]:
+    """Lay a finished run of a sample out for public/_demo_result.html."""
+    return {
+        "problem": None,
+        "workbook": run.sample.filename,
+        "output_name": name_of(run.summary),
+        "output_cell": run.summary["cell"],
+        "iterations": DEMO_ITERATIONS,
+        "seed": run.seed,
+        "seconds": run.seconds,
+        "histogram": histogram_of(run.summary, f"{chart_id}-histogram", interactive=chart_id != "hero"),
+        "statistics": few_statistics(run.summary),
+    }
+
+
+def plan_view(plan: Plan, *, url: str = "", action: str = "") -> PlanView:
+    """Lay a plan of the catalogue out for the tables that compare them."""
+    requests = (
+        "Unlimited requests" if plan.requests_included is None else f"{plan.requests_included:,} requests"
+    )
+    limits = plan.limits
+    return PlanView(
+        name=plan.name,
+        price=Decimal(plan.price_minor) / 100,
+        is_free_trial=plan.tier == "trial",
+        summary=plan.description,
+        features=[
+            f"{requests} a month",
+            f"{limits.iterations_max:,} iterations a run",
+            f"Workbooks up to {limits.file_bytes_max // 1_000_000} MB",
+            f"{limits.runs_at_once_max} runs at once",
+            f"Results kept {limits.result_days} days",
+            *plan.features,
+        ],
+        url=url,
+        action=action,
+    )
+
+
+async def _landing(
+    request: Request, visitor: Visitor, demo: dict[str, Any] | None = None, status: int = 200
+) -> Response:
+    site = site_of(request)
+    async with database_of(request).transaction() as tx:
+        on_sale = await plans.list_plans(tx, PRODUCT)
+    hero = await runs_of(request).run(HERO_SAMPLE, HERO_SEED)
+    return html(
+        request,
+        "public/landing.html",
+        status=status,
+        hero=demo_view(hero, "hero"),
+        samples=sample_views(),
+        demo=demo,
+        demo_iterations=DEMO_ITERATIONS,
+        plans=[plan_view(plan) for plan in on_sale],
+        use_cases=[one.value for one in UseCase],
+        values={},
+        errors={},
+        free_trial_days=site.free_trial_days,
+        base_url=site.base_url,
+        signed_in=visitor is not None,
+    )
