@@ -50,7 +50,8 @@ class Registers:
 
     def settled(self, index: int) -> Errors | None:
         """The error codes of a slot, with #NUM! where a number has overflown; None when there are none."""
-        value, known = self.values[index], self.errors[index]
+        value = self.values[index]
+        known: Errors | None = self.errors[index]
         if type(value) is not np.ndarray or value.dtype != np.float64:
             return known
         if known is None and np.isfinite(value.dot(value)):
@@ -59,11 +60,11 @@ class Registers:
         if known is None:
             if not bad.any():
                 return None
-            found = np.where(bad, _NUM, np.int8(0))
+            found: Errors = np.where(bad, _NUM, np.int8(0))
         else:
             found = np.where(bad & (known == 0), _NUM, known)
         self.errors[index] = found
-        return found  # type: ignore[no-any-return]  # int8 throughout
+        return found
 
     def first_error(self, operands: Sequence[int]) -> Errors | None:
         """The codes of the first error value among operands, left to right; None when there are none."""
@@ -334,21 +335,21 @@ def _write_place(
     registers.errors[target] = found
 
 
-def _position(registers: Registers, target: int, operands: tuple[int, ...], pairs: Any) -> None:
-    keys, places = (np.array(part) for part in zip(*pairs, strict=True))
+def _position(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
+    keys, places = detail
     found = np.searchsorted(keys, registers.column(operands[0]), side="right")
     _write_place(registers, target, operands, np.concatenate(([np.nan], places))[found])
 
 
-def _position_exact(registers: Registers, target: int, operands: tuple[int, ...], pairs: Any) -> None:
-    keys, places = (np.array(part) for part in zip(*pairs, strict=True))
+def _position_exact(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
+    keys, places = detail
     wanted = registers.column(operands[0])
     found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     _write_place(registers, target, operands, np.where(keys[found] == wanted, places[found], np.nan))
 
 
 def _take(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
-    table, above = np.array(detail[0]), detail[1]
+    table, above = detail
     places, found = _whole_places(registers, operands[0], 1, len(table), above)
     registers.values[target] = table[places - 1]
     registers.errors[target] = found

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from tollway.engine.values import ErrorValue
 BLOCK_ITERATIONS = 4_096
 
 Step = tuple[Callable[..., None], int, tuple[int, ...], Any, tuple[int, ...]]
+# Runs evaluate one program block by block.
+_STEPS: WeakKeyDictionary[Program, list[Step]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ def evaluate(program: Program, draws: NDArray[np.float64]) -> Evaluation:
     assert input_count == len(program.inputs), (input_count, len(program.inputs))
     values = np.empty((len(program.outputs), iteration_count))
     errors = np.zeros((len(program.outputs), iteration_count), dtype=np.int8)
-    steps = _steps(program)
+    steps = _STEPS.get(program)
+    if steps is None:
+        steps = _STEPS[program] = _steps(program)
     with np.errstate(all="ignore"):
         for start in range(0, iteration_count, BLOCK_ITERATIONS):
             stop = min(start + BLOCK_ITERATIONS, iteration_count)
@@ -58,7 +63,7 @@ def evaluate(program: Program, draws: NDArray[np.float64]) -> Evaluation:
 
 
 def _steps(program: Program) -> list[Step]:
-    """The program with each operation's function looked up; cheap beside one block of any real model."""
+    """The program with each operation's function looked up."""
     return [
         (OPERATIONS[operation.name], operation.target, operation.operands, operation.detail, released)
         for operation, released in zip(program.operations, program.releases, strict=True)

@@ -101,6 +101,13 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
+class External:
+    """A reference to another workbook, as written. Never followed: Excel's stored value stands for the cell."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unary:
     """+x or -x."""
 
@@ -139,6 +146,29 @@ class Call:
     arguments: tuple[Node, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A reference bound to its sheet: (top, left, bottom, right) counted from 1. Only graph.py makes these."""
+
+    sheet: int
+    bounds: tuple[int, int, int, int]
+    is_cell: bool
+
+    @property
+    def address(self) -> tuple[int, int, int]:
+        """Sheet, row and column of the top left cell."""
+        return (self.sheet, self.bounds[0], self.bounds[1])
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayPart:
+    """One element, counted from 0, of what an array formula gives. Only graph.py makes these."""
+
+    tree: Node
+    row: int
+    column: int
+
+
 Node = (
     Number
     | Text
@@ -148,11 +178,14 @@ Node = (
     | Omitted
     | Reference
     | Name
+    | External
     | Unary
     | Percent
     | Binary
     | Group
     | Call
+    | Area
+    | ArrayPart
 )
 
 
@@ -395,7 +428,7 @@ class _Parser:
     def on_sheet(self, written: str) -> Node:
         sheet = written[1:-1].replace("''", "'") if written.startswith("'") else written
         if "[" in sheet:
-            raise _unsupported("external reference", "a reference to another workbook")
+            return self.external(written)
         if ":" in sheet:
             raise _unsupported("3-D reference", "a reference over several sheets (Sheet1:Sheet3!A1)")
         lexeme = self.take()
@@ -407,6 +440,16 @@ class _Parser:
             return ErrorLiteral(ERROR_BY_TEXT[lexeme.text])
         self.position -= 1
         raise self.unreadable()
+
+    def external(self, sheet: str) -> Node:
+        lexeme = self.take()
+        if lexeme.kind not in ("cell", "columns", "rows", "name", "error"):
+            raise _unsupported("external reference", "a function of another workbook")
+        text = f"{sheet}!{lexeme.text}"
+        if lexeme.kind == "cell" and self.next.text == ":" and self.lexemes[self.position + 1].kind == "cell":
+            self.position += 1
+            text += f":{self.take().text}"
+        return External(text)
 
     def reference(self, sheet: str | None, lexeme: _Lexeme) -> Node:
         if lexeme.kind != "cell":
@@ -547,6 +590,8 @@ def _print_operand(tree: Node) -> str:
         case Reference(sheet, first, last):
             prefix = "" if sheet is None else sheet_text(sheet) + "!"
             return prefix + _print_corner(first) + ("" if last is None else ":" + _print_corner(last))
+        case External(text):
+            return text
         case Name(sheet, text):
             return text if sheet is None else f"{sheet_text(sheet)}!{text}"
         case Unary(operator, operand):

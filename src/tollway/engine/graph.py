@@ -13,6 +13,7 @@ from tollway.engine.formula import (
     Binary,
     Call,
     ErrorLiteral,
+    External,
     Group,
     Logical,
     Name,
@@ -138,10 +139,11 @@ class FormulaBook:
         return dependency_order(
             [target for target in targets if self.is_formula(target)],
             lambda address: (found for found in self.precedents(address) if found not in leaves),
-            self._circle,
+            self.circle,
         )
 
-    def _circle(self, circle: Sequence[Address]) -> CircularReference:
+    def circle(self, circle: Sequence[Address]) -> CircularReference:
+        """The refusal of cells that need each other."""
         advice = (
             "iterative calculation is not supported yet; rewrite the formulas without the circle."
             if self.workbook.is_iterative
@@ -213,6 +215,17 @@ def areas(tree: Node) -> list[Area]:
     return found
 
 
+def is_external(tree: Node) -> bool:
+    """Whether a formula refers to another workbook."""
+    stack: list[Node] = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, External):
+            return True
+        stack.extend(children(node))
+    return False
+
+
 def children(node: Node) -> Sequence[Node]:
     """The nodes directly below one."""
     match node:
@@ -256,7 +269,7 @@ class _Binder:
 
     def operand(self, node: Node) -> Node:
         match node:
-            case Number() | Text() | Logical() | ErrorLiteral() | ArrayConstant() | Omitted():
+            case Number() | Text() | Logical() | ErrorLiteral() | ArrayConstant() | Omitted() | External():
                 return node
             case Reference():
                 return self.area(node)

@@ -12,7 +12,8 @@ _LABEL_LENGTH_MAX = 80
 def label_of(book: FormulaBook, address: Address) -> str | None:
     """The nearest text to the left in the same row, else the nearest above in the same column; None without one.
 
-    Between the label and the cell there may be blanks and numbers (a row of a table), but no other text.
+    Between the label and the cell there may be blanks or numbers (a row of a table), but a blank beyond a number
+    ends the search: there another table begins.
     """
     sheet, row, column = address
     left = _first_text(book, [(sheet, row, column - step) for step in range(1, _LABEL_DISTANCE_MAX + 1)])
@@ -22,10 +23,14 @@ def label_of(book: FormulaBook, address: Address) -> str | None:
 
 
 def _first_text(book: FormulaBook, addresses: list[Address]) -> str | None:
+    passed_number = False
     for address in addresses:
-        if address[1] < 1 or address[2] < 1:
-            return None
-        cell = book.cell(address)
-        if cell is not None and isinstance(cell.value, str) and cell.formula is None and cell.value.strip():
+        cell = book.cell(address) if address[1] >= 1 and address[2] >= 1 else None
+        if cell is None:
+            if passed_number:
+                return None
+            continue
+        passed_number = passed_number or isinstance(cell.value, float)
+        if isinstance(cell.value, str) and cell.formula is None and cell.value.strip():
             return " ".join(cell.value.split())[:_LABEL_LENGTH_MAX].rstrip(":").strip() or None
     return None

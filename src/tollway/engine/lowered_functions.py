@@ -311,7 +311,9 @@ def _gathered(
     table = tuple(entry.value for entry in filled[1:] if isinstance(entry, Constant))
     is_table = len(table) == len(entries) and not any(isinstance(value, ErrorValue) for value in table)
     if kind is Kind.NUMBER and zero == _NO_VALUE and is_table:
-        return lowering.builder.emit("take", (place,), kind, (table, above.code))
+        return lowering.builder.emit(
+            "take", (place,), kind, (np.array(table), above.code), key=(table, above.code)
+        )
     return lowering.builder.emit("gather", (place, *filled), kind, above.code)
 
 
@@ -404,18 +406,16 @@ def _position(lowering: Lowering, wanted: Lowered, line: Sequence[Value], *, is_
     if wanted.kind is not Kind.NUMBER:
         raise NotLowerableError
     pairs = [(value, float(at + 1)) for at, value in enumerate(line) if isinstance(value, float)]
-    keys = [key for key, _ in pairs]
-    if not keys:
-        raise NotLowerableError
     if is_exact:
         first: dict[float, float] = {}
         for key, at in pairs:
             first.setdefault(key, at)
-        ordered = sorted(first.items())
-        return lowering.builder.emit("position_exact", (wanted,), Kind.NUMBER, tuple(ordered))
-    if np.any(np.diff(keys) < 0):
+        pairs = sorted(first.items())
+    keys, places = np.array(pairs).reshape(-1, 2).T
+    if not pairs or np.any(np.diff(keys) < 0):
         raise NotLowerableError
-    return lowering.builder.emit("position", (wanted,), Kind.NUMBER, tuple(pairs))
+    name = "position_exact" if is_exact else "position"
+    return lowering.builder.emit(name, (wanted,), Kind.NUMBER, (keys.copy(), places.copy()), key=tuple(pairs))
 
 
 def _vertical_lookup(lowering: Lowering, arguments: Sequence[Lowered]) -> Lowered:

@@ -27,10 +27,10 @@ from tollway.engine.formula import (
 )
 from tollway.engine.functions import find_function
 from tollway.engine.functions.registry import Context, Function, Grid, call, element
-from tollway.engine.graph import Address, FormulaBook, areas
+from tollway.engine.graph import Address, FormulaBook, areas, is_external
 from tollway.engine.interpret import Interpreter, apply_binary, branch, in_line
 from tollway.engine.operations import Builder, Constant, Kind, Operand, Slot
-from tollway.engine.values import ErrorValue, Value, to_number
+from tollway.engine.values import ErrorValue, UnsupportedFormula, Value, to_number
 
 _ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "^": "power"}
 _COMPARISON = {
@@ -127,8 +127,15 @@ class Lowering:
         """Fold or lower one formula cell; those it reads must have been added before."""
         tree = self.book.tree(address)
         if not any(self._is_varying(area) for area in areas(tree)):
-            self.folded[address] = self.interpreter.cell_value(address, tree)
+            self.folded[address] = self._folded(address, tree)
             return
+        if is_external(tree):
+            raise UnsupportedFormula(
+                f"{self.book.text(address)}: the formula depends on an input and on another workbook, "
+                "which is not opened; copy the other workbook's values into this one.",
+                construct="external reference",
+                cells=(self.book.text(address),),
+            )
         self._address = address
         self._context = replace(self._context, row=address[1], column=address[2])
         operand = self._root(tree)
@@ -136,6 +143,12 @@ class Lowering:
             self.varying[address] = operand
         else:
             self.folded[address] = 0.0 if operand.value is None else operand.value
+
+    def _folded(self, address: Address, tree: Node) -> Value:
+        if is_external(tree):
+            cell = self.book.cell(address)
+            return None if cell is None else cell.value
+        return self.interpreter.cell_value(address, tree)
 
     def _is_varying(self, area: Area) -> bool:
         if area.is_cell:

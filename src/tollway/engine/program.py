@@ -42,7 +42,7 @@ class Input:
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """What evaluate() runs.
 
@@ -96,7 +96,7 @@ def build_program(workbook: Workbook, inputs: Sequence[Input], outputs: Sequence
     for address in book.order(output_addresses, leaves=frozenset(input_addresses)):
         lowering.add_cell(address)
     output_slots = [_output_slot(book, lowering, address) for address in output_addresses]
-    operations = _needed(builder.operations, output_slots)
+    operations = _scheduled(_needed(builder.operations, output_slots))
     return Program(
         inputs=tuple(
             Input(book.text(address), given.distribution, given.name or label_of(book, address))
@@ -213,3 +213,36 @@ def _needed(operations: Sequence[Operation], outputs: Sequence[Slot]) -> list[Op
             kept.append(operation)
             wanted.update(operation.operands)
     return kept[::-1]
+
+
+def _scheduled(operations: Sequence[Operation]) -> list[Operation]:
+    """The same operations, each moved up to where its last operand is made if that frees another operand.
+
+    A sum over 360 rows is so added up row by row as the rows are made, instead of keeping them all.
+    """
+    readers: dict[int, list[Operation]] = {}
+    missing: dict[int, int] = {}
+    made = {operation.target for operation in operations}
+    for operation in operations:
+        wanted = made.intersection(operation.operands)
+        missing[operation.target] = len(wanted)
+        for index in wanted:
+            readers.setdefault(index, []).append(operation)
+    waiting = {index: len(found) for index, found in readers.items()}
+    ordered: list[Operation] = []
+    placed: set[int] = set()
+    for operation in operations:
+        stack = [operation]
+        while stack:
+            current = stack.pop()
+            if current.target in placed or missing[current.target]:
+                continue
+            placed.add(current.target)
+            ordered.append(current)
+            for index in set(current.operands) & made:
+                waiting[index] -= 1
+            for reader in reversed(readers.get(current.target, ())):
+                missing[reader.target] -= 1
+                if not missing[reader.target] and any(waiting.get(index) == 1 for index in reader.operands):
+                    stack.append(reader)
+    return ordered

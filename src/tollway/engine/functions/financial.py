@@ -77,9 +77,15 @@ def _payment_block(
     future: Floats | float = 0.0,
     kind: Floats | float = 0.0,
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    growth = np.power(1.0 + rate, periods)
-    due = 1.0 + rate * np.not_equal(kind, 0.0)
-    return -((present * growth + future) * rate) / (due * (growth - 1.0)), np.less_equal(rate, -1.0)
+    base = 1.0 + rate
+    growth = np.power(base, periods)
+    divisor = 1.0 - growth
+    if not isinstance(kind, float) or kind != 0.0:
+        divisor = divisor * np.where(np.not_equal(kind, 0.0), base, 1.0)
+    owed = present * growth
+    if not isinstance(future, float) or future != 0.0:
+        owed = owed + future
+    return owed * rate / divisor, np.less_equal(base, 0.0)
 
 
 @function("PMT", "number number number [number number]", block=_payment_block)

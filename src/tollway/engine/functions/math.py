@@ -16,6 +16,13 @@ from tollway.engine.functions.registry import (
     numbers,
     whole,
 )
+from tollway.engine.functions.rounding_blocks import (
+    int_block,
+    mod_block,
+    round_block,
+    round_down_block,
+    round_up_block,
+)
 from tollway.engine.values import (
     ErrorValue,
     Value,
@@ -34,8 +41,6 @@ Masked = tuple[Floats, NDArray[np.bool_]]
 
 # Excel refuses to reduce larger angles: SIN(2^27) is #NUM!.
 _ANGLE_MAX = 2.0**27
-# A scaled number this close to a rounding boundary is rounded again by the exact decimal rule.
-_DOUBT = 1e-9
 
 
 # --- sums ----------------------------------------------------------------------------------------------
@@ -201,80 +206,37 @@ def combinations(count: float, chosen: float) -> float:
 # --- rounding ------------------------------------------------------------------------------------------
 
 
-def _rounding_block(values: Floats, digits: Floats, offset: float) -> Masked:
-    """|value| at the wanted place plus an offset, cut to an integer and scaled back with its sign.
-
-    Places other than -15 to 15, and lanes that stand within _DOUBT of a boundary, are left to the exact rule.
-    """
-    places = np.trunc(digits)
-    scale = np.power(10.0, np.abs(places))
-    magnitude = np.abs(values)
-    scaled = np.where(places >= 0, magnitude * scale, magnitude / scale)
-    shifted = scaled + offset
-    cut = np.floor(shifted)
-    fraction = shifted - cut
-    doubt = (fraction < _DOUBT) | (fraction > 1 - _DOUBT) | (scaled > 1e12) | (np.abs(places) > 15)
-    result = np.where(places >= 0, cut / scale, cut * scale)
-    return np.copysign(result, values), doubt & (values != 0.0)
-
-
-def _round_block(values: Floats, digits: Floats) -> Masked:
-    return _rounding_block(values, digits, 0.5)
-
-
-def _round_down_block(values: Floats, digits: Floats | float = 0.0) -> Masked:
-    return _rounding_block(values, np.asarray(digits, dtype=np.float64), 0.0)
-
-
-def _round_up_block(values: Floats, digits: Floats) -> Masked:
-    rounded, doubt = _rounding_block(values, digits, 1.0)
-    return np.where(values == 0.0, 0.0, rounded), doubt
-
-
-@function("ROUND", "number number", block=_round_block)
+@function("ROUND", "number number", block=round_block)
 def round_to(value: float, digits: float) -> float:
     """Rounded as written in decimal, halves away from zero; negative digits round left of the point."""
     return round_half_up(value, digits)
 
 
-@function("ROUNDUP", "number number", block=_round_up_block)
+@function("ROUNDUP", "number number", block=round_up_block)
 def round_up(value: float, digits: float) -> float:
     """Rounded away from zero."""
     return round_away(value, digits)
 
 
-@function("ROUNDDOWN", "number number", block=_round_down_block)
+@function("ROUNDDOWN", "number number", block=round_down_block)
 def round_down(value: float, digits: float) -> float:
     """Rounded towards zero."""
     return round_toward_zero(value, digits)
 
 
-@function("TRUNC", "number [number]", block=_round_down_block)
+@function("TRUNC", "number [number]", block=round_down_block)
 def truncate(value: float, digits: float = 0.0) -> float:
     """Cut towards zero, to an integer unless digits are given."""
     return round_toward_zero(value, digits)
 
 
-def _int_block(values: Floats) -> Masked:
-    down = np.floor(values)
-    return down, (values - down > 1 - _DOUBT) | (np.abs(values) > 1e12)
-
-
-@function("INT", "number", block=_int_block)
+@function("INT", "number", block=int_block)
 def integer(value: float) -> float:
     """The integer at or below."""
     return floor_decimal(value)
 
 
-def _mod_block(values: Floats, divisors: Floats) -> Masked:
-    quotients = values / divisors
-    down = np.floor(quotients)
-    fraction = quotients - down
-    doubt = (fraction < _DOUBT) | (fraction > 1 - _DOUBT) | ~(np.abs(quotients) < 1e12)
-    return values - divisors * down, doubt
-
-
-@function("MOD", "number number", block=_mod_block)
+@function("MOD", "number number", block=mod_block)
 def remainder(value: float, divisor: float) -> Value:
     """What is left of a division, with the divisor's sign; #DIV/0! by zero, #NUM! past 2^50 times."""
     return modulo(value, divisor)

@@ -1,0 +1,434 @@
+"""What a workbook holds before anything runs: candidates for inputs and outputs, functions, agreement with Excel."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tollway.engine.distributions import Distribution, Normal, Triangular
+from tollway.engine.formula import Call, Node, parse
+from tollway.engine.graph import Address, FormulaBook, areas, children, dependency_order, is_external
+from tollway.engine.interpret import Interpreter
+from tollway.engine.labels import label_of
+from tollway.engine.values import (
+    EngineError,
+    ErrorValue,
+    TooManyReferences,
+    UnsupportedFormula,
+    Value,
+)
+from tollway.engine.workbook import Workbook
+
+CANDIDATES_MAX = 200
+# Constants weighed against each other; those that most formulas read directly come first.
+WEIGHED_MAX = 2_000
+DIFFERENCES_SHOWN = 20
+UNSUPPORTED_SHOWN = 1_000
+# Numbers that agree to this share are equal; Excel stores 15 to 17 digits.
+AGREEMENT = 1e-9
+# A suggestion reaches this far to either side of the present value.
+_SPREAD = 0.2
+# Rates that go below zero as easily as above: a bell fits better than ends 20 % away.
+_SIGNED_RATE = re.compile(r"\b(growth|return|inflation|drift|change|appreciation)\b", re.IGNORECASE)
+_DATE_FORMAT = re.compile(r"[dmyh]", re.IGNORECASE)
+_FORMAT_LITERAL = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
+# This many numbers in a line, each one more than the last, are a count of months or years, not data.
+_COUNTING_LENGTH = 3
+
+
+@dataclass(frozen=True)
+class InputCandidate:
+    """A constant that outputs depend on, with a distribution to start from and the reason for it."""
+
+    cell: str
+    name: str | None
+    current_value: float
+    suggested_distribution: Distribution
+    why: str
+    dependents_count: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types."""
+        return {
+            "cell": self.cell,
+            "name": self.name,
+            "current_value": self.current_value,
+            "suggested_distribution": self.suggested_distribution.as_json(),
+            "why": self.why,
+            "dependents_count": self.dependents_count,
+        }
+
+
+@dataclass(frozen=True)
+class OutputCandidate:
+    """A formula with a number that no other formula reads."""
+
+    cell: str
+    name: str | None
+    current_value: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types."""
+        return {"cell": self.cell, "name": self.name, "current_value": self.current_value}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A formula that gives another value here than the one stored in the file."""
+
+    cell: str
+    formula: str
+    stored: Value
+    computed: Value
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types; error values as Excel writes them."""
+        return {
+            "cell": self.cell,
+            "formula": self.formula,
+            "stored": _plain(self.stored),
+            "computed": _plain(self.computed),
+        }
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Every supported formula recomputed at the workbook's own values, against what the file stores.
+
+    `left_out`: unsupported formulas, links to other workbooks, and formulas stored without a value.
+    """
+
+    equal: int
+    different: int
+    left_out: int
+    differences: tuple[Difference, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types."""
+        return {
+            "equal": self.equal,
+            "different": self.different,
+            "left_out": self.left_out,
+            "differences": [difference.as_json() for difference in self.differences],
+        }
+
+
+@dataclass(frozen=True)
+class SheetOutline:
+    """A sheet in numbers; `rows` and `columns` are the last ones that hold something."""
+
+    name: str
+    is_hidden: bool
+    rows: int
+    columns: int
+    cells_count: int
+    formulas_count: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types."""
+        return {
+            "name": self.name,
+            "is_hidden": self.is_hidden,
+            "rows": self.rows,
+            "columns": self.columns,
+            "cells_count": self.cells_count,
+            "formulas_count": self.formulas_count,
+        }
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All of it. `unsupported` pairs a cell with the function or construct that is not computed yet."""
+
+    application: str
+    formulas_count: int
+    functions: dict[str, int]
+    unsupported: tuple[tuple[str, str], ...]
+    external_links_count: int
+    inputs: tuple[InputCandidate, ...]
+    outputs: tuple[OutputCandidate, ...]
+    sheets: tuple[SheetOutline, ...]
+    agreement: Agreement
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types, under the names that callers of the API see."""
+        return {
+            "application": self.application,
+            "formulas_count": self.formulas_count,
+            "functions": self.functions,
+            "unsupported": [list(pair) for pair in self.unsupported],
+            "external_links_count": self.external_links_count,
+            "variables_detected": [candidate.as_json() for candidate in self.inputs],
+            "outputs_detected": [candidate.as_json() for candidate in self.outputs],
+            "sheets": [sheet.as_json() for sheet in self.sheets],
+            "agreement": self.agreement.as_json(),
+        }
+
+
+def inspect_workbook(workbook: Workbook) -> Inspection:
+    """Look a workbook over.
+
+    Raises: CircularReference naming the cells; TooManyReferences. Unsupported formulas are listed, not raised.
+    """
+    book = FormulaBook(workbook)
+    formulas = list(book.formula_addresses())
+    trees = _Trees(book, formulas)
+    order = dependency_order(formulas, trees.precedents, book.circle)
+    outputs = _output_candidates(book, trees, formulas)
+    return Inspection(
+        application=workbook.application,
+        formulas_count=sum(1 for address in formulas if _formula_text(book, address) is not None),
+        functions=_function_counts(book, formulas),
+        unsupported=tuple(trees.unsupported[:UNSUPPORTED_SHOWN]),
+        external_links_count=sum(is_external(tree) for tree in trees.bound.values()),
+        inputs=_input_candidates(book, trees, order, outputs),
+        outputs=tuple(
+            OutputCandidate(book.text(address), label_of(book, address), _stored_number(book, address))
+            for address in outputs[:CANDIDATES_MAX]
+        ),
+        sheets=tuple(_outlines(workbook)),
+        agreement=check_agreement(book, trees.bound, order),
+    )
+
+
+class _Trees:
+    """The formulas that could be bound, and what stopped the others."""
+
+    def __init__(self, book: FormulaBook, formulas: Sequence[Address]) -> None:
+        self.book = book
+        self.bound: dict[Address, Node] = {}
+        self.unsupported: list[tuple[str, str]] = []
+        for address in formulas:
+            try:
+                self.bound[address] = book.tree(address)
+            except UnsupportedFormula as error:
+                self.unsupported.append((book.text(address), error.construct))
+            except EngineError as error:
+                self.unsupported.append((book.text(address), error.code))
+
+    def precedents(self, address: Address) -> Iterator[Address]:
+        if address in self.bound:
+            yield from self.book.precedents(address)
+
+
+def _formula_text(book: FormulaBook, address: Address) -> str | None:
+    cell = book.cell(address)
+    return None if cell is None else cell.formula
+
+
+def _function_counts(book: FormulaBook, formulas: Sequence[Address]) -> dict[str, int]:
+    """How often each function is called, most used first; formulas that cannot be parsed are left out."""
+    counts: Counter[str] = Counter()
+    for address in formulas:
+        text = _formula_text(book, address)
+        if text is None:
+            continue
+        try:
+            stack: list[Node] = [parse(text)]
+        except EngineError:
+            continue
+        while stack:
+            node = stack.pop()
+            if isinstance(node, Call):
+                counts[node.name] += 1
+            stack.extend(children(node))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _outlines(workbook: Workbook) -> Iterator[SheetOutline]:
+    for sheet in workbook.sheets:
+        rows, columns = sheet.used
+        formulas_count = sum(cell.formula is not None for cell in sheet.cells.values())
+        yield SheetOutline(sheet.name, sheet.is_hidden, rows, columns, len(sheet.cells), formulas_count)
+
+
+# --- candidates ----------------------------------------------------------------------------------------
+
+
+def _output_candidates(book: FormulaBook, trees: _Trees, formulas: Sequence[Address]) -> list[Address]:
+    read: set[Address] = set()
+    for address in trees.bound:
+        read.update(book.precedents(address))
+    return [
+        address
+        for address in formulas
+        if address not in read
+        and address in trees.bound
+        and not math.isnan(_stored_number(book, address))
+        and next(iter(areas(trees.bound[address])), None) is not None
+    ]
+
+
+def _stored_number(book: FormulaBook, address: Address) -> float:
+    cell = book.cell(address)
+    return cell.value if cell is not None and isinstance(cell.value, float) else math.nan
+
+
+def _input_candidates(
+    book: FormulaBook, trees: _Trees, order: Sequence[Address], outputs: Sequence[Address]
+) -> tuple[InputCandidate, ...]:
+    direct = _direct_constants(book, trees)
+    weighed = [address for address, _ in direct.most_common(WEIGHED_MAX)]
+    counts = _dependents(book, trees, order, weighed, outputs)
+    candidates: list[InputCandidate] = []
+    for address, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        cell = book.cell(address)
+        assert cell is not None
+        assert isinstance(cell.value, float)
+        name = label_of(book, address)
+        distribution, why = suggest(cell.value, cell.number_format, name)
+        candidates.append(InputCandidate(book.text(address), name, cell.value, distribution, why, count))
+        if len(candidates) == CANDIDATES_MAX:
+            break
+    return tuple(candidates)
+
+
+def _direct_constants(book: FormulaBook, trees: _Trees) -> Counter[Address]:
+    """The numbers that formulas read directly, by how many; counts of months, dates and zeros are no inputs."""
+    found: Counter[Address] = Counter()
+    for tree in trees.bound.values():
+        for area in areas(tree):
+            for row, column in book.workbook.sheets[area.sheet].positions_in(area.bounds):
+                found[(area.sheet, row, column)] += 1
+    return Counter({address: count for address, count in found.items() if _is_data(book, address)})
+
+
+def _is_data(book: FormulaBook, address: Address) -> bool:
+    cell = book.cell(address)
+    if cell is None or book.is_formula(address) or not isinstance(cell.value, float) or cell.value == 0.0:
+        return False
+    if _DATE_FORMAT.search(_FORMAT_LITERAL.sub("", cell.number_format.replace("General", ""))):
+        return False
+    return not any(_counts_along(book, address, step) for step in ((1, 0), (0, 1)))
+
+
+def _counts_along(book: FormulaBook, address: Address, step: tuple[int, int]) -> bool:
+    """Whether the cell is one of several in a line that count 1, 2, 3."""
+    length = 1
+    for direction in (1, -1):
+        place, value = address, _stored_number(book, address)
+        while length < _COUNTING_LENGTH:
+            place = (place[0], place[1] + direction * step[0], place[2] + direction * step[1])
+            value += direction
+            if book.is_formula(place) or _stored_number(book, place) != value:
+                break
+            length += 1
+    return length >= _COUNTING_LENGTH
+
+
+def _dependents(
+    book: FormulaBook,
+    trees: _Trees,
+    order: Sequence[Address],
+    constants: Sequence[Address],
+    outputs: Sequence[Address],
+) -> dict[Address, int]:
+    """How many formulas depend on each constant, directly or not; only constants that reach an output.
+
+    Each formula holds one bit for each constant it depends on.
+    """
+    bit_of = {address: 1 << index for index, address in enumerate(constants)}
+    bits: dict[Address, int] = {}
+    byte_count = (len(constants) + 7) // 8
+    totals = np.zeros(byte_count * 8, dtype=np.int64)
+    for address in order:
+        tree = trees.bound.get(address)
+        found = 0
+        for area in areas(tree) if tree is not None else ():
+            for row, column in book.workbook.sheets[area.sheet].positions_in(area.bounds):
+                place = (area.sheet, row, column)
+                found |= bits.get(place, 0) | bit_of.get(place, 0)
+        bits[address] = found
+        if found:
+            packed = np.frombuffer(found.to_bytes(byte_count, "little"), dtype=np.uint8)
+            totals += np.unpackbits(packed, bitorder="little")
+    reached = 0
+    for address in outputs:
+        reached |= bits[address]
+    return {
+        address: int(totals[index]) for index, address in enumerate(constants) if reached & bit_of[address]
+    }
+
+
+def suggest(value: float, number_format: str, name: str | None) -> tuple[Distribution, str]:
+    """A distribution to start from, in proportion to the present value, and why; the value is not 0."""
+    reach = _SPREAD * abs(value)
+    is_rate = abs(value) < 1.0 or "%" in number_format
+    if is_rate and name is not None and _SIGNED_RATE.search(name):
+        return (
+            Normal(mean=value, std=float(f"{reach:.6g}")),
+            (
+                "a rate that may fall to either side: normal around the present value, "
+                "with a fifth of it as standard deviation"
+            ),
+        )
+    low, high = float(f"{value - reach:.6g}"), float(f"{value + reach:.6g}")
+    if 0.0 < value < 1.0:
+        return (
+            Triangular(min=low, mode=value, max=min(high, 1.0)),
+            "a rate between 0 and 1: triangular, 20 % to either side and not above 1",
+        )
+    return (
+        Triangular(min=low, mode=value, max=high),
+        "an amount: triangular, from 20 % below to 20 % above the present value",
+    )
+
+
+# --- agreement with Excel ------------------------------------------------------------------------------
+
+
+def check_agreement(book: FormulaBook, trees: dict[Address, Node], order: Sequence[Address]) -> Agreement:
+    """Recompute formulas in order and compare each with the value the file stores."""
+    computed: dict[Address, Value] = {}
+
+    def value_of(address: Address) -> Value:
+        if address in computed:
+            return computed[address]
+        cell = book.cell(address)
+        return None if cell is None else cell.value
+
+    interpreter = Interpreter(book, value_of)
+    equal = left_out = 0
+    differences: list[Difference] = []
+    different = 0
+    for address in order:
+        tree, cell = trees.get(address), book.cell(address)
+        assert cell is not None
+        if tree is None or is_external(tree):
+            left_out += 1
+            continue
+        try:
+            value = computed[address] = interpreter.cell_value(address, tree)
+        except TooManyReferences:
+            left_out += 1
+            continue
+        if cell.value is None:
+            left_out += 1
+        elif agrees(value, cell.value):
+            equal += 1
+        else:
+            different += 1
+            if len(differences) < DIFFERENCES_SHOWN:
+                differences.append(
+                    Difference(book.text(address), f"={cell.formula or ''}", cell.value, value)
+                )
+    return Agreement(equal, different, left_out, tuple(differences))
+
+
+def agrees(computed: Value, stored: Value) -> bool:
+    """Equal: numbers to 1e-9 relative, everything else exactly, and of one kind."""
+    if isinstance(computed, bool) or isinstance(stored, bool):
+        return computed is stored
+    if isinstance(computed, float) and isinstance(stored, float):
+        return math.isclose(computed, stored, rel_tol=AGREEMENT, abs_tol=1e-300)
+    return computed == stored
+
+
+def _plain(value: Value) -> float | str | bool | None:
+    return value.text if isinstance(value, ErrorValue) else value
