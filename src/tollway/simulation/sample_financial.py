@@ -115,7 +115,7 @@ FINANCIAL = Sample(
     outputs=(
         SampleOutput("Project!B20", "Net present value"),
         SampleOutput("Project!B21", "Profitability index"),
-        SampleOutput("Project!B22", "Worth doing"),
+        SampleOutput("Project!B22", "Worth doing (1 = yes)"),
     ),
     known_answers=_financial_answers(),
     draw_sheets=_draw_financial,

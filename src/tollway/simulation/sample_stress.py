@@ -124,7 +124,7 @@ STRESS = Sample(
         SampleOutput("Stress!B20", "Loss"),
         SampleOutput("Stress!B21", "Capital ratio after the year"),
         SampleOutput("Stress!B22", "Capital to be raised"),
-        SampleOutput("Stress!B23", "Ratio breached"),
+        SampleOutput("Stress!B23", "Ratio breached (1 = yes)"),
     ),
     known_answers=_stress_answers(),
     draw_sheets=_draw_stress,
