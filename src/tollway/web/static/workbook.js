@@ -87,10 +87,6 @@ function setUpWorkbench(bench) {
   function addRow(role, { cell, distribution = "", name = "", value = "" }) {
     if (cell && findRow(role, cell)) return;
     const row = document.getElementById(`${role}-row`).content.firstElementChild.cloneNode(true);
-    const number = allRows(role).length + 1;
-    for (const labelled of row.querySelectorAll("[aria-label]")) {
-      labelled.setAttribute("aria-label", labelled.getAttribute("aria-label").replace(/\b0\b/, number));
-    }
     cellOf(row).value = cell;
     const text = row.querySelector("input[name=input_distribution]");
     if (text) text.value = distribution;
@@ -120,6 +116,7 @@ function setUpWorkbench(bench) {
       holder.dataset.ready = "";
       setUpDistribution(holder);
     }
+    for (const role of ["input", "output"]) allRows(role).forEach(number);
     const chosen = (role) => allRows(role).map((row) => normal(cellOf(row).value));
     const inputs = new Set(chosen("input"));
     const outputs = new Set(chosen("output"));
@@ -133,6 +130,14 @@ function setUpWorkbench(bench) {
     }
     for (const item of form.querySelectorAll("[data-candidate]")) {
       item.hidden = inputs.has(normal(item.dataset.candidate));
+    }
+  }
+
+  /** Rows are named by where they stand: "Input 2: cell". */
+  function number(row, index) {
+    for (const labelled of row.querySelectorAll("[aria-label]")) {
+      const label = labelled.getAttribute("aria-label").replace(/(input|output) \d+/i, `$1 ${index + 1}`);
+      labelled.setAttribute("aria-label", label);
     }
   }
 
