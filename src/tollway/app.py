@@ -146,6 +146,7 @@ def _site_of(settings: Settings) -> Site:
         base_url=settings.base_url,
         secure=settings.secure,
         support_email=settings.support_email,
+        mail_from=settings.mail_from,
         free_trial_days=settings.free_trial_days,
         outbox_shown=not settings.smtp_host and not settings.production,
         guides=read_guides(DOCS_FOLDER / "guides"),

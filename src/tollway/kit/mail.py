@@ -12,6 +12,8 @@ from tollway.kit.jobs import enqueue_job
 
 SEND_MAIL_JOB = "notifications.send_mail"
 SUBJECT_LENGTH_MAX = 200
+# A mail passes the shards of whatever long run is waiting.
+MAIL_PRIORITY = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +49,5 @@ async def queue_mail(tx: Transaction, mail: Mail, now: datetime) -> str:
             "now": now,
         },
     )
-    await enqueue_job(tx, SEND_MAIL_JOB, {"mail_id": mail_id})
+    await enqueue_job(tx, SEND_MAIL_JOB, {"mail_id": mail_id}, priority=MAIL_PRIORITY)
     return mail_id

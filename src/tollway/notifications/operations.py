@@ -125,7 +125,7 @@ def compose_support_message(
     Args:
         customer: which customer wrote it, or that nobody was signed in.
     """
-    values = {"reply_to": reply_to, "customer": customer, "subject": subject, "message": message}
+    values = {"reply_to": reply_to, "customer": customer, "about": subject, "message": message}
     return (
         compose("support_message", to_address, f"Support: {subject}", values),
         compose("support_copy", reply_to, f"We received: {subject}", values),

@@ -117,7 +117,7 @@ SignedIn = Annotated[Page, Depends(page_of)]
 def html(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
     """Answer with a rendered page, in the theme that the reader chose."""
     theme = request.cookies.get("theme", "")
-    context.setdefault("path", request.url.path)
+    context |= {"path": request.url.path, "status": status}
     return HTMLResponse(
         render(template, theme=theme if theme in THEMES else "", **context), status_code=status
     )

@@ -15,6 +15,7 @@ class Site:
     base_url: str
     secure: bool
     support_email: str
+    mail_from: str
     free_trial_days: int
     # Without SMTP settings mails are shown at /outbox instead of being sent.
     outbox_shown: bool

@@ -46,6 +46,7 @@ async def show_message(request: Request, mail_id: str) -> Response:
     async with database_of(request).transaction() as tx:
         mail = await notifications.get_mail(tx, mail_id)
     message = {
+        "sender": site_of(request).mail_from,
         "recipient": mail.to_address,
         "subject": mail.subject,
         "created_at": mail.created_at,

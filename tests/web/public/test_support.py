@@ -1,0 +1,33 @@
+"""Support: a message arrives, and a copy of it."""
+
+import pytest
+from tests.web.conftest import Visitor
+
+from tollway.app import Parts
+
+
+@pytest.mark.promise("A42")
+async def test_a_message_is_mailed_to_support_with_a_copy_to_its_writer(ana: Visitor, parts: Parts) -> None:
+    answer = await ana.post("/support", {"subject": "A question", "message": "How do I <b>start</b>?"})
+    assert answer.status_code == 200
+    assert "it has arrived" in answer.text
+    assert "How do I <b>start</b>?" in await ana.newest_mail(parts.settings.support_email)
+    assert "ana@example.com" in await ana.newest_mail(parts.settings.support_email)
+    assert "A person will read it" in await ana.newest_mail("ana@example.com")
+
+
+async def test_what_is_missing_is_said_beside_its_field(stranger: Visitor) -> None:
+    answer = await stranger.post("/support", {"email": "nobody", "subject": "", "message": ""})
+    assert answer.status_code == 422
+    assert answer.text.count('aria-invalid="true"') == 3
+
+
+async def test_messages_are_bounded(stranger: Visitor) -> None:
+    answer = await stranger.post(
+        "/support", {"email": "a@example.com", "subject": "s", "message": "m" * 5_001}
+    )
+    assert answer.status_code == 422
+    body = {"email": "a@example.com", "subject": "s", "message": "m"}
+    for _ in range(10):
+        assert (await stranger.post("/support", body)).status_code == 200
+    assert (await stranger.post("/support", body)).status_code == 429
