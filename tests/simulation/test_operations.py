@@ -39,7 +39,7 @@ from tollway.simulation.entities import (
 )
 @pytest.mark.promise("X23")
 def test_credits_follow_the_additive_rule(
-    iterations: int, file_bytes: int, formulas: int, credits: int
+    iterations: int, file_bytes: int, formulas: int, expected: int
 ) -> None:
     assert credits_of(iterations, file_bytes, formulas) == expected
 
