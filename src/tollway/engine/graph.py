@@ -46,6 +46,8 @@ NAME_DEPTH_MAX = 16
 REFERENCED_CELLS_MAX = 20_000_000
 # Cells of a circle that a message lists.
 _CIRCLE_CELLS_SHOWN = 20
+# They came with the Analysis ToolPak and give #N/A where an argument is left empty; others take 0 or "".
+_NEVER_OMITTED = frozenset({"EDATE", "EOMONTH", "MROUND", "QUOTIENT"})
 # They give the range they add the size of the range they test.
 _SUM_RANGE_FUNCTIONS = frozenset({"SUMIF", "AVERAGEIF"})
 
@@ -328,6 +330,8 @@ class _Binder:
             raise UnreadableFormula(
                 f"The formula calls {node.name} with {len(node.arguments)} arguments, which Excel does not allow."
             )
+        if node.name in _NEVER_OMITTED and Omitted() in node.arguments:
+            return ErrorLiteral(ErrorValue.NA)
         arguments = [self.bind(argument) for argument in node.arguments]
         if node.name in _SUM_RANGE_FUNCTIONS and len(arguments) == 3:
             arguments[2] = _resized(arguments[2], arguments[0])

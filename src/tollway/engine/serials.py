@@ -83,7 +83,10 @@ def number_from_text(text: str) -> float | None:
     if not stripped or len(stripped) > _NUMBER_TEXT_LENGTH_MAX:
         return None
     number = _plain_number(stripped)
-    return number if number is not None else _moment(stripped)
+    if number is not None:
+        return number
+    # Excel skips spaces around a number, not around a date.
+    return _moment(text) if text == stripped else None
 
 
 def _plain_number(text: str) -> float | None:

@@ -43,7 +43,7 @@ def _positions(grid: Grid, tested: Sequence[tuple[Grid, Test]]) -> Iterator[tupl
                 yield (row, column)
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=1_024, typed=True)
 def test_of(criterion: Value) -> Test:
     """The test that a criterion stands for. A blank criterion means 0.
 
@@ -92,7 +92,8 @@ def _number_test(operator: str, operand: float) -> Test:
     if operator == "=":
         return equal
     if operator == "<>":
-        return lambda value: not equal(value)
+        # A text that reads as the number is counted as equal to it, and as different from it too.
+        return lambda value: isinstance(value, str) or not equal(value)
     ordered = _ORDERS[operator]
     return lambda value: (
         isinstance(value, float)

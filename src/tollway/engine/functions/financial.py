@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 # IRR and RATE stop after this many steps, or when a step is smaller than this.
 _STEPS_MAX = 20
 _STEP_SMALLEST = 1e-7
+# Rates this close to -1 wipe everything out: formulas balance there without meaning.
+_RATE_SMALLEST = 1e-6
 
 
 @function("NPV", "number grid [grid]...")
@@ -42,7 +44,7 @@ def _growth(rate: float, periods: float) -> tuple[float, float]:
     if rate == 0.0:
         return 1.0, periods
     if rate == -1.0 and periods < 0:
-        raise FailedError(ErrorValue.NUM)
+        raise FailedError(ErrorValue.DIV0)
     growth = math.pow(1.0 + rate, periods)
     return growth, (growth - 1.0) / rate
 
@@ -90,8 +92,8 @@ def _payment_block(
 
 @function("PMT", "number number number [number number]", block=_payment_block)
 def payment(rate: float, periods: float, present: float, future: float = 0.0, kind: float = 0.0) -> float:
-    """The equal payment that pays off a sum; #NUM! for 0 periods."""
-    if periods == 0.0:
+    """The equal payment that pays off a sum; #NUM! for 0 periods, and at a rate of -1 or below."""
+    if periods == 0.0 or rate <= -1.0:
         raise FailedError(ErrorValue.NUM)
     if rate == 0.0:
         return -(present + future) / periods
@@ -153,7 +155,13 @@ def rate_of_annuity(
         growth, sum_of_growth = _growth(rate, periods)
         return present * growth + regular * (1.0 + rate * due) * sum_of_growth + future
 
-    return _secant(balance, guess)
+    found = _secant(balance, guess)
+    growth, sum_of_growth = _growth(found, periods)
+    terms = (present * growth, regular * (1.0 + found * due) * sum_of_growth, future)
+    # Steps also grow small where the balance is steep; a rate counts only if it does balance.
+    if found < -1.0 + _RATE_SMALLEST or abs(sum(terms)) > _STEP_SMALLEST * sum(map(abs, terms)):
+        raise FailedError(ErrorValue.NUM)
+    return found
 
 
 def _secant(balance: Callable[[float], float], guess: float) -> float:
@@ -178,10 +186,13 @@ def _secant(balance: Callable[[float], float], guess: float) -> float:
 def internal_rate(argument: Argument, guess: float = 0.1) -> float:
     """The rate at which payments are worth nothing now, by Newton's steps from a guess.
 
-    Errors: #NUM! without both a positive and a negative payment, or when no rate is found.
+    Errors: #VALUE! for a guess of -1 or below; #NUM! without both a positive and a negative payment, or when
+    no rate is found.
     """
     payments = grid_numbers(as_grid(argument))
-    if not (any(value > 0 for value in payments) and any(value < 0 for value in payments)) or guess <= -1.0:
+    if guess <= -1.0:
+        raise FailedError(ErrorValue.VALUE)
+    if not (any(value > 0 for value in payments) and any(value < 0 for value in payments)):
         raise FailedError(ErrorValue.NUM)
     rate = guess
     for _ in range(5 * _STEPS_MAX):

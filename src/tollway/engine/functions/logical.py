@@ -56,13 +56,13 @@ def switch(chosen: Value, *rest: Value) -> Value:
 
 @function("AND", "grid...", returns="logical")
 def and_(*arguments: Argument) -> bool:
-    """TRUE when all are; of cells only numbers and logicals count; #VALUE! when none does."""
+    """TRUE when all are; of cells only numbers and logicals count, and "" never; #VALUE! when none does."""
     return all(_all_truths(arguments))
 
 
 @function("OR", "grid...", returns="logical")
 def or_(*arguments: Argument) -> bool:
-    """TRUE when any is; of cells only numbers and logicals count; #VALUE! when none does."""
+    """TRUE when any is; of cells only numbers and logicals count, and "" never; #VALUE! when none does."""
     return any(_all_truths(arguments))
 
 
@@ -106,7 +106,7 @@ def _truths(arguments: Sequence[Argument]) -> Iterator[bool]:
                     raise FailedError(value)
                 if isinstance(value, (bool, float)):
                     yield bool(value)
-        else:
+        elif argument != "":
             truth = to_logical(argument)
             if isinstance(truth, ErrorValue):
                 raise FailedError(truth)

@@ -13,6 +13,7 @@ from tollway.engine.functions.registry import (
     FailedError,
     as_grid,
     function,
+    number,
     numbers,
     whole,
 )
@@ -295,9 +296,12 @@ def floor_math(value: float, significance: float = 1.0, mode: float = 0.0) -> fl
     return abs(significance) * steps
 
 
-@function("MROUND", "number number")
-def round_to_multiple(value: float, multiple: float) -> float:
-    """The nearest multiple, halves away from zero; #NUM! when the signs differ."""
+@function("MROUND", "value value")
+def round_to_multiple(given: Value, given_multiple: Value) -> float:
+    """The nearest multiple, halves away from zero; #NUM! when the signs differ, #VALUE! for a logical."""
+    if isinstance(given, bool) or isinstance(given_multiple, bool):
+        raise FailedError(ErrorValue.VALUE)
+    value, multiple = number(given), number(given_multiple)
     if value == 0 or multiple == 0:
         return 0.0
     if (value < 0) != (multiple < 0):
