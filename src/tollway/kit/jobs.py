@@ -10,11 +10,14 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from pgqueuer import PgQueuer
+from pgqueuer.db import PsycopgDriver
 from pgqueuer.models import Job
+from pgqueuer.ports.driver import NotifyCallback
 from pgqueuer.queries import Queries
+from psycopg import AsyncConnection
 
 from tollway.kit.db import Database, Transaction
 from tollway.kit.log import log
@@ -104,16 +107,21 @@ class JobRegistry:
 
 
 async def run_worker(
-    database: Database, registry: JobRegistry, stop: asyncio.Event, *, at_once_max: int
+    database: Database,
+    registry: JobRegistry,
+    stop: asyncio.Event,
+    *,
+    at_once_max: int,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS_MAX,
 ) -> None:
     """Run jobs until `stop` is set, then finish those under way.
 
     Args:
         at_once_max: how many jobs this worker holds at the same time.
+        heartbeat_seconds: after how long without a heartbeat a job of another worker is taken again.
     """
-    connection = await database.connect()
-    async with connection:
-        queue = PgQueuer.from_psycopg_connection(connection)
+    async with await database.connect() as connection, await database.connect() as listening:
+        queue = PgQueuer(_Driver(connection, listening))
         for name, (runner, limit) in registry.runners.items():
             # A failed job stays in the table as `failed`, where `tollway doctor` counts it.
             queue.entrypoint(name, concurrency_limit=limit, on_failure="hold")(_job_function(name, runner))
@@ -130,10 +138,36 @@ async def run_worker(
                 batch_size=max(1, at_once_max // 2),
                 max_concurrent_tasks=max(2, at_once_max),
                 dequeue_timeout=timedelta(seconds=2),
-                heartbeat_timeout=timedelta(seconds=HEARTBEAT_SECONDS_MAX),
+                heartbeat_timeout=timedelta(seconds=heartbeat_seconds),
             )
         finally:
             watcher.cancel()
+
+
+class _Driver(PsycopgDriver):
+    """PgQueuer's driver with a second connection for notifications.
+
+    Waiting for a notification holds its connection for up to a second, and on a shared one every
+    heartbeat, every taking of a job and every report of its end would wait behind it.
+    """
+
+    def __init__(self, connection: AsyncConnection[Any], listening: AsyncConnection[Any]) -> None:
+        super().__init__(connection)
+        self._listener = PsycopgDriver(listening)
+
+    async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
+        await self._listener.add_listener(channel, callback)
+
+    async def remove_listener(self, channel: str, callback: NotifyCallback) -> None:
+        await self._listener.remove_listener(channel, callback)
+
+    async def __aenter__(self) -> Self:
+        await self._listener.__aenter__()
+        return await super().__aenter__()
+
+    async def __aexit__(self, *failure: object) -> None:
+        await super().__aexit__(*failure)
+        await self._listener.__aexit__(*failure)
 
 
 def _job_function(name: str, runner: JobRunner) -> Callable[[Job], Awaitable[None]]:
