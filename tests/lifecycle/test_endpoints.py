@@ -245,3 +245,53 @@ async def test_no_secret_of_a_sign_up_reaches_the_log(client, database, caplog, 
     for hidden in (secret, link_token, api_key, "ana@example.com"):
         assert hidden not in logged
     assert not re.search(rf"\b{code_in(mail)}\b", logged)
+
+
+@pytest.mark.promise("A7", "A14", "A30", "A38", "A42")
+async def test_every_link_of_the_welcome_mail_works_for_its_reader(client, database):
+    await client.post("/signup", data=FORM)
+    async with database.transaction() as tx:
+        code = code_in((await notifications.list_mails(tx)).items[0])
+    response = await client.post("/verify", data={"code": code})
+    assert response.status_code == 303
+    async with database.transaction() as tx:
+        welcome = (await notifications.list_mails(tx)).items[0]
+    links = re.findall(r"https?://[^\s,]+", welcome.text_body)
+    paths = {link.removeprefix("http://localhost:6789") for link in links}
+    assert paths == {
+        "/dashboard",
+        "/monte-carlo-api/health",
+        "/monte-carlo-api/models",
+        "/monte-carlo-api/simulations",
+        "/samples/portfolio.xlsx",
+        "/docs",
+        "/support",
+    }
+    api_key = re.search(r"mc_test_\w{32}", welcome.text_body).group()
+    for path in paths:
+        answer = await client.get(path, headers={"Authorization": f"Bearer {api_key}"}, follow_redirects=True)
+        assert answer.status_code == 200, path
+
+
+@pytest.mark.promise("A42", "A44")
+async def test_the_three_steps_of_the_welcome_mail_work_as_they_stand_there(client, database, parts):
+    await client.post("/signup", json=FORM)
+    async with database.transaction() as tx:
+        (user,) = await tx.list_rows("SELECT id FROM users")
+        await operations.verify_user(
+            tx, parts.lifecycle, user["id"], flows.Visit("127.0.0.1", "", read_now())
+        )
+        welcome = (await notifications.list_mails(tx)).items[0]
+    client.cookies.clear()
+    (headers,) = {tuple(found) for found in re.findall(r'-H "(Authorization): ([^"]+)"', welcome.text_body)}
+    run = json.loads(re.search(r"-d '(\{.*\})'", welcome.text_body, re.DOTALL).group(1))
+    assert (await client.get("/monte-carlo-api/health")).status_code == 200
+    workbook = (await client.get("/samples/portfolio.xlsx")).content
+    uploaded = await client.post(
+        "/monte-carlo-api/models", files={"file": ("portfolio.xlsx", workbook)}, headers=[headers]
+    )
+    assert uploaded.status_code == 201, uploaded.text
+    run["model_id"] = uploaded.json()["model_id"]
+    created = await client.post("/monte-carlo-api/simulations", json=run, headers=[headers])
+    assert created.status_code == 201, created.text
+    assert created.json()["progress_url"]
