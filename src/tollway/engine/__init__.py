@@ -14,9 +14,15 @@ from tollway.engine.distributions import (
     Uniform,
 )
 from tollway.engine.evaluate import Evaluation, evaluate
+from tollway.engine.inspect import Inspection, inspect_workbook
 from tollway.engine.live import ShardProgress, live_bin_edges, shard_progress
 from tollway.engine.moments import BLOCK_ITERATIONS
-from tollway.engine.notation import DISTRIBUTION_TYPES, parse_distribution, parse_distribution_text
+from tollway.engine.notation import (
+    DISTRIBUTION_TYPES,
+    distribution_text,
+    parse_distribution,
+    parse_distribution_text,
+)
 from tollway.engine.parameters import BadDistribution
 from tollway.engine.program import Input, Program, build_program
 from tollway.engine.run import ITERATIONS_MAX, DamagedShard, ShardResult, plan_shards, run_shard
@@ -31,7 +37,19 @@ from tollway.engine.summaries import (
     check_confidence_levels,
     summarize,
 )
-from tollway.engine.values import EngineError
+from tollway.engine.values import (
+    BadInputCell,
+    BadOutputCell,
+    CircularReference,
+    EngineError,
+    ErrorValue,
+    NotAWorkbook,
+    OutputDoesNotDependOnInputs,
+    TooManyReferences,
+    UnreadableFormula,
+    UnsupportedFormula,
+    WorkbookTooLarge,
+)
 from tollway.engine.workbook import Workbook, read_workbook
 
 __all__ = [
@@ -42,15 +60,22 @@ __all__ = [
     "SEED_MAX",
     "BadConfidenceLevel",
     "BadDistribution",
+    "BadInputCell",
+    "BadOutputCell",
+    "CircularReference",
     "DamagedShard",
     "Discrete",
     "Distribution",
     "EngineError",
+    "ErrorValue",
     "Evaluation",
     "Histogram",
     "Input",
+    "Inspection",
     "Lognormal",
     "Normal",
+    "NotAWorkbook",
+    "OutputDoesNotDependOnInputs",
     "OutputSummary",
     "Pert",
     "Program",
@@ -59,14 +84,20 @@ __all__ = [
     "Sensitivity",
     "ShardProgress",
     "ShardResult",
+    "TooManyReferences",
     "Triangular",
     "Uniform",
+    "UnreadableFormula",
+    "UnsupportedFormula",
     "Workbook",
+    "WorkbookTooLarge",
     "build_program",
     "check_confidence_levels",
     "check_seed",
+    "distribution_text",
     "draw",
     "evaluate",
+    "inspect_workbook",
     "live_bin_edges",
     "parse_distribution",
     "parse_distribution_text",
