@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -32,9 +32,9 @@ from tollway.simulation.entities import (
     RunNotFound,
     RunOrder,
     WebhookUrlNotSupported,
-    refusal,
 )
 from tollway.simulation.flows import Upload, Workshop
+from tollway.simulation.refusals import refusal
 
 API_VERSION = "1.0.0"
 INPUTS_MAX = 1_000
@@ -47,7 +47,6 @@ DESCRIPTION_LENGTH_MAX = 2_000
 REFERENCE_LENGTH_MAX = 100
 FORM_FIELDS_MAX = TAGS_MAX + 5
 FORM_FIELD_BYTES_MAX = 10_000
-XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 router = APIRouter(prefix=shapes.PREFIX, route_class=ReplayingRoute, tags=["Monte Carlo API"])
 _started = time.monotonic()
@@ -394,3 +393,16 @@ async def cancel_simulation(simulation_id: str, call: ThisCall) -> Response:
         return Outcome(body={"message": "Simulation cancelled successfully"})
 
     return await call.answer("change", work)
+
+
+@router.get("/simulations/{simulation_id}/download/{file_format}")
+async def download_results(
+    simulation_id: str, file_format: Literal["json", "xlsx"], call: ThisCall
+) -> Response:
+    """Download the results as a JSON file or an Excel workbook with charts."""
+    download = await flows.download_results(call, simulation_id, file_format)
+    return Response(
+        download.content,
+        media_type=download.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{download.filename}"'},
+    )

@@ -5,17 +5,18 @@ Slow work happens outside transactions; the same functions serve endpoints and p
 
 import asyncio
 import hashlib
+import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tollway.admission.operations import Call, Outcome
 from tollway.customers.entities import Caller
 from tollway.kit.blobs import BlobMissing, Blobs
-from tollway.kit.db import Database
+from tollway.kit.db import Database, Transaction
 from tollway.kit.ids import new_id
 from tollway.kit.problems import TooLarge
 from tollway.plans import operations as plans
@@ -33,9 +34,11 @@ from tollway.simulation.entities import (
     UnsupportedFileType,
     WorkbookDeleted,
 )
+from tollway.simulation.export import RunFacts, results_json, results_xlsx
 from tollway.simulation.inspection import Inspector
 from tollway.simulation.live import RunFeed
 
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm")
 FILENAME_LENGTH_MAX = 255
 # A seed that we choose is exact in every language's JSON numbers.
@@ -98,6 +101,15 @@ class Upload:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file to take away."""
+
+    content: bytes
+    media_type: str
+    filename: str
+
+
 async def upload_model(
     workshop: Workshop,
     call: Call,
@@ -138,7 +150,7 @@ async def upload_model(
         await file_store.discard_blobs(tx, [workbook.blob], call.now)
     await workshop.blobs.put(workbook.blob, content)
 
-    async def work(tx: Any) -> Outcome:
+    async def work(tx: Transaction) -> Outcome:
         model = await operations.create_model(
             tx,
             call.caller,
@@ -206,7 +218,7 @@ async def change_model(
         "outputs": outputs,
     }
 
-    async def work(tx: Any) -> Outcome:
+    async def work(tx: Transaction) -> Outcome:
         changed = await operations.change_model(tx, call.caller, model_id, changes, call.now)
         return Outcome(body=shapes.whole_model(changed))
 
@@ -233,7 +245,7 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
         pointers=ORDER_POINTERS,
     )
 
-    async def work(tx: Any) -> Outcome:
+    async def work(tx: Transaction) -> Outcome:
         run = await operations.create_run(
             tx,
             call.caller,
@@ -248,6 +260,41 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
         return Outcome(body=shapes.created_run(run, ahead, call.now), credits=run.credits_consumed)
 
     return await call.perform("create_run", work, status=201, content=order.as_json())
+
+
+async def download_results(call: Call, run_id: str, file_format: Literal["json", "xlsx"]) -> Download:
+    """Make the results of a run a file; a workbook is drawn in a thread, after the transaction.
+
+    Raises: RunNotFound, RunNotFinished, RunFailed, ResultsDeleted.
+    """
+    found: list[Run] = []
+
+    async def work(tx: Transaction) -> Outcome:
+        found.append(await operations.get_finished_run(tx, call.caller, run_id))
+        return Outcome()
+
+    await call.perform("read", work)
+    run = found[-1]
+    summaries = run.results or []
+    facts = RunFacts(
+        run_id=run.public_id,
+        workbook_name=run.workbook_name,
+        status=run.status.value,
+        seed=run.seed,
+        iterations_requested=run.iterations,
+        iterations_completed=run.iterations_completed,
+        execution_seconds=run.execution_seconds(call.now),
+        engine_version=run.engine_version,
+        created_at=run.created_at,
+        exported_at=call.now,
+        inputs=run.inputs,
+        references=[one["reference"] for one in run.outputs[: len(summaries)]],
+    )
+    if file_format == "json":
+        content = json.dumps(results_json(facts, summaries), indent=2).encode()
+        return Download(content, "application/json", f"{run.public_id}.json")
+    drawn = await asyncio.to_thread(results_xlsx, facts, summaries)
+    return Download(drawn, XLSX_TYPE, f"{run.public_id}.xlsx")
 
 
 async def watch_run(workshop: Workshop, caller: Caller, run: Run) -> AsyncIterator[Run | None]:

@@ -11,16 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tollway.simulation.entities import (
-    InputMark,
-    Inspected,
-    InspectionBusy,
-    RunPlan,
-    TooComplex,
-    UnsupportedFunction,
-    refusal,
-)
+from tollway.simulation.entities import InputMark, Inspected, InspectionBusy, RunPlan
 from tollway.simulation.reading import UNSUPPORTED_NAMED_MAX
+from tollway.simulation.refusals import TooComplex, UnsupportedFunction, refusal
 
 CHILDREN_MAX = 2
 WAITING_MAX = 20

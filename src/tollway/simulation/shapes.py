@@ -82,6 +82,7 @@ def listed_run(run: Run) -> dict[str, Any]:
     return {
         "simulation_id": run.public_id,
         "model_id": run.model_public_id,
+        "model_name": run.model_name,
         "status": run.status.value,
         "iterations": run.iterations,
         "iterations_completed": run.iterations_completed,

@@ -18,7 +18,8 @@ _SELECT_MODEL = """
     FROM models m
 """
 _SELECT_RUN = """
-    SELECT r.id, r.public_id, r.customer_id, r.model_id, m.public_id AS model_public_id, r.mode, r.api_key_id,
+    SELECT r.id, r.public_id, r.customer_id, r.model_id, m.public_id AS model_public_id,
+        m.name AS model_name, m.filename AS workbook_name, r.mode, r.api_key_id,
         r.status, r.seed, r.iterations, r.iterations_completed, r.inputs, r.outputs, r.confidence_levels,
         r.credits_consumed, r.quota_id, r.engine_version, r.bin_edges, r.seconds_per_iteration, r.live,
         r.results, r.failure, r.created_at, r.started_at, r.finished_at, r.summarized_at, r.expires_at,

@@ -1,0 +1,118 @@
+"""The engine's refusals of a workbook, a mark or a distribution, as what a caller gets."""
+
+from typing import Any
+
+from tollway.kit.problems import FieldError, Invalid, Problem
+
+
+class NotAWorkbook(Invalid):
+    """The content is not a workbook that can be read."""
+
+    code = "not-a-workbook"
+    title = "The file is not a workbook that can be read"
+
+
+class WorkbookTooLarge(Invalid):
+    """The workbook unpacks to more, or holds more cells or formulas, than is allowed."""
+
+    code = "workbook-too-large"
+    title = "The workbook holds too much"
+
+
+class TooComplex(Invalid):
+    """The workbook needed more memory or time than reading one may take."""
+
+    code = "too-complex"
+    title = "The workbook is too complex"
+
+
+class UnsupportedFunction(Invalid):
+    """Formulas use functions that are not computed yet; nothing is computed from them."""
+
+    code = "unsupported-function"
+    title = "The workbook uses a function that is not supported"
+
+
+class UnreadableFormula(Invalid):
+    """A formula does not follow Excel's grammar."""
+
+    code = "unreadable-formula"
+    title = "A formula cannot be read"
+
+
+class CircularReference(Invalid):
+    """Cells need each other's value."""
+
+    code = "circular-reference"
+    title = "The workbook has a circular reference"
+
+
+class TooManyReferences(Invalid):
+    """Formulas read more cells than one calculation may."""
+
+    code = "too-many-references"
+    title = "Formulas read too many cells"
+
+
+class BadInputCell(Invalid):
+    """A cell named as an input cannot be one."""
+
+    code = "bad-input-cell"
+    title = "That cell cannot be an input"
+
+
+class BadOutputCell(Invalid):
+    """A cell named as an output cannot be one."""
+
+    code = "bad-output-cell"
+    title = "That cell cannot be an output"
+
+
+class OutputIndependent(Invalid):
+    """An output would be the same number in every iteration."""
+
+    code = "output-does-not-depend-on-inputs"
+    title = "That output does not depend on any input"
+
+
+class BadDistribution(Invalid):
+    """A distribution's parameters are missing or contradict each other."""
+
+    code = "bad-distribution"
+    title = "That distribution cannot be drawn from"
+
+
+# The engine's refusals by their code, as what a caller gets.
+REFUSALS: dict[str, type[Problem]] = {
+    leaf.code: leaf
+    for leaf in (
+        NotAWorkbook,
+        WorkbookTooLarge,
+        UnsupportedFunction,
+        UnreadableFormula,
+        CircularReference,
+        TooManyReferences,
+        BadInputCell,
+        BadOutputCell,
+        OutputIndependent,
+        BadDistribution,
+        TooComplex,
+    )
+}
+CELLS_NAMED_MAX = 50
+
+
+def refusal(
+    code: str,
+    message: str,
+    *,
+    cells: list[str] | None = None,
+    pointer: str | None = None,
+    members: dict[str, Any] | None = None,
+) -> Problem:
+    """Turn a refusal of the engine into the Problem that a caller gets; the first 50 cells are named."""
+    extra = dict(members or {})
+    if cells:
+        extra["cells"] = cells[:CELLS_NAMED_MAX]
+    errors = (FieldError(pointer, message),) if pointer else ()
+    return REFUSALS.get(code, Invalid)(message, errors=errors, members=extra)
