@@ -10,6 +10,7 @@ from tollway.engine.distributions import Discrete, Lognormal, Normal, Pert, Tria
 from tollway.engine.notation import (
     DISTRIBUTION_TYPES,
     TEXT_LENGTH_MAX,
+    distribution_text,
     parse_distribution,
     parse_distribution_text,
 )
@@ -86,6 +87,17 @@ def test_what_a_distribution_says_of_itself_in_json_reads_back_as_the_same(distr
         assert again.probabilities == pytest.approx(distribution.probabilities, rel=1e-12)
     else:
         assert again == distribution
+
+
+@pytest.mark.parametrize("text", [text for text, _ in WRITTEN])
+def test_what_is_written_as_text_reads_back_as_the_same(text):
+    distribution = parse_distribution_text(text)
+    assert parse_distribution_text(distribution_text(distribution)) == distribution
+
+
+def test_text_is_written_the_short_way():
+    assert distribution_text(Normal(1000, 0.05)) == "normal(1000, 0.05)"
+    assert distribution_text(Discrete([1, 5], [0.25, 0.75])) == "discrete(1:0.25, 5:0.75)"
 
 
 def test_a_client_may_send_the_other_shapes_parameters_as_null():

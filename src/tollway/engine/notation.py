@@ -103,3 +103,19 @@ def _number_from_text(kind: str, parameter: str, text: str) -> float:
     if not text.isascii() or _NUMBER.fullmatch(text) is None:
         return number(kind, parameter, text)
     return number(kind, parameter, float(text))
+
+
+def distribution_text(distribution: Distribution) -> str:
+    """Write a distribution as `parse_distribution_text` reads it back, to the last digit."""
+    if isinstance(distribution, Discrete):
+        pairs = zip(distribution.values, distribution.probabilities, strict=True)
+        arguments = [f"{_shortest(value)}:{_shortest(probability)}" for value, probability in pairs]
+    else:
+        arguments = [
+            _shortest(getattr(distribution, parameter)) for parameter in _PARAMETERS[distribution.kind]
+        ]
+    return f"{distribution.kind}({', '.join(arguments)})"
+
+
+def _shortest(number: float) -> str:
+    return repr(number).removesuffix(".0")

@@ -1,0 +1,402 @@
+"""The command line of an analyst: risk of a workbook with no server and no database, samples, inspection."""
+
+import contextlib
+import json
+import secrets
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from tollway.engine import Inspection, OutputSummary, Program, ShardResult, Workbook
+    from tollway.simulation.export import RunFacts
+    from tollway.simulation.sample_pages import Sample
+
+# No plan limits here, but a file that is mistaken for a workbook must not fill the memory.
+FILE_BYTES_MAX = 1_000_000_000
+UNPACKED_BYTES_MAX = 8_000_000_000
+CELLS_MAX = 5_000_000
+FORMULAS_MAX = 1_000_000
+# So many iterations between two movements of the progress bar, and at most in memory as one shard.
+SHARD_ITERATIONS = 65_536
+SENSITIVITIES_SHOWN = 6
+CANDIDATES_SHOWN = 40
+# Where the answer goes to a file or a pipe there is no screen to fit.
+PIPED_WIDTH = 140
+CANNOT = 2
+
+
+class CannotRun(Exception):
+    """A request of the command line that makes no sense; the message says what to write instead."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add simulate, sample and inspect to the command line."""
+    app.command()(simulate)
+    app.command()(sample)
+    app.command()(inspect)
+
+
+def simulate(
+    file: Annotated[
+        Path, typer.Argument(help="An .xlsx or .xlsm workbook. Macros never run.", show_default=False)
+    ],
+    inputs: Annotated[
+        list[str],
+        typer.Option(
+            "--input",
+            help="A cell and how it varies, such as 'Inputs!B1=normal(1000, 50)'. Also uniform(min, max), "
+            "triangular(min, mode, max), lognormal(mean, std), pert(min, mode, max), discrete(1:0.2, 5:0.8). "
+            "Repeat it for each input.",
+            show_default=False,
+        ),
+    ],
+    outputs: Annotated[
+        list[str],
+        typer.Option("--output", help="A cell whose risk is asked for. Repeat it.", show_default=False),
+    ],
+    iterations: Annotated[str, typer.Option(help="How many, such as 100000 or 1e5.")] = "1e5",
+    seed: Annotated[
+        int | None,
+        typer.Option(help="The same seed gives the same numbers. Chosen by chance and shown if left out."),
+    ] = None,
+    confidence: Annotated[
+        list[float] | None,
+        typer.Option(help="Levels of value at risk; 0.95 and 0.99 if left out.", show_default=False),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the results as JSON instead of tables.")
+    ] = False,
+    xlsx: Annotated[
+        Path | None,
+        typer.Option(help="Also write the results as a workbook with charts.", show_default=False),
+    ] = None,
+) -> None:
+    """Run a workbook many times with varying inputs and show the risk of its outputs."""
+    with _one_sentence():
+        from tollway.engine import (
+            CONFIDENCE_LEVELS_DEFAULT,
+            Input,
+            ProgramFacts,
+            build_program,
+            check_confidence_levels,
+            check_seed,
+            parse_distribution_text,
+            summarize,
+        )
+
+        iteration_count = _iteration_count(iterations)
+        chosen_seed = check_seed(secrets.randbelow(2**32) if seed is None else seed)
+        if xlsx is not None and not xlsx.parent.is_dir():
+            raise CannotRun(
+                f"There is no folder {xlsx.parent} to write {xlsx.name} into; make it, or name another."
+            )
+        levels = check_confidence_levels(confidence or CONFIDENCE_LEVELS_DEFAULT)
+        marked = [_cell_and_distribution(text) for text in inputs]
+        varied = [Input(cell, parse_distribution_text(distribution)) for cell, distribution in marked]
+        program = build_program(_read(file), varied, outputs)
+
+        created_at, started = datetime.now(UTC), time.perf_counter()
+        shards = _run(program, chosen_seed, iteration_count)
+        summaries = summarize(ProgramFacts.of(program), shards, levels)
+        seconds = time.perf_counter() - started
+
+        facts = _run_facts(file, program, outputs, chosen_seed, iteration_count, seconds, created_at)
+        if xlsx is not None:
+            from tollway.simulation.export import results_xlsx
+
+            xlsx.write_bytes(results_xlsx(facts, [one.as_json() for one in summaries]))
+        if as_json:
+            from tollway.simulation.export import results_json
+
+            typer.echo(json.dumps(results_json(facts, [one.as_json() for one in summaries]), indent=2))
+            return
+        _print_results(facts, summaries)
+        if xlsx is not None:
+            typer.echo(f"Written: {xlsx}")
+
+
+@contextlib.contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turn what cannot be done into one sentence on standard error and exit status 2."""
+    from tollway.engine import EngineError
+
+    try:
+        yield
+    except EngineError as refusal:
+        sentence = refusal.message
+    except CannotRun as refusal:
+        sentence = str(refusal)
+    except OSError as failure:
+        reason = failure.strerror or str(failure)
+        sentence = f"{failure.filename}: {reason}." if failure.filename else f"{reason}."
+    else:
+        return
+    typer.echo(f"tollway: {sentence}", err=True)
+    raise typer.Exit(CANNOT)
+
+
+def _iteration_count(text: str) -> int:
+    from tollway.engine import ITERATIONS_MAX
+
+    try:
+        count = float(text)
+    except ValueError:
+        count = 0.0
+    if not 1 <= count <= ITERATIONS_MAX or count != int(count):
+        raise CannotRun(
+            f"--iterations is {text[:40]!r}; it must be a whole number from 1 to {ITERATIONS_MAX:,}, "
+            "such as 100000 or 1e5."
+        )
+    return int(count)
+
+
+def _cell_and_distribution(text: str) -> tuple[str, str]:
+    # The last "=": a sheet's name may hold one, a distribution never does.
+    cell, equals, distribution = text.rpartition("=")
+    if not equals or not cell.strip():
+        raise CannotRun(
+            f"--input is {text[:80]!r}; write the cell and how it varies, as 'Inputs!B1=normal(1000, 50)'."
+        )
+    return cell.strip(), distribution
+
+
+def _read(file: Path) -> "Workbook":
+    from tollway.engine import ReadLimits, read_workbook
+
+    limits = ReadLimits(
+        file_bytes_max=FILE_BYTES_MAX,
+        unpacked_bytes_max=UNPACKED_BYTES_MAX,
+        cells_max=CELLS_MAX,
+        formulas_max=FORMULAS_MAX,
+    )
+    return read_workbook(file, limits)
+
+
+def _run(program: "Program", seed: int, iteration_count: int) -> "list[ShardResult]":
+    from tollway.engine import plan_shards, run_shard
+
+    columns = (
+        TextColumn("Simulating"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} iterations"),
+        TimeRemainingColumn(),
+    )
+    screen = Console(stderr=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        task = progress.add_task("", total=iteration_count)
+
+        def move_to(first: int, done: int) -> None:
+            progress.update(task, completed=first + done)
+
+        return [
+            run_shard(program, seed, first, count, on_block=partial(move_to, first))
+            for first, count in plan_shards(iteration_count, SHARD_ITERATIONS)
+        ]
+
+
+def _run_facts(
+    file: Path,
+    program: "Program",
+    references: Sequence[str],
+    seed: int,
+    iteration_count: int,
+    seconds: float,
+    created_at: datetime,
+) -> "RunFacts":
+    from tollway.simulation.entities import ENGINE_VERSION
+    from tollway.simulation.export import RunFacts
+
+    return RunFacts(
+        run_id=None,
+        workbook_name=file.name,
+        status="completed",
+        seed=seed,
+        iterations_requested=iteration_count,
+        iterations_completed=iteration_count,
+        execution_seconds=seconds,
+        engine_version=ENGINE_VERSION,
+        created_at=created_at,
+        exported_at=datetime.now(UTC),
+        inputs=[
+            {"cell": one.cell, "name": one.name, "distribution": one.distribution.as_json()}
+            for one in program.inputs
+        ],
+        references=references,
+    )
+
+
+def _screen() -> Console:
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=PIPED_WIDTH)
+
+
+def _print_results(facts: "RunFacts", summaries: Sequence["OutputSummary"]) -> None:
+    screen = _screen()
+    per_second = facts.iterations_completed / max(facts.execution_seconds, 1e-9)
+    screen.print(
+        f"{facts.workbook_name}: {facts.iterations_completed:,} iterations, seed {facts.seed}, "
+        f"{facts.execution_seconds:.2f} s ({per_second:,.0f} a second)",
+        markup=False,
+    )
+    table = Table()
+    for heading, side in [("Output", "left"), ("Mean", "right"), ("± std. error", "right"), ("Std. deviation", "right"),
+                          ("5 %", "right"), ("50 %", "right"), ("95 %", "right")]:  # fmt: skip
+        table.add_column(heading, justify="right" if side == "right" else "left")
+    levels = list(summaries[0].var)
+    for level in levels:
+        table.add_column(f"VaR {level} %", justify="right")
+    for one in summaries:
+        figures = [
+            one.mean,
+            one.mean_standard_error,
+            one.std,
+            *(one.percentiles[p] for p in ("5", "50", "95")),
+        ]
+        name = one.cell if one.name is None else f"{one.cell} {one.name}"
+        table.add_row(_literal(name), *(_figure(value) for value in [*figures, *one.var.values()]))
+    screen.print(table)
+    for one in summaries:
+        if one.remark is not None:
+            screen.print(one.remark, markup=False)
+        _print_sensitivities(screen, one)
+
+
+def _print_sensitivities(screen: Console, summary: "OutputSummary") -> None:
+    moving = [one for one in summary.sensitivities if one.swing]
+    if not moving:
+        return
+    table = Table(title=_literal(f"What moves {summary.name or summary.cell}"), title_justify="left")
+    table.add_column("Input")
+    for heading in ("Mean in its lowest tenth", "Mean in its highest tenth", "Swing", "Correlation"):
+        table.add_column(heading, justify="right")
+    for one in moving[:SENSITIVITIES_SHOWN]:
+        name = one.cell if one.name is None else f"{one.cell} {one.name}"
+        correlation = "none" if one.correlation is None else f"{one.correlation:+.2f}"
+        table.add_row(
+            _literal(name), _figure(one.low_mean), _figure(one.high_mean), _figure(one.swing), correlation
+        )
+    screen.print(table)
+
+
+def _literal(text: str) -> str:
+    """Keep brackets in a name from being read as a style."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "none"
+    size = abs(value)
+    if size >= 1e12 or 0 < size < 1e-4:
+        return f"{value:.4e}"
+    return f"{value:,.0f}" if size >= 10_000 else f"{value:,.2f}" if size >= 100 else f"{value:,.4f}"
+
+
+def sample(
+    name: Annotated[
+        str | None, typer.Argument(help="portfolio, stress or financial.", show_default=False)
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; its own name if left out.")] = None,
+    list_samples: Annotated[bool, typer.Option("--list", help="List the samples.")] = False,
+    force: Annotated[bool, typer.Option(help="Overwrite a file.")] = False,
+) -> None:
+    """Write a sample workbook and print the command that simulates it."""
+    with _one_sentence():
+        from tollway.simulation.samples import SAMPLES, write_sample
+
+        if list_samples:
+            _print_samples(list(SAMPLES.values()))
+            return
+        if name not in SAMPLES:
+            found = "No sample is named" if name is None else f"There is no sample {name[:40]!r}"
+            raise CannotRun(f"{found}; choose one of {', '.join(SAMPLES)}.")
+        path = out or Path(SAMPLES[name].filename)
+        if path.exists() and not force:
+            raise CannotRun(f"{path} exists; choose another name with --out, or overwrite it with --force.")
+        write_sample(name, path)
+        typer.echo(f"Written: {path}\nSimulate it:\n\n{_simulate_command(SAMPLES[name], path)}")
+
+
+def _print_samples(samples: Sequence["Sample"]) -> None:
+    table = Table()
+    for heading in ("Name", "For", "What it asks"):
+        table.add_column(heading)
+    for one in samples:
+        table.add_row(one.name, one.use_case, one.summary)
+    _screen().print(table)
+
+
+def _simulate_command(sample: "Sample", path: Path) -> str:
+    from tollway.engine import distribution_text
+
+    lines = [f"tollway simulate {shlex.quote(str(path))}"]
+    lines += [
+        f"--input {shlex.quote(f'{one.cell}={distribution_text(one.distribution)}')}" for one in sample.inputs
+    ]
+    lines += [f"--output {shlex.quote(one.cell)}" for one in sample.outputs]
+    lines.append("--iterations 1e5 --seed 7")
+    return " \\\n  ".join(lines)
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(help="An .xlsx or .xlsm workbook.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Show what a workbook holds: likely inputs and outputs, functions, and whether its values agree with ours."""
+    with _one_sentence():
+        from tollway.engine import inspect_workbook
+
+        found = inspect_workbook(_read(file))
+        if as_json:
+            typer.echo(json.dumps(found.as_json(), indent=2))
+        else:
+            _print_inspection(file, found)
+
+
+def _print_inspection(file: Path, found: "Inspection") -> None:
+    screen = _screen()
+    sheets = ", ".join(sheet.name for sheet in found.sheets)
+    functions = ", ".join(f"{name} {count}" for name, count in found.functions.items()) or "none"
+    screen.print(f"{file.name}: {found.formulas_count:,} formulas in {sheets}", markup=False)
+    screen.print(f"Functions: {functions}", markup=False)
+    agreement = found.agreement
+    screen.print(
+        f"Recomputed: {agreement.equal:,} formulas give the stored value, {agreement.different:,} another, "
+        f"{agreement.left_out:,} were left out.",
+        markup=False,
+    )
+    for one in agreement.differences:
+        screen.print(f"  {one.cell}: stored {one.stored}, computed {one.computed}", markup=False)
+    for cell, construct in found.unsupported:
+        screen.print(f"Not supported: {construct} in {cell}", markup=False)
+
+    inputs = Table(title="Likely inputs", title_justify="left")
+    for heading in ("Cell", "Name", "Now", "Suggestion"):
+        inputs.add_column(heading)
+    for source in found.inputs[:CANDIDATES_SHOWN]:
+        suggestion = source.suggested_distribution.describe()
+        inputs.add_row(
+            _literal(source.cell), _literal(source.name or ""), _figure(source.current_value), suggestion
+        )
+    screen.print(inputs)
+    outputs = Table(title="Likely outputs", title_justify="left")
+    for heading in ("Cell", "Name", "Now"):
+        outputs.add_column(heading)
+    for output in found.outputs[:CANDIDATES_SHOWN]:
+        outputs.add_row(_literal(output.cell), _literal(output.name or ""), _figure(output.current_value))
+    screen.print(outputs)
+    hidden = max(0, len(found.inputs) - CANDIDATES_SHOWN) + max(0, len(found.outputs) - CANDIDATES_SHOWN)
+    if hidden:
+        screen.print(f"{hidden} more; --json lists all.", markup=False)

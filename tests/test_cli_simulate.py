@@ -1,0 +1,188 @@
+"""simulate, sample and inspect, as an analyst types them."""
+
+import io
+import json
+import re
+import shlex
+
+import openpyxl
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tollway import cli_simulate
+from tollway.engine import ITERATIONS_MAX
+from tollway.simulation.samples import SAMPLES
+
+app = typer.Typer(pretty_exceptions_enable=False)
+cli_simulate.register(app)
+
+PORTFOLIO = [
+    "--input", "Portfolio!B4=triangular(0.05, 0.15, 0.35)",
+    "--input", "Portfolio!B5=normal(0.08, 0.02)",
+    "--input", "B6=triangular(0.01, 0.03, 0.05)",
+    "--output", "B16",
+    "--output", "Portfolio!B18",
+]  # fmt: skip
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+@pytest.fixture
+def portfolio(call):
+    assert call("sample", "portfolio", "--out", "p.xlsx").exit_code == 0
+    return "p.xlsx"
+
+
+def assert_refused(result, *words: str) -> None:
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("tollway: ")
+    assert result.stderr.count("\n") == 1
+    for word in words:
+        assert word in result.stderr
+
+
+def test_simulate_shows_mean_spread_and_what_moves_each_output(call, portfolio):
+    result = call("simulate", portfolio, *PORTFOLIO, "--iterations", "2e4", "--seed", "7")
+    assert result.exit_code == 0
+    assert "p.xlsx: 20,000 iterations, seed 7" in result.stdout
+    row = next(line for line in result.stdout.splitlines() if "Portfolio!B16 Portfolio value" in line)
+    mean = float(re.search(r"│\s+([\d,]+)\s+│", row)[1].replace(",", ""))
+    # Six standard errors of 20,000 iterations.
+    assert abs(mean - 1_050_000) < 6 * 21_602 / 20_000**0.5
+    moving = result.stdout.split("What moves Portfolio value")[1]
+    assert moving.index("Portfolio!B5 Expected return") < moving.index("Portfolio!B6 Risk-free rate")
+
+
+def test_the_same_seed_gives_the_same_answer_and_another_seed_another(call, portfolio):
+    def results(seed: str) -> dict:
+        return json.loads(call("simulate", portfolio, *PORTFOLIO, "--seed", seed, "--json").stdout)["results"]
+
+    assert results("7") == results("7")
+    assert results("7") != results("8")
+
+
+def test_a_seed_that_is_not_given_is_chosen_and_shown_so_that_the_run_can_be_repeated(call, portfolio):
+    first = json.loads(call("simulate", portfolio, *PORTFOLIO, "--iterations", "1000", "--json").stdout)
+    seed = str(first["simulation_summary"]["seed"])
+    again = call("simulate", portfolio, *PORTFOLIO, "--iterations", "1000", "--seed", seed, "--json")
+    assert json.loads(again.stdout)["results"] == first["results"]
+
+
+def test_json_is_the_download_s_shape_keyed_by_the_cells_as_written(call, portfolio):
+    result = call("simulate", portfolio, *PORTFOLIO, "--json", "--confidence", "0.9", "--seed", "7")
+    body = json.loads(result.stdout)
+    assert list(body["results"]) == ["B16", "Portfolio!B18"]
+    assert body["results"]["B16"]["cell_reference"] == "Portfolio!B16"
+    assert list(body["results"]["B16"]["statistics"]["value_at_risk"]) == ["var_90"]
+    assert body["simulation_summary"]["iterations_completed"] == 100_000
+    assert result.stderr == ""
+
+
+def test_xlsx_writes_a_workbook_with_charts(call, portfolio, tmp_path):
+    result = call("simulate", portfolio, *PORTFOLIO, "--iterations", "5000", "--xlsx", "risk.xlsx")
+    assert result.exit_code == 0
+    assert "Written: risk.xlsx" in result.stdout
+    workbook = openpyxl.load_workbook(io.BytesIO((tmp_path / "risk.xlsx").read_bytes()))
+    assert workbook.sheetnames == ["Summary", "1 Portfolio value", "2 Sharpe ratio", "Inputs", "Run"]
+    assert len(workbook["1 Portfolio value"]._charts) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--input", "B5", "--output", "B16"], ["--input is 'B5'; write the cell and how it varies"]),
+        (["--input", "=normal(0,1)", "--output", "B16"], ["write the cell"]),
+        (["--input", "B5=normal(0,0)", "--output", "B16"], ["std of this normal distribution is 0"]),
+        (["--input", "B5=nope(0,1)", "--output", "B16"], ["'nope'; it must be one of uniform"]),
+        (["--input", "B10=normal(0,1)", "--output", "B16"], ["Portfolio!B10 holds a formula"]),
+        (["--input", "Nowhere!B5=normal(0,1)", "--output", "B16"], ["no sheet 'Nowhere'"]),
+        (["--input", "B5=normal(0,1)", "--output", "B5"], ["Portfolio!B5 holds a constant"]),
+        (
+            ["--input", "B4=uniform(1,2)", "--output", "B16"],
+            ["Portfolio!B16 does not depend on any of the inputs"],
+        ),
+        ([*PORTFOLIO, "--iterations", "many"], ["--iterations is 'many'; it must be a whole number"]),
+        ([*PORTFOLIO, "--iterations", "0"], ["from 1 to 100,000,000"]),
+        ([*PORTFOLIO, "--iterations", "1.5"], ["--iterations is '1.5'"]),
+        ([*PORTFOLIO, "--iterations", "inf"], ["--iterations is 'inf'"]),
+        ([*PORTFOLIO, "--iterations", str(ITERATIONS_MAX + 1)], ["from 1 to"]),
+        ([*PORTFOLIO, "--seed", "-1"], ["The seed is -1"]),
+        ([*PORTFOLIO, "--confidence", "95"], ["Confidence level 1 is 95.0; it must lie between 0 and 1"]),
+        ([*PORTFOLIO, "--xlsx", "no/folder.xlsx"], ["There is no folder no"]),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_one_sentence_with_exit_status_2(call, portfolio, arguments, words):
+    assert_refused(call("simulate", portfolio, *arguments), *words)
+
+
+def test_a_file_that_is_not_there_or_is_no_workbook_is_refused(call, tmp_path):
+    assert_refused(call("simulate", "missing.xlsx", *PORTFOLIO), "missing.xlsx", "No such file")
+    (tmp_path / "text.xlsx").write_text("not a workbook")
+    assert_refused(call("simulate", "text.xlsx", *PORTFOLIO))
+    assert_refused(call("inspect", "text.xlsx"))
+
+
+def test_a_run_may_be_one_iteration(call, portfolio):
+    result = call("simulate", portfolio, *PORTFOLIO, "--iterations", "1", "--seed", "3")
+    assert result.exit_code == 0
+    assert "Only one iteration gave a number in Portfolio!B16, so it has no spread." in result.stdout
+
+
+@pytest.mark.parametrize("name", list(SAMPLES))
+def test_the_command_that_sample_prints_works_as_pasted(call, name):
+    printed = call("sample", name).stdout
+    command = printed[printed.index("tollway simulate") :].replace("\\\n", "")
+    program, *arguments = shlex.split(command)
+    assert program == "tollway"
+    result = call(*arguments, "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    for answer in SAMPLES[name].known_answers:
+        statistics = found["results"][answer.cell]["statistics"]
+        # Five standard errors: a right engine fails for 1 in 1,700,000 seeds.
+        assert abs(statistics["mean"] - answer.mean) < 5 * answer.std / 100_000**0.5
+    assert [one["distribution"] for one in found["variables"]] == [
+        one.distribution.as_json() for one in SAMPLES[name].inputs
+    ]
+
+
+def test_a_sample_with_a_space_in_its_path_is_quoted_for_the_shell(call):
+    printed = call("sample", "portfolio", "--out", "my book.xlsx").stdout
+    assert "tollway simulate 'my book.xlsx'" in printed
+
+
+def test_sample_lists_its_names_and_refuses_others_and_to_overwrite(call, portfolio):
+    listed = call("sample", "--list").stdout
+    assert all(name in listed for name in SAMPLES)
+    assert_refused(
+        call("sample", "nope"), "There is no sample 'nope'; choose one of portfolio, stress, financial"
+    )
+    assert_refused(call("sample"), "choose one of portfolio, stress, financial")
+    assert_refused(call("sample", "stress", "--out", portfolio), "p.xlsx exists", "--force")
+    assert call("sample", "stress", "--out", portfolio, "--force").exit_code == 0
+    assert_refused(
+        call("sample", "stress", "--out", "no/folder.xlsx"), "no/folder.xlsx: No such file or directory"
+    )
+
+
+def test_inspect_shows_inputs_outputs_functions_and_agreement(call, portfolio):
+    shown = call("inspect", portfolio).stdout
+    assert "7 formulas in Portfolio, Notes" in shown
+    assert "7 formulas give the stored value, 0 another" in shown
+    assert "Expected return" in shown
+    body = json.loads(call("inspect", portfolio, "--json").stdout)
+    assert {"Portfolio!B4", "Portfolio!B5", "Portfolio!B6"} <= {
+        one["cell"] for one in body["variables_detected"]
+    }
+    assert body["unsupported"] == []
+
+
+def test_nothing_is_coloured_where_the_answer_is_piped(call, portfolio):
+    result = call("simulate", portfolio, *PORTFOLIO, "--iterations", "1000")
+    assert "\x1b[" not in result.stdout + result.stderr
