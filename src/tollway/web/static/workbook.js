@@ -27,10 +27,11 @@ function parseDistribution(text) {
 /** Put a choice of kind and number fields beside a distribution's text field, and hide the text. */
 function setUpDistribution(holder) {
   const text = holder.querySelector("input[name=input_distribution]");
-  const name = text.getAttribute("aria-label");
+  // Read when it is needed: rows are renumbered as others come and go.
+  const name = () => text.getAttribute("aria-label");
   const kinds = tollway.element("select");
   kinds.className = "input compact";
-  kinds.setAttribute("aria-label", `${name}, kind`);
+  kinds.setAttribute("aria-label", `${name()}, kind`);
   for (const kind of [...Object.keys(DISTRIBUTIONS), "as text"]) kinds.add(new Option(kind));
   const numbers = tollway.element("div");
   numbers.className = "numbers-of-shape";
@@ -58,7 +59,7 @@ function setUpDistribution(holder) {
     field.inputMode = "decimal";
     field.value = value;
     field.dataset.parameter = parameter;
-    field.setAttribute("aria-label", `${name}, ${parameter}`);
+    field.setAttribute("aria-label", `${name()}, ${parameter}`);
     field.addEventListener("input", write);
     label.append(field);
     return label;
