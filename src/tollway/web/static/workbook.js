@@ -259,28 +259,36 @@ function setUpUpload(form) {
       progress.querySelector("[role=progressbar]").setAttribute("aria-valuenow", Math.round(share * 100));
       form.querySelector("[data-upload-text]").textContent = share < 1 ? "Uploading…" : "Reading formulas…";
     });
-    request.addEventListener("load", () => showAnswer(request));
-    request.addEventListener("error", () => {
+    const giveUp = (reason) => {
       progress.hidden = true;
       form.querySelector("[type=submit]").disabled = false;
-      tollway.toast("The upload was interrupted: nothing was stored. Try again.");
+      tollway.toast(reason);
+    };
+    request.addEventListener("load", () => {
+      if (!showAnswer(request)) giveUp(`The upload was refused with status ${request.status}. Is the file too large?`);
     });
+    request.addEventListener("error", () => giveUp("The upload was interrupted: nothing was stored. Try again."));
     progress.hidden = false;
     form.querySelector("[type=submit]").disabled = true;
     request.send(new FormData(form));
   });
 }
 
-/** The browser has followed the redirect already: go there, or show the form with its errors. */
+/**
+ * The browser has followed the redirect already: go there, or show the form with its errors.
+ * False when the answer is no page of ours, for instance a proxy's own refusal.
+ */
 function showAnswer(request) {
   if (request.status < 400) {
     location.assign(request.responseURL);
-    return;
+    return true;
   }
-  const answer = new DOMParser().parseFromString(request.responseText, "text/html");
-  document.getElementById("main").replaceWith(answer.getElementById("main"));
+  const answer = new DOMParser().parseFromString(request.responseText, "text/html").getElementById("main");
+  if (!answer) return false;
+  document.getElementById("main").replaceWith(answer);
   setUpAll(document);
   document.querySelector("[role=alert]")?.scrollIntoView({ block: "center" });
+  return true;
 }
 
 function setUpAll(root) {
