@@ -1,5 +1,6 @@
 """Runs the migrations: one straight line of plain SQL, the same for the product and its tests."""
 
+import psycopg
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
@@ -7,7 +8,8 @@ from sqlalchemy import create_engine, pool, text
 LOCK = 706541
 
 url: str = context.config.attributes["url"]
-engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=pool.NullPool)
+# psycopg reads the URL itself, so every spelling of it that the product takes works here too.
+engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=pool.NullPool)
 
 with engine.connect() as connection:
     context.configure(connection=connection)
