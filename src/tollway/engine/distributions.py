@@ -200,9 +200,10 @@ class Triangular(Continuous):
     def _draws(self, uniforms: Floats) -> Floats:
         width = self.max - self.min
         share_below_mode = (self.mode - self.min) / width
-        rising = self.min + width * np.sqrt(uniforms * share_below_mode)
-        falling = self.max - width * np.sqrt((1 - uniforms) * (1 - share_below_mode))
-        return np.where(uniforms < share_below_mode, rising, falling)
+        rising = uniforms < share_below_mode
+        squares = np.where(rising, uniforms * share_below_mode, (1 - uniforms) * (1 - share_below_mode))
+        distances = width * np.sqrt(squares)
+        return np.where(rising, self.min + distances, self.max - distances)
 
     def _window(self) -> tuple[float, float, float]:
         return self.min, self.max, self.mode

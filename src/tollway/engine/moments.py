@@ -89,8 +89,9 @@ def block_moments(uniforms: Floats, deviations: Floats, values: Floats, errors: 
         centred = np.where(numeric, centred - offset[:, None], 0.0)
         squared = centred * centred
         weights = None if numeric.all() else numeric.astype(np.float64)
-        low, high = uniforms < TAIL_SHARE, uniforms >= 1 - TAIL_SHARE
-        tails = np.stack([low, high]).astype(np.float64)
+        tails = np.empty((2, *uniforms.shape))
+        np.copyto(tails[0], uniforms < TAIL_SHARE)
+        np.copyto(tails[1], uniforms >= 1 - TAIL_SHARE)
         tail_count = _dots(tails, weights, len(values))
         input_mean = _dots(deviations, weights, len(values)) / divisor
         input_m2 = _dots(deviations * deviations, weights, len(values)) - divisor * input_mean * input_mean

@@ -131,7 +131,10 @@ def run_shard(
         uniforms = uniform_rows(seed, len(program.inputs), first, count)
         draws = draws_from_uniforms(program.inputs, uniforms)
         block = evaluate(program, draws)
-        moments = block_moments(uniforms, (draws - centres) / scales, block.values, block.errors)
+        # In place: the draws are not needed again.
+        draws -= centres
+        draws /= scales
+        moments = block_moments(uniforms, draws, block.values, block.errors)
         nodes.append(Node(0, first // BLOCK_ITERATIONS, moments))
         values[:, done : done + count] = block.values
         errors[:, done : done + count] = block.errors
