@@ -159,6 +159,7 @@ async def test_a_busy_server_is_asked_again_later_and_once_for_each_try(database
 
     # The first job, taken again after a crash, must not start a second row of tries.
     await send({"mail_id": mail_id})
+    assert taken.received == []
     assert len(await waiting_jobs(database)) == 2
 
     await send(payload)
