@@ -263,6 +263,8 @@ def floor_decimal(number: float) -> float:
     Source: INT(10^14+0.5) is 100000000000001 in Excel (joeu2004, microsoft.public.excel.misc,
     "Why does Excel INT(x) behave like ROUND(x,0) for 10^14 and higher").
     """
+    if abs(number) >= 10.0 ** (SIGNIFICANT_DIGITS - 1):
+        return float(math.floor(number + 0.5))
     return float(math.floor(float(decimal_text(number))))
 
 
