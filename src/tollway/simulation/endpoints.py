@@ -1,6 +1,7 @@
 """The Monte Carlo API over HTTP."""
 
 import asyncio
+import contextlib
 import json
 import resource
 import shutil
@@ -21,7 +22,7 @@ from tollway.kit.clock import read_now
 from tollway.kit.db import Transaction
 from tollway.kit.http import ReplayingRoute
 from tollway.kit.paging import PAGE_SIZE, PAGE_SIZE_MAX
-from tollway.kit.problems import FieldError, Invalid
+from tollway.kit.problems import FieldError, Invalid, TooLarge
 from tollway.simulation import flows, operations, shapes
 from tollway.simulation.entities import (
     ITERATIONS_MAX,
@@ -171,9 +172,7 @@ def memory_mb() -> float:
 )
 async def upload_model(request: Request, call: ThisCall, workshop: TheWorkshop) -> Response:
     """Upload a workbook (.xlsx or .xlsm); its formulas are counted and inputs and outputs suggested."""
-    async with request.form(
-        max_files=2, max_fields=FORM_FIELDS_MAX, max_part_size=FORM_FIELD_BYTES_MAX
-    ) as form:
+    async with _received_form(request, call, workshop) as form:
         file = _only_file(form)
         with tempfile.TemporaryDirectory(prefix="tollway-upload-") as folder:
             path = Path(folder) / "workbook"
@@ -187,6 +186,19 @@ async def upload_model(request: Request, call: ThisCall, workshop: TheWorkshop) 
             )
             outcome = await flows.upload_model(workshop, call, upload)
     return JSONResponse(outcome.body, status_code=201)
+
+
+@contextlib.asynccontextmanager
+async def _received_form(request: Request, call: Call, workshop: Workshop) -> AsyncIterator[FormData]:
+    """Receive the form, its file onto disk; a body that never said how long it is ends at the plan's limit."""
+    try:
+        form = await request.form(max_files=2, max_fields=FORM_FIELDS_MAX, max_part_size=FORM_FIELD_BYTES_MAX)
+    except TooLarge as failure:
+        raise await flows.over_plan_size(workshop, call) from failure
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 def _only_file(form: FormData) -> UploadFile:

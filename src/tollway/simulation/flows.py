@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -181,11 +182,22 @@ def assert_workbook_file(filename: str, byte_count: int, file_bytes_max: int, pl
     if byte_count == 0:
         raise BadUpload("The file is empty (0 bytes). Upload an .xlsx or .xlsm workbook.")
     if byte_count > file_bytes_max:
-        raise TooLarge(
-            f"The file has {byte_count:,} bytes and the plan {plan_name} takes up to {file_bytes_max:,}. "
-            "Remove pictures and sheets that the model does not need, or choose a larger plan.",
-            members={"limit_bytes": file_bytes_max, "plan": plan_name},
-        )
+        raise _too_large(file_bytes_max, plan_name)
+
+
+def _too_large(file_bytes_max: int, plan_name: str) -> TooLarge:
+    return TooLarge(
+        f"The file is larger than {file_bytes_max:,} bytes, the most that the plan {plan_name} takes. "
+        "Remove pictures and sheets that the model does not need, or choose a larger plan.",
+        members={"limit_bytes": file_bytes_max, "plan": plan_name},
+    )
+
+
+async def over_plan_size(workshop: Workshop, call: Call) -> TooLarge:
+    """Make the Problem of an upload that was cut off because it passed the plan's limit."""
+    async with workshop.database.transaction() as tx:
+        entitlement = await plans.get_entitlement(tx, call.caller.owner_id, PRODUCT, call.now)
+    return _too_large(entitlement.limits.file_bytes_max, entitlement.plan.name)
 
 
 async def change_model(
@@ -257,6 +269,8 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
             now=call.now,
         )
         ahead = await operations.outstanding_seconds(tx) / workshop.process_count
+        # Planning took a while since the request came.
+        ahead += time.perf_counter() - call.started
         return Outcome(body=shapes.created_run(run, ahead, call.now), credits=run.credits_consumed)
 
     return await call.perform("create_run", work, status=201, content=order.as_json())
