@@ -4,6 +4,7 @@ import hashlib
 import json
 import mimetypes
 import re
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -122,7 +123,7 @@ async def page() -> AsyncIterator[Page]:
     """A browser page at http://pages.test, whose static files come from the source folder and nowhere else."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
+            executable_path=shutil.which("chromium"),
             args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
         )
         context = await browser.new_context(viewport={"width": 1280, "height": 900})
