@@ -2,7 +2,7 @@
 
     python bench/engine.py [--json] [MODEL ...]
 
-Two figures for each model, both in iterations a second on one thread, best of three, taken in turn:
+Two figures for each model, both in iterations a second of processor time on one thread, best of three, in turn:
 evaluation alone (draws given, outputs wanted) and end to end (drawing, evaluation and statistics).
 The peer is the same arithmetic as an analyst would write it with NumPy in blocks of 4,096 iterations: it knows
 the model's structure, keeps no error values and draws with NumPy's own samplers. Outputs of both are compared
@@ -138,13 +138,13 @@ def measure(case: Any) -> Figures:
 
 
 def best(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of each, the best of ROUNDS, in turn so that a busy moment hits both."""
+    """Processor seconds of each, the best of ROUNDS, in turn so that a busy moment hits both."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS):
         for work, taken in zip((one, other), seconds, strict=True):
-            started = time.perf_counter()
+            started = time.process_time()
             work()
-            taken.append(time.perf_counter() - started)
+            taken.append(time.process_time() - started)
     return min(seconds[0]), min(seconds[1])
 
 
