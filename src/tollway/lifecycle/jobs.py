@@ -3,6 +3,7 @@
 from typing import Any
 
 from tollway.customers import operations as customers
+from tollway.kit import idempotency
 from tollway.kit.clock import read_now
 from tollway.kit.db import Database
 from tollway.kit.jobs import JobRegistry
@@ -25,6 +26,7 @@ async def _delete_expired(database: Database) -> None:
     now = read_now()
     async with database.transaction() as tx:
         ended = await customers.delete_ended(tx, now)
+        await idempotency.delete_expired(tx, now)
     deleted = 0
     while True:
         async with database.transaction() as tx:

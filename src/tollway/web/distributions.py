@@ -12,7 +12,8 @@ CURVE_QUANTILES = 101
 
 def distribution_text(distribution: dict[str, Any]) -> str:
     """Write a distribution as the form takes it: `normal(1000, 50)`, `discrete(0: 0.9, 1: 0.1)`."""
-    values = {name: value for name, value in distribution.items() if value is not None}
+    # Through its class, whose parameters have an order; those of stored JSON have none.
+    values = parse_distribution(distribution).as_json()
     kind = values.pop("type")
     if kind == "discrete":
         pairs = zip(values["values"], values["probabilities"], strict=True)

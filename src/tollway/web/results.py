@@ -110,7 +110,6 @@ def statistics_of(summary: Summary, write: Write) -> list[tuple[str, str]]:
     percentiles = summary["percentiles"]
     rows: list[tuple[str, float | None]] = [
         ("Mean", summary["mean"]),
-        ("Std. error of mean", summary["mean_standard_error"]),
         ("Std. deviation", summary["std"]),
         ("Minimum", summary["min"]),
         *((f"P{name}", percentiles[name]) for name in ("5", "25")),
@@ -121,6 +120,9 @@ def statistics_of(summary: Summary, write: Write) -> list[tuple[str, str]]:
         *((f"CVaR {level}%", value) for level, value in summary["cvar"].items()),
     ]
     shown = [(label, write(value)) for label, value in rows if value is not None]
+    if (error := summary["mean_standard_error"]) is not None:
+        # It has digits of its own: far finer than the spread that the others are written by.
+        shown.insert(1, ("Std. error of mean", figure_format(error, error)(error)))
     if summary["skewness"] is not None:
         shown.append(("Skewness", number(summary["skewness"], 2)))
     return shown

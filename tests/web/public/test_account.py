@@ -46,6 +46,25 @@ async def test_the_link_verifies_in_another_browser(stranger: Visitor, parts: Pa
         assert again.status_code in (303, 409)
 
 
+async def test_a_link_that_is_too_old_offers_a_new_one_in_place(stranger: Visitor, parts: Parts) -> None:
+    await stranger.sign_up("new@example.com")
+    link = re.search(r"(/verify\?token=(\S+))", await stranger.newest_mail("new@example.com"))
+    assert link
+    async with parts.database.transaction() as tx:
+        await tx.execute("UPDATE email_challenges SET expires_at = expires_at - interval '2 days'")
+        await tx.execute("UPDATE attempt_counts SET window_start = window_start - interval '2 hours'")
+    async with visiting(parts, "127.0.0.8") as elsewhere:
+        refused = await elsewhere.get(link.group(1))
+        assert refused.status_code == 409
+        assert "Send a new link" in refused.text
+        renewed = await elsewhere.post("/verify/renew", {"token": link.group(2)})
+        assert "A new link is on its way" in renewed.text
+    newer = re.search(r"(/verify\?token=\S+)", await stranger.newest_mail("new@example.com"))
+    assert newer
+    assert newer.group(1) != link.group(1)
+    assert (await stranger.get(newer.group(1))).headers["location"] == "/dashboard?welcome=1"
+
+
 async def test_a_wrong_code_says_so_beside_the_field(stranger: Visitor) -> None:
     await stranger.sign_up("new@example.com")
     answer = await stranger.post("/verify", {"code": "000000"})

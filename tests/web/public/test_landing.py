@@ -22,6 +22,20 @@ async def test_the_front_page_has_the_sign_up_form_exactly(stranger: Visitor) ->
     assert "Get Free API Access" in form.group()
 
 
+@pytest.mark.promise("A34")
+async def test_what_brought_a_visitor_is_kept_until_they_sign_up(stranger: Visitor) -> None:
+    page = (await stranger.get("/?utm_source=newsletter&utm_campaign=spring")).text
+    action = re.search(r'action="(/signup\?[^"]+)"', page)
+    assert action
+    form = {"email": "new@example.com", "company": "Example", "use_case": "Other"}
+    assert (await stranger.post(action.group(1).replace("&amp;", "&"), form)).status_code == 303
+    async with stranger.parts.database.transaction() as tx:
+        rows = await tx.list_rows(
+            "SELECT referrer, campaign FROM analytics_events WHERE name = 'customer_signup'"
+        )
+    assert rows == [{"referrer": "newsletter", "campaign": "spring"}]
+
+
 @pytest.mark.promise("A25", "A61")
 async def test_the_demo_runs_a_workbook_without_an_account(stranger: Visitor) -> None:
     answer = await stranger.client.post(

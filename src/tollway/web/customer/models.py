@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
@@ -379,12 +378,11 @@ def _notes(model: Model) -> list[str]:
     different = agreement.get("different", 0)
     if not different:
         return []
-    return [
-        (
-            f"{different} of {agreement['equal'] + different} formulas recompute to another value than the one stored in "
-            "the file. The file was probably saved by a program that did not calculate it; check these cells first."
-        )
-    ]
+    note = (
+        f"{different} of {agreement['equal'] + different} formulas recompute to another value than the file stores. "
+        "It was probably saved by a program that did not calculate it; look at these cells first."
+    )
+    return [note]
 
 
 @router.get("/{model_id}/delete")
@@ -405,10 +403,3 @@ async def delete_model(request: Request, page: SignedIn, model_id: str) -> Respo
     async with page.database.transaction() as tx:
         await simulation.delete_model(tx, page.caller, model_id, delete_runs=True, now=page.now)
     return redirect("/models")
-
-
-def download_name(name: str) -> str:
-    """Write a Content-Disposition for a file of that name, safe in every browser (RFC 6266)."""
-    plain = "".join(letter if letter.isalnum() or letter in " ._-" else "_" for letter in name)[:100]
-    ascii_name = plain.encode("ascii", "replace").decode().replace("?", "_")
-    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(plain)}"

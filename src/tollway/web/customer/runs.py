@@ -135,10 +135,9 @@ async def cancel_run(request: Request, page: SignedIn, run_id: str) -> Response:
 @router.get("/{run_id}/download/{file_format}")
 async def download_run(page: SignedIn, run_id: str, file_format: Literal["json", "xlsx"]) -> Response:
     """Download the results."""
-    async with page.database.transaction() as tx:
-        run = await simulation.get_finished_run(tx, page.caller, run_id)
-        model_names = await simulation.list_model_names(tx, [run])
-    return await simulation_flows.download(run, model_names[run.model_id], file_format, page.now)
+    file = await simulation_flows.download_results(page.call(), run_id, file_format)
+    headers = {"Content-Disposition": f'attachment; filename="{file.filename}"'}
+    return Response(file.content, media_type=file.media_type, headers=headers)
 
 
 def _run_view(run: Run, model_name: str, now: datetime) -> dict[str, Any]:

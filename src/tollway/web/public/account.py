@@ -14,6 +14,7 @@ from tollway.customers.entities import (
     SESSION_DAYS,
     CodeExpired,
     CodeUsedUp,
+    LinkExpired,
     UseCase,
 )
 from tollway.customers.flows import Passwords
@@ -67,6 +68,7 @@ def render_sign_up(request: Request, values: dict[str, str], errors: dict[str, s
         use_cases=[one.value for one in UseCase],
         values=values,
         errors=errors,
+        signup_url=str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
         free_trial_days=site_of(request).free_trial_days,
     )
 
@@ -79,7 +81,18 @@ async def show_verify(request: Request, visitor: Visitor, token: str = "") -> Re
     """Verify by the mailed link, or ask for the code."""
     if token:
         visit = visit_of(request)
-        verified = await flows.verify_by_link(database_of(request), parts_of(request), token, visitor, visit)
+        try:
+            verified = await flows.verify_by_link(
+                database_of(request), parts_of(request), token, visitor, visit
+            )
+        except LinkExpired as problem:
+            return html(
+                request,
+                "public/link_expired.html",
+                status=problem.status,
+                message=problem.message,
+                token=token,
+            )
         return _with_session(request, redirect("/dashboard?welcome=1"), verified.session_secret)
     if visitor is None:
         return redirect("/signin?next=/verify")
@@ -103,6 +116,21 @@ async def verify_by_code(request: Request, page: SignedIn, code: Annotated[str, 
             raise
         return await _verify_form(request, page.signed_in.user.email, problem, visitor=page.signed_in)
     return _with_session(request, redirect("/dashboard?welcome=1"), verified.session_secret)
+
+
+@router.post("/verify/renew")
+async def renew_link(request: Request, token: Annotated[str, Form()] = "") -> Response:
+    """Mail a new link in place of one that is too old, whatever browser it was opened in."""
+    refuse_cross_site(request)
+    sent = await flows.resend_by_link(database_of(request), parts_of(request), token, visit_of(request))
+    if not sent:
+        return redirect("/signin")
+    return html(
+        request,
+        "public/link_expired.html",
+        message="A new link is on its way to the same address. It works for a day.",
+        token="",
+    )
 
 
 @router.post("/verify/resend")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
@@ -20,6 +21,8 @@ from tollway.web.site import site_of
 
 HERO_SAMPLE = "portfolio"
 HERO_SEED = 7
+ORIGIN_PARAMETERS = ("utm_source", "utm_campaign", "ref", "campaign")
+ORIGIN_LENGTH_MAX = 200
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 router = APIRouter(include_in_schema=False)
@@ -142,4 +145,14 @@ async def _landing(
         free_trial_days=site.free_trial_days,
         base_url=site.base_url,
         signed_in=visitor is not None,
+        signup_url=signup_url(request),
     )
+
+
+def signup_url(request: Request) -> str:
+    """Return where the sign-up form goes, with what brought the visitor here (A34): campaign and foreign page."""
+    known = {name: request.query_params[name] for name in ORIGIN_PARAMETERS if name in request.query_params}
+    referrer = request.headers.get("referer", "")
+    if referrer and urlsplit(referrer).netloc != request.headers.get("host", ""):
+        known.setdefault("ref", referrer[:ORIGIN_LENGTH_MAX])
+    return "/signup" + (f"?{urlencode(known)}" if known else "")

@@ -1,0 +1,218 @@
+"""Models and runs as pages: upload, mark, run, read; and nobody sees another's."""
+
+import re
+
+import pytest
+from tests.simulation.conftest import XLSX, working
+from tests.simulation.workbooks import portfolio
+from tests.web.conftest import HTML, Visitor
+
+ORIGIN = {"Origin": "http://localhost"}
+
+
+async def use_sample(visitor: Visitor, name: str = "portfolio") -> str:
+    answer = await visitor.post("/models/samples", {"sample": name})
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"].rsplit("/", 1)[1]
+
+
+async def start_run(visitor: Visitor, model_id: str, **changes: object) -> str:
+    answer = await visitor.post(f"/models/{model_id}/runs", run_form() | changes)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"].rsplit("/", 1)[1]
+
+
+def run_form() -> dict[str, object]:
+    return {
+        "input_cell": ["Portfolio!B4", "Portfolio!B5", ""],
+        "input_distribution": ["normal(0.15, 0.01)", "triangular(0.04, 0.05, 0.06)", ""],
+        "output_cell": ["Portfolio!B16", ""],
+        "iterations": "10,000",
+        "seed": "7",
+        "confidence": ["0.95"],
+    }
+
+
+async def test_a_workbook_is_uploaded_and_shown_with_its_cells(ana: Visitor) -> None:
+    answer = await ana.client.post(
+        "/models",
+        files={"file": ("my model.xlsx", portfolio(), XLSX)},
+        data={"name": ""},
+        headers=HTML | ORIGIN,
+    )
+    assert answer.status_code == 303, answer.text
+    page = await ana.get(answer.headers["location"])
+    assert "<h1>my model</h1>" in page.text
+    assert "data-cell=" in page.text
+    assert "my model.xlsx" in page.text
+    listed = await ana.get("/models")
+    assert "my model" in listed.text
+
+
+@pytest.mark.parametrize(
+    ("filename", "content", "status", "says"),
+    [
+        ("old.xls", b"\xd0\xcf\x11\xe0", 415, "save as .xlsx"),
+        ("notes.csv", b"a,b\n1,2\n", 415, "only .xlsx and .xlsm"),
+        ("fake.xlsx", b"a,b\n1,2\n", 422, "workbook"),
+        ("empty.xlsx", b"", 422, "empty"),
+    ],
+)
+async def test_a_file_that_cannot_be_used_is_refused_beside_the_field(
+    ana: Visitor, filename: str, content: bytes, status: int, says: str
+) -> None:
+    answer = await ana.client.post(
+        "/models", files={"file": (filename, content, XLSX)}, headers=HTML | ORIGIN
+    )
+    assert answer.status_code == status
+    assert 'id="error-file"' in answer.text
+    assert says in answer.text
+
+
+async def test_no_file_is_said_to_be_missing(ana: Visitor) -> None:
+    answer = await ana.client.post(
+        "/models", data={"name": "x"}, files={"other": b"x"}, headers=HTML | ORIGIN
+    )
+    assert answer.status_code == 422
+    assert "Choose an .xlsx or .xlsm workbook." in answer.text
+
+
+async def test_a_body_larger_than_the_plan_is_refused_while_it_is_read(ana: Visitor) -> None:
+    answer = await ana.client.post(
+        "/models", files={"file": ("big.xlsx", b"P" * 10_200_000, XLSX)}, headers=HTML | ORIGIN
+    )
+    assert answer.status_code == 413
+    assert "larger than" in answer.text
+
+
+@pytest.mark.promise("A44", "A61")
+async def test_a_sample_runs_and_its_results_are_read(ana: Visitor) -> None:
+    model_id = await use_sample(ana)
+    async with working(ana.parts):
+        run_id = await start_run(ana, model_id)
+        while "Run again" not in (page := (await ana.get(f"/runs/{run_id}")).text):
+            assert "Cancel run" in page, "it neither runs nor is over"
+    assert "Portfolio value" in page
+    assert "What moves" in page
+    assert page.count("View as table") == 2, "a table stands under every chart"
+    saved = await ana.get(f"/runs/{run_id}/download/json")
+    assert saved.json()["simulation_summary"]["iterations_completed"] == 10_000
+    workbook = await ana.get(f"/runs/{run_id}/download/xlsx")
+    assert workbook.content[:2] == b"PK"
+    assert run_id in (await ana.get("/runs")).text
+    usage = (await ana.client.get("/dashboard", headers={"Accept": "application/json"})).json()
+    assert usage["usage_this_month"] == "2 / 100 requests", "the upload and the run, as X11 counts"
+
+
+async def test_marks_are_remembered_and_a_run_can_be_started_from_another(ana: Visitor) -> None:
+    model_id = await use_sample(ana)
+    run_id = await start_run(ana, model_id)
+    again = (await ana.get(f"/models/{model_id}")).text
+    assert 'value="normal(0.15, 0.01)"' in again
+    from_run = (await ana.get(f"/models/{model_id}?from={run_id}")).text
+    assert 'value="7"' in from_run
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"input_distribution": ["normal(0.15, 0)", "uniform(0, 1)", ""]}, "std"),
+        ({"input_distribution": ["nonsense", "uniform(0, 1)", ""]}, "distribution"),
+        ({"input_cell": ["Nowhere!B4", "Portfolio!B5", ""]}, "Nowhere"),
+        ({"input_cell": ["", "", ""], "input_distribution": ["", "", ""]}, "at least one input"),
+        ({"output_cell": [""]}, "at least one output"),
+        ({"output_cell": ["Portfolio!A1"]}, "Portfolio!A1"),
+        ({"iterations": "10"}, "from 1,000 on"),
+        ({"iterations": "200000"}, "100,000"),
+        ({"iterations": "many"}, "whole number"),
+        ({"seed": "-1"}, "whole number"),
+        ({"confidence": []}, "Choose at least one"),
+    ],
+)
+async def test_what_is_wrong_with_a_run_is_said_and_nothing_typed_is_lost(
+    ana: Visitor, changes: dict[str, object], says: str
+) -> None:
+    model_id = await use_sample(ana)
+    answer = await ana.post(f"/models/{model_id}/runs", run_form() | changes)
+    assert answer.status_code == 422, answer.headers
+    assert says in answer.text
+    for typed in (run_form() | changes)["input_distribution"]:  # type: ignore[attr-defined]  # a list, as above
+        assert not typed or f'value="{typed}"' in answer.text
+
+
+async def test_adding_a_candidate_needs_no_script(ana: Visitor) -> None:
+    model_id = await use_sample(ana)
+    form = run_form() | {"add_input": "Portfolio!B6=normal(0.03, 0.005)"}
+    answer = await ana.post(f"/models/{model_id}/runs", form)
+    assert answer.status_code == 200
+    assert 'value="normal(0.03, 0.005)"' in answer.text
+
+
+async def test_deleting_asks_first_and_takes_the_runs_along(ana: Visitor) -> None:
+    model_id = await use_sample(ana)
+    run_id = await start_run(ana, model_id)
+    asked = await ana.get(f"/models/{model_id}/delete")
+    assert "1 run" in asked.text
+    assert (await ana.post(f"/models/{model_id}/delete")).status_code == 303
+    assert (await ana.get(f"/models/{model_id}")).status_code == 404
+    assert (await ana.get(f"/runs/{run_id}")).status_code == 404
+
+
+async def test_cancelling_keeps_the_page_and_says_so(ana: Visitor) -> None:
+    run_id = await start_run(ana, await use_sample(ana))
+    assert (await ana.post(f"/runs/{run_id}/cancel")).status_code == 303
+    assert "This run was cancelled." in (await ana.get(f"/runs/{run_id}")).text
+    assert (await ana.post(f"/runs/{run_id}/cancel")).status_code == 303, "pressing twice does no harm"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/models/{model}"),
+        ("GET", "/models/{model}/delete"),
+        ("POST", "/models/{model}/delete"),
+        ("POST", "/models/{model}/runs"),
+        ("GET", "/runs/{run}"),
+        ("GET", "/runs/{run}/events"),
+        ("POST", "/runs/{run}/cancel"),
+        ("GET", "/runs/{run}/download/json"),
+        ("GET", "/runs/{run}/download/xlsx"),
+    ],
+)
+async def test_what_is_anothers_is_not_found_and_strangers_sign_in(
+    ana: Visitor, ben: Visitor, stranger: Visitor, method: str, path: str
+) -> None:
+    model_id = await use_sample(ana)
+    run_id = await start_run(ana, model_id)
+    address = path.format(model=model_id, run=run_id)
+    data = run_form() if path.endswith("/runs") else None
+    theirs = await ben.client.request(method, address, data=data, headers=HTML | ORIGIN)
+    assert theirs.status_code == 404, theirs.text
+    nobody = await stranger.client.request(method, address, data=data, headers=HTML | ORIGIN)
+    assert nobody.status_code == 303
+    assert nobody.headers["location"].startswith("/signin")
+    assert (await ana.get(f"/runs/{run_id}")).status_code == 200, "and nothing happened to it"
+
+
+async def test_lists_show_only_ones_own(ana: Visitor, ben: Visitor) -> None:
+    model_id = await use_sample(ana)
+    run_id = await start_run(ana, model_id)
+    assert model_id in (await ana.get("/models")).text
+    assert model_id not in (await ben.get("/models")).text
+    assert run_id not in (await ben.get("/runs")).text
+
+
+async def test_empty_lists_offer_a_way_on(ana: Visitor) -> None:
+    assert "/models/samples" in (await ana.get("/models")).text
+    assert "No run yet" in (await ana.get("/runs")).text
+
+
+async def test_lists_are_paged(ana: Visitor) -> None:
+    for _ in range(21):
+        await use_sample(ana)
+    first = await ana.get("/models")
+    onward = re.search(r'href="(/models\?cursor=[^"]+)"', first.text)
+    assert onward
+    second = await ana.get(onward.group(1))
+    assert "Back to the newest" in second.text
+    assert (await ana.get("/models?cursor=forged")).status_code == 422
