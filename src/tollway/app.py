@@ -166,6 +166,7 @@ def build_registry(parts: Parts) -> JobRegistry:
         parts.processes,
         parts.workshop.copies,
         parts.settings.base_url,
+        parts.stopping,
     )
     return registry
 

@@ -142,11 +142,12 @@ class Rows:
     async def model(self, party: Party, now: datetime) -> str:
         public_id = new_id("mdl")
         facts = {
-            "functions": [],
+            "functions": {},
             "variables_detected": [],
             "outputs_detected": [],
             "sheets": [],
             "agreement": None,
+            "external_links_count": 0,
         }
         workbook = StoredWorkbook(
             public_id=public_id,

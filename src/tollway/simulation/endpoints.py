@@ -52,7 +52,14 @@ FORM_FIELD_BYTES_MAX = 10_000
 router = APIRouter(prefix=shapes.PREFIX, route_class=ReplayingRoute, tags=["Monte Carlo API"])
 _started = time.monotonic()
 
-Reference = Annotated[str, Field(min_length=1, max_length=REFERENCE_LENGTH_MAX)]
+Reference = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=REFERENCE_LENGTH_MAX,
+        description="A cell such as Sheet2!C10; without a sheet, as B5, it is on the first visible one.",
+    ),
+]
 Tag = Annotated[str, Field(min_length=1, max_length=TAG_LENGTH_MAX)]
 ThisCall = Annotated[Call, Depends(call_of)]
 Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tollway.simulation.entities import Run
+from tollway.simulation.reading import limit_this_process
 
 # Address space of one process; a run that passed the inspection stays far below it.
 MEMORY_BYTES_MAX = 8_000_000_000
@@ -134,7 +135,7 @@ class WorkerProcesses:
 def _prepare_process() -> None:
     """Leave Ctrl-C to the parent, die with it, and bound the memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    limit_this_process(resource.RLIMIT_AS, MEMORY_BYTES_MAX)
     parent = multiprocessing.parent_process()
     assert parent is not None, "a worker process has a parent"
 
@@ -153,8 +154,7 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
     """Compute one shard."""
     import numpy as np
 
-    from tollway.engine import run_shard
-    from tollway.engine.live import shard_progress
+    from tollway.engine import run_shard, shard_progress
 
     # An output whose first block had no number has no bins; the engine knows such a row by its NaN.
     width = max((len(edges) for edges in task.bin_edges), default=0)

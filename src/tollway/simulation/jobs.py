@@ -37,9 +37,10 @@ def register(
     processes: WorkerProcesses,
     copies: LocalCopies,
     base_url: str,
+    stopping: asyncio.Event,
 ) -> None:
     """Add the jobs of this domain. Whoever calls this closes `processes` and `copies` at the end."""
-    runner = _Runner(database, blobs, processes, copies, base_url)
+    runner = _Runner(database, blobs, processes, copies, base_url, stopping)
     registry.add(shards.NEXT_SHARD_JOB, runner.run_next_shard)
     registry.add(shards.SUMMARIZE_JOB, runner.summarize)
     registry.add_schedule("simulation.sweep", "* * * * *", runner.sweep)
@@ -54,11 +55,13 @@ class _Runner:
         processes: WorkerProcesses,
         copies: LocalCopies,
         base_url: str,
+        stopping: asyncio.Event,
     ) -> None:
         self.database = database
         self.blobs = blobs
         self.processes = processes
         self.base_url = base_url
+        self.stopping = stopping
         self.copies = copies
         # A shard is claimed when a process is free for it: no lease runs while it waits.
         self.free = asyncio.Semaphore(processes.process_count)
@@ -69,6 +72,10 @@ class _Runner:
         """Compute the shard that is due, whosever it is."""
         async with self.free:
             async with self.database.transaction() as tx:
+                if self.stopping.is_set():
+                    # Jobs that queued up here go back to the table, for the next worker.
+                    await shards.enqueue_shards(tx, 1)
+                    return
                 claimed = await shards.claim_next_shard(tx, read_now())
             if claimed is None:
                 return

@@ -4,6 +4,7 @@ Run as `python -m tollway.simulation.reading` with a JSON question on standard i
 standard output. Whatever a hostile file does here dies with this process.
 """
 
+import contextlib
 import json
 import math
 import resource
@@ -28,9 +29,9 @@ PREVIEW_TEXT_LENGTH_MAX = 200
 
 def main() -> None:
     """Answer the question on standard input; exit 0 even with a refusal, which is an answer too."""
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_this_process(resource.RLIMIT_CPU, CPU_SECONDS_MAX)
+    limit_this_process(resource.RLIMIT_AS, MEMORY_BYTES_MAX)
+    limit_this_process(resource.RLIMIT_CORE, 0)
     question = json.load(sys.stdin)
     # Only now, under the limits.
     from tollway.engine import EngineError
@@ -51,9 +52,19 @@ def main() -> None:
     json.dump(answer, sys.stdout)
 
 
+def limit_this_process(kind: int, most: int) -> None:
+    """Lower one of the system's limits for the rest of this process; a stricter one stays."""
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    # macOS refuses any limit of the address space; the parent's clock still ends the child there.
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(kind, (most, most))
+
+
 def inspect(question: dict[str, Any]) -> dict[str, Any]:
     """Say what a workbook holds: its formulas, candidates, agreement with Excel, and cells to show."""
-    from tollway.engine.inspect import inspect_workbook
+    from tollway.engine import inspect_workbook
 
     workbook = _read(question)
     found = inspect_workbook(workbook).as_json()
@@ -62,8 +73,7 @@ def inspect(question: dict[str, Any]) -> dict[str, Any]:
 
 def plan(question: dict[str, Any]) -> dict[str, Any]:
     """Build the program that a run would execute and run one block of it."""
-    from tollway.engine import build_program
-    from tollway.engine.live import live_bin_edges
+    from tollway.engine import build_program, live_bin_edges
 
     workbook = _read(question)
     inputs = [_input(workbook, index, one) for index, one in enumerate(question["inputs"])]

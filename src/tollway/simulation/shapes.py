@@ -32,6 +32,8 @@ def uploaded_model(model: Model) -> dict[str, Any]:
         "variables_detected": model.inspection["variables_detected"],
         "outputs_detected": model.inspection["outputs_detected"],
         "agreement": model.inspection["agreement"],
+        # Links to other workbooks are never followed: the values that Excel stored stand in for them.
+        "external_links_count": model.inspection["external_links_count"],
         "created_at": model.created_at.isoformat(),
     }
 
@@ -59,6 +61,8 @@ def whole_model(model: Model) -> dict[str, Any]:
         "variables_detected": model.inspection["variables_detected"],
         "outputs_detected": model.inspection["outputs_detected"],
         "agreement": model.inspection["agreement"],
+        # Links to other workbooks are never followed: the values that Excel stored stand in for them.
+        "external_links_count": model.inspection["external_links_count"],
         "inputs": model.inputs,
         "outputs": model.outputs,
         "updated_at": model.updated_at.isoformat(),
