@@ -14,7 +14,7 @@ from tollway.engine.functions.registry import Context, call
 from tollway.engine.interpret import Interpreter
 from tollway.engine.lowering import Interpreted
 from tollway.engine.operations import Kind
-from tollway.engine.values import ERROR_BY_CODE, ErrorValue, Value, numbers_equal, power
+from tollway.engine.values import ERROR_BY_CODE, SMALLEST_NORMAL, ErrorValue, Value, numbers_equal, power
 
 Errors = NDArray[np.int8]
 
@@ -37,6 +37,19 @@ class Registers:
         self.values: list[Any] = [None] * slot_count
         self.errors: list[Any] = [None] * slot_count
         self.texts = texts
+        # Set when NumPy meets a result too small for a normal double.
+        self.has_underflow = False
+
+    def note_underflow(self, _kind: str, _flags: int) -> None:
+        """What NumPy calls when it meets one."""
+        self.has_underflow = True
+
+    def flush(self, target: int) -> None:
+        """Turn denormal results into 0, as Excel does."""
+        self.has_underflow = False
+        value = self.values[target]
+        if type(value) is np.ndarray and value.dtype == np.float64:
+            self.values[target] = np.where(np.less(np.abs(value), SMALLEST_NORMAL), 0.0, value)
 
     def set_constant(self, index: int, value: Value) -> None:
         """Fill a slot with the same value for every iteration; a text by its place among the texts."""

@@ -52,10 +52,10 @@ def evaluate(program: Program, draws: NDArray[np.float64]) -> Evaluation:
     steps = _STEPS.get(program)
     if steps is None:
         steps = _STEPS[program] = _steps(program)
-    with np.errstate(all="ignore"):
-        for start in range(0, iteration_count, BLOCK_ITERATIONS):
-            stop = min(start + BLOCK_ITERATIONS, iteration_count)
-            registers = _filled(program, draws[:, start:stop])
+    for start in range(0, iteration_count, BLOCK_ITERATIONS):
+        stop = min(start + BLOCK_ITERATIONS, iteration_count)
+        registers = _filled(program, draws[:, start:stop])
+        with np.errstate(all="ignore", under="call", call=registers.note_underflow):
             _run(steps, registers)
             for place, slot in enumerate(program.output_slots):
                 _store(registers, slot, values[place, start:stop], errors[place, start:stop])
@@ -83,6 +83,8 @@ def _run(steps: list[Step], registers: Registers) -> None:
     values = registers.values
     for function, target, operands, detail, released in steps:
         function(registers, target, operands, detail)
+        if registers.has_underflow:
+            registers.flush(target)
         for index in released:
             values[index] = None
 

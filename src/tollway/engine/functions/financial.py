@@ -30,10 +30,15 @@ _RATE_SMALLEST = 1e-6
 
 @function("NPV", "number grid [grid]...")
 def net_present_value(rate: float, *arguments: Argument) -> float:
-    """The value one period before the first of payments at the end of each period; #DIV/0! at a rate of -1."""
+    """The value one period before the first of payments at the end of each period.
+
+    Errors: #DIV/0! at a rate of -1, #NUM! when the growth over the periods overflows.
+    """
     total, discount = 0.0, 1.0 + rate
     factor = discount
     for payment in numbers(arguments):
+        if math.isinf(factor):
+            raise FailedError(ErrorValue.NUM)
         total += payment / factor
         factor *= discount
     return total

@@ -146,16 +146,23 @@ def index(argument: Argument, row: float, column: float | None = None, area: flo
         return ErrorValue.REF
     if column is None and grid.row_count == 1:
         row, column = (0.0 if grid.column_count == 1 and row == 0 else 1.0), row
-    row_place, column_place = whole(row), whole(column or 0.0)
     if column is None and grid.column_count == 1:
-        column_place = 1
-    if row_place < 0 or column_place < 0:
-        return ErrorValue.VALUE
-    if row_place > grid.row_count or column_place > grid.column_count:
-        return ErrorValue.REF
+        column = 1.0
+    row_place, column_place = (
+        _whole_place(row, grid.row_count),
+        _whole_place(column or 0.0, grid.column_count),
+    )
     if row_place and column_place:
         return grid.at(row_place - 1, column_place - 1)
     return _slice(grid, row_place, column_place)
+
+
+def _whole_place(position: float, count: int) -> int:
+    if position <= -1.0:
+        raise FailedError(ErrorValue.VALUE)
+    if position >= count + 1:
+        raise FailedError(ErrorValue.REF)
+    return int(position)
 
 
 def _slice(grid: Grid, row_place: int, column_place: int) -> Grid:

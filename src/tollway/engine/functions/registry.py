@@ -34,8 +34,8 @@ from tollway.engine.values import (
     to_text,
 )
 
-# An array that a formula makes on the way may not be larger.
-GRID_CELLS_MAX = 1_000_000
+# A range that a formula reads, or an array that it makes on the way, may not be larger.
+GRID_CELLS_MAX = 2_000_000
 _KINDS = frozenset({"number", "text", "logical", "value", "any", "grid", "array"})
 _WHOLE_KINDS = frozenset({"grid", "array"})
 
