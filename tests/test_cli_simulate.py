@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import shlex
 
 import openpyxl
@@ -29,7 +28,7 @@ PORTFOLIO = [
 @pytest.fixture
 def call(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+    return lambda *arguments, **environment: CliRunner().invoke(app, list(arguments), env=environment)
 
 
 @pytest.fixture
@@ -51,12 +50,17 @@ def test_simulate_shows_mean_spread_and_what_moves_each_output(call, portfolio):
     result = call("simulate", portfolio, *PORTFOLIO, "--iterations", "2e4", "--seed", "7")
     assert result.exit_code == 0
     assert "p.xlsx: 20,000 iterations, seed 7" in result.stdout
-    row = next(line for line in result.stdout.splitlines() if "Portfolio!B16 Portfolio value" in line)
-    mean = float(re.search(r"│\s+([\d,]+)\s+│", row)[1].replace(",", ""))
+    rows = {}
+    for line in result.stdout.splitlines():
+        label, *figures = (part.strip() for part in line.strip("│┃ ").split("│"))
+        rows.setdefault(label, figures)
+    assert "Portfolio value" in result.stdout
+    mean = float(rows["Mean"][0].replace(",", ""))
+    assert rows["VaR 95 %"] == rows["5 %"]
     # Six standard errors of 20,000 iterations.
     assert abs(mean - 1_050_000) < 6 * 21_602 / 20_000**0.5
     moving = result.stdout.split("What moves Portfolio value")[1]
-    assert moving.index("Portfolio!B5 Expected return") < moving.index("Portfolio!B6 Risk-free rate")
+    assert moving.index("Expected return Portfolio!B5") < moving.index("Risk-free rate Portfolio!B6")
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_seed_another(call, portfolio):
@@ -181,6 +185,16 @@ def test_inspect_shows_inputs_outputs_functions_and_agreement(call, portfolio):
         one["cell"] for one in body["variables_detected"]
     }
     assert body["unsupported"] == []
+
+
+def test_no_figure_is_cut_on_a_narrow_screen(call, portfolio):
+    more = ["--output", "B17"]
+    result = call(
+        "simulate", portfolio, *PORTFOLIO, *more, "--iterations", "5000", "--seed", "7", COLUMNS="80"
+    )
+    assert result.exit_code == 0
+    assert "…" not in result.stdout
+    assert result.stdout.count("Standard deviation") == 2
 
 
 def test_nothing_is_coloured_where_the_answer_is_piped(call, portfolio):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import secrets
 import shlex
 import sys
@@ -31,8 +32,9 @@ FORMULAS_MAX = 1_000_000
 SHARD_ITERATIONS = 65_536
 SENSITIVITIES_SHOWN = 6
 CANDIDATES_SHOWN = 40
-# Where the answer goes to a file or a pipe there is no screen to fit.
+# Where the answer goes to a file or a pipe there is no screen to fit, unless COLUMNS says so.
 PIPED_WIDTH = 140
+LABEL_WIDTH, OUTPUT_WIDTH = 24, 26
 CANNOT = 2
 
 
@@ -237,7 +239,8 @@ def _run_facts(
 
 
 def _screen() -> Console:
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=PIPED_WIDTH)
+    knows_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if knows_width else PIPED_WIDTH)
 
 
 def _print_results(facts: "RunFacts", summaries: Sequence["OutputSummary"]) -> None:
@@ -248,39 +251,56 @@ def _print_results(facts: "RunFacts", summaries: Sequence["OutputSummary"]) -> N
         f"{facts.execution_seconds:.2f} s ({per_second:,.0f} a second)",
         markup=False,
     )
-    table = Table()
-    for heading, side in [("Output", "left"), ("Mean", "right"), ("± std. error", "right"), ("Std. deviation", "right"),
-                          ("5 %", "right"), ("50 %", "right"), ("95 %", "right")]:  # fmt: skip
-        table.add_column(heading, justify="right" if side == "right" else "left")
-    levels = list(summaries[0].var)
-    for level in levels:
-        table.add_column(f"VaR {level} %", justify="right")
-    for one in summaries:
-        figures = [
-            one.mean,
-            one.mean_standard_error,
-            one.std,
-            *(one.percentiles[p] for p in ("5", "50", "95")),
-        ]
-        name = one.cell if one.name is None else f"{one.cell} {one.name}"
-        table.add_row(_literal(name), *(_figure(value) for value in [*figures, *one.var.values()]))
-    screen.print(table)
+    # Outputs side by side, as many as the screen has room for.
+    across = max(1, (screen.width - LABEL_WIDTH) // OUTPUT_WIDTH)
+    for first in range(0, len(summaries), across):
+        screen.print(_statistics(summaries[first : first + across]))
     for one in summaries:
         if one.remark is not None:
             screen.print(one.remark, markup=False)
         _print_sensitivities(screen, one)
 
 
+def _statistics(summaries: Sequence["OutputSummary"]) -> Table:
+    table = Table()
+    table.add_column("", no_wrap=True)
+    for one in summaries:
+        table.add_column(
+            _literal(f"{one.name}\n{one.cell}" if one.name else one.cell),
+            justify="right",
+            max_width=OUTPUT_WIDTH,
+        )
+    rows: list[tuple[str, list[float | None]]] = [
+        ("Mean", [one.mean for one in summaries]),
+        ("± standard error", [one.mean_standard_error for one in summaries]),
+        ("Standard deviation", [one.std for one in summaries]),
+        ("Minimum", [one.min for one in summaries]),
+        *(
+            (f"{percent} %", [one.percentiles[percent] for one in summaries])
+            for percent in ("5", "25", "50", "75", "95")
+        ),
+        ("Maximum", [one.max for one in summaries]),
+        *((f"VaR {level} %", [one.var[level] for one in summaries]) for level in summaries[0].var),
+        *((f"CVaR {level} %", [one.cvar[level] for one in summaries]) for level in summaries[0].cvar),
+    ]
+    for label, values in rows:
+        table.add_row(label, *(_figure(value) for value in values))
+    return table
+
+
 def _print_sensitivities(screen: Console, summary: "OutputSummary") -> None:
     moving = [one for one in summary.sensitivities if one.swing]
     if not moving:
         return
-    table = Table(title=_literal(f"What moves {summary.name or summary.cell}"), title_justify="left")
+    table = Table(
+        title=_literal(f"What moves {summary.name or summary.cell}: its mean while an input is low or high"),
+        title_justify="left",
+    )
     table.add_column("Input")
-    for heading in ("Mean in its lowest tenth", "Mean in its highest tenth", "Swing", "Correlation"):
+    for heading in ("Lowest tenth", "Highest tenth", "Swing", "Correlation"):
         table.add_column(heading, justify="right")
     for one in moving[:SENSITIVITIES_SHOWN]:
-        name = one.cell if one.name is None else f"{one.cell} {one.name}"
+        name = f"{one.name} {one.cell}" if one.name else one.cell
         correlation = "none" if one.correlation is None else f"{one.correlation:+.2f}"
         table.add_row(
             _literal(name), _figure(one.low_mean), _figure(one.high_mean), _figure(one.swing), correlation
