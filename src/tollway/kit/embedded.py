@@ -33,6 +33,8 @@ START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 10.0
 # A Unix socket's path holds 107 bytes; the socket's own name takes up to 20 of them.
 SOCKET_FOLDER_LENGTH_MAX = 85
+# Above every number that a kernel gives to a process.
+NO_PROCESS_ID = 2**31 - 1
 
 
 class EmbeddedPostgresFailed(Exception):
@@ -47,16 +49,19 @@ class EmbeddedPostgres:
         self.cluster = folder / "database"
         self.log_file = folder / "database.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._ownership: int | None = None
 
     def start(self) -> bool:
-        """Make sure that the server runs and holds our database; return whether this call started it.
+        """Make sure that the server runs and holds our database; return whether it is ours to stop.
+
+        It is ours when nobody alive started it: this call did, or whoever did was killed and left it behind.
 
         Raises: EmbeddedPostgresFailed.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-            with self._locked():
-                return self._start()
+            with self._locked() as lock:
+                return self._start(lock)
         except PermissionError as failure:
             raise EmbeddedPostgresFailed(
                 f"The data folder {self.folder} cannot be written ({failure.strerror}: {failure.filename}). "
@@ -67,34 +72,49 @@ class EmbeddedPostgres:
                 f"The data folder {self.folder} cannot be used: {failure}."
             ) from failure
 
-    def _start(self) -> bool:
-        if self._answers():
-            return False
+    def _start(self, lock: int) -> bool:
         self._check_reachable()
         socket_folder = self._own_folder(self._socket_folder())
-        if not (self.cluster / "PG_VERSION").exists():
-            self._make_cluster(socket_folder)
-        self._process = self._spawn(socket_folder)
-        self._await_ready(self._process)
-        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-                connection.execute(f'CREATE DATABASE "{DATABASE}"')
-        return True
+        try:
+            if self._process_id() is None:
+                if not (self.cluster / "PG_VERSION").exists():
+                    self._make_cluster(socket_folder, lock)
+                self._disown_lock_files(socket_folder)
+                self._process = self._spawn(socket_folder)
+            self._await_ready()
+            with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+                found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+                if not found.fetchone():
+                    connection.execute(f'CREATE DATABASE "{DATABASE}"')
+        except BaseException:
+            # Interrupted here, nobody would know of the server that we started.
+            if self._process is not None:
+                self.stop()
+            raise
+        return self._take_ownership()
 
     def stop(self) -> None:
         """Stop the server in order; clients are cut off, nothing committed is lost."""
-        process_id = self._process_id()
-        if process_id is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process_id, signal.SIGINT)
-        deadline = time.monotonic() + STOP_SECONDS_MAX
-        while self._process_id() is not None and time.monotonic() < deadline:
-            # The server tells of its end by removing its pid file; there is nothing to wait on.
-            time.sleep(0.02)
+        # The second signal ends a server that hangs; it repairs itself from its log at the next start.
+        for stop_signal in (signal.SIGINT, signal.SIGQUIT):
+            process_id = self._process_id()
+            if process_id is None and self._process is not None and self._process.poll() is None:
+                # So young that it has not written its pid file.
+                process_id = self._process.pid
+            if process_id is None:
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, stop_signal)
+            deadline = time.monotonic() + STOP_SECONDS_MAX
+            while time.monotonic() < deadline and self._runs():
+                # The server tells of its end by removing its pid file; there is nothing to wait on.
+                time.sleep(0.02)
         if self._process is not None:
             self._process.wait()
             self._process = None
+        if self._ownership is not None:
+            os.close(self._ownership)
+            self._ownership = None
 
     @property
     def url(self) -> str:
@@ -106,20 +126,22 @@ class EmbeddedPostgres:
         return f"postgresql://{DATABASE}:{self._password()}@/{database}?host={socket_folder}"
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Let one process at a time make or start the server."""
+    def _locked(self) -> Iterator[int]:
+        """Let one process at a time make or start the server; gives the descriptor that holds the lock."""
         with (self.folder / "database.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            yield file.fileno()
 
-    def _answers(self) -> bool:
-        if self._process_id() is None:
-            return False
+    def _take_ownership(self) -> bool:
+        """Become the one who stops the server, unless a living process already is; a lock ends with its process."""
+        descriptor = os.open(self.folder / "database.owner", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            with psycopg.connect(self.url, connect_timeout=3):
-                return True
-        except psycopg.OperationalError:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
             return False
+        self._ownership = descriptor
+        return True
 
     def _check_reachable(self) -> None:
         """Refuse a folder that the server's account cannot enter, instead of opening its parents."""
@@ -160,12 +182,15 @@ class EmbeddedPostgres:
         """Read the database password, made once and readable by the owner alone."""
         file = self.folder / "database-password"
         if not file.exists():
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            # Written aside and moved: interrupted in between, an empty password would lock us out for ever.
+            draft = file.with_suffix(".draft")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w") as opened:
                 opened.write(secrets.token_urlsafe(32))
+            draft.rename(file)
         return file.read_text().strip()
 
-    def _make_cluster(self, socket_folder: Path) -> None:
+    def _make_cluster(self, socket_folder: Path, lock: int) -> None:
         """Run initdb beside the final place and move it there whole, so that an interrupted start leaves no half."""
         if self.cluster.exists():
             # Never delete what might be somebody's data.
@@ -181,6 +206,7 @@ class EmbeddedPostgres:
         password_file.chmod(0o600)
         try:
             self._run(
+                lock,
                 "initdb",
                 f"--pgdata={partial}",
                 f"--username={DATABASE}",
@@ -192,10 +218,10 @@ class EmbeddedPostgres:
                 "--locale=C",
             )
         finally:
-            password_file.unlink()
+            password_file.unlink(missing_ok=True)
         partial.rename(self.cluster)
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(self, lock: int, program: str, *arguments: str) -> None:
         finished = subprocess.run(
             [str(self._programs() / program), *arguments],
             capture_output=True,
@@ -203,13 +229,16 @@ class EmbeddedPostgres:
             check=False,
             cwd=self.folder,
             start_new_session=True,
+            # If we are killed it works on: the next start waits until it has let go of the folder.
+            pass_fds=(lock,),
             **_as_account(),
         )
         if finished.returncode != 0:
             raise EmbeddedPostgresFailed(f"PostgreSQL's {program} failed: {finished.stderr.strip()[-600:]}")
 
     def _spawn(self, socket_folder: Path) -> subprocess.Popen[bytes]:
-        with self.log_file.open("ab") as log_file:
+        log_descriptor = os.open(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(log_descriptor, "ab") as log_file:
             return subprocess.Popen(
                 [
                     str(self._programs() / "postgres"),
@@ -229,11 +258,9 @@ class EmbeddedPostgres:
                 **_as_account(),
             )
 
-    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def _await_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                break
+        while time.monotonic() < deadline and self._runs():
             try:
                 with psycopg.connect(self._url("postgres"), connect_timeout=3):
                     return
@@ -242,14 +269,37 @@ class EmbeddedPostgres:
         tail = self.log_file.read_text(errors="replace").strip()[-600:]
         raise EmbeddedPostgresFailed(f"PostgreSQL did not start in {self.cluster}. Its log ends with: {tail}")
 
+    def _runs(self) -> bool:
+        """Say whether a server runs, be it ready or on its way up or down."""
+        ours = self._process is not None and self._process.poll() is None
+        return ours or self._process_id() is not None
+
     def _process_id(self) -> int | None:
         """Read who runs the server, or None where nobody does."""
         try:
             process_id = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
             os.kill(process_id, 0)
-        except (FileNotFoundError, ValueError, ProcessLookupError):
+        except (FileNotFoundError, ValueError, ProcessLookupError, PermissionError):
             return None
+        # After a crash the number may belong to a stranger, who must be neither waited for nor stopped, or to
+        # a dead process that nobody reaps (containers without an init). Where there is no /proc we believe it.
+        with contextlib.suppress(FileNotFoundError, IndexError):
+            name, _, state = Path(f"/proc/{process_id}/stat").read_text().partition("(")[2].rpartition(") ")
+            if name != "postgres" or state[0] == "Z":
+                return None
         return process_id
+
+    def _disown_lock_files(self, socket_folder: Path) -> None:
+        """Let PostgreSQL see that the process named in the lock files of a crash is no server.
+
+        Only the number goes: the shared memory named beside it still tells PostgreSQL of survivors.
+        """
+        pid_file = self.cluster / "postmaster.pid"
+        with contextlib.suppress(FileNotFoundError):
+            _, _, rest = pid_file.read_text().partition("\n")
+            pid_file.write_text(f"{NO_PROCESS_ID}\n{rest}")
+            for lock_file in socket_folder.glob(".s.PGSQL.*.lock"):
+                lock_file.unlink()
 
     def _programs(self) -> Path:
         """Find PostgreSQL's programs; where its account cannot reach the wheel's, copy them into the data folder."""
