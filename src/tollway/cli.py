@@ -7,13 +7,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from tollway import cli_simulate
+
+if TYPE_CHECKING:
+    from tollway.processes import Installation
 
 app = typer.Typer(
     name="tollway",
@@ -26,8 +29,9 @@ admin = typer.Typer(help="Administrators.", no_args_is_help=True)
 app.add_typer(admin, name="admin")
 cli_simulate.register(app)
 
-# Exit statuses: 0 done, 1 something to look at was found, 2 it could not be done (the sentence says why).
-FOUND_FAULTS, CANNOT = 1, 2
+# Exit statuses: 0 done, 1 something to look at was found, 2 it could not be done (the sentence says why),
+# 130 it was interrupted.
+FOUND_FAULTS, CANNOT, INTERRUPTED = 1, 2, 130
 
 
 @contextlib.contextmanager
@@ -69,33 +73,42 @@ def demo() -> None:
 
     stop = threading.Event()
     _stop_on_signals(stop)
-    with _one_sentence():
-        settings = read_settings()
-        configure_logging("warning", as_json=False)
-        assert_port_free(settings.host, settings.port)
-        with connected(settings) as ready:
-            migrate(ready.database_url.get_secret_value())
-            facts = asyncio.run(seeded.seed(ready))
-            installation = Installation(ready)
-            try:
-                installation.start()
-                typer.echo(seeded.banner(ready, facts))
-                installation.watch(stop)
-            finally:
-                # Pressed twice or not: from here on everything ends in order.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                installation.stop()
+    try:
+        with _one_sentence():
+            settings = read_settings()
+            configure_logging("warning", as_json=False)
+            assert_port_free(settings.host, settings.port)
+            with connected(settings) as ready:
+                migrate(ready.database_url.get_secret_value())
+                facts = asyncio.run(seeded.seed(ready))
+                installation = Installation(ready)
+                try:
+                    installation.start()
+                    typer.echo(seeded.banner(ready, facts))
+                    _watch(installation, stop)
+                finally:
+                    # Pressed twice or not: from here on everything ends in order.
+                    signal.signal(signal.SIGINT, signal.SIG_IGN)
+                    installation.stop()
+    except KeyboardInterrupt:
+        typer.echo("\nStopped before it was ready. What is half made is made again at the next start.")
+        raise typer.Exit(INTERRUPTED) from None
     typer.echo("\nStopped.")
 
 
+def _watch(installation: "Installation", stop: threading.Event) -> None:
+    """Keep both processes alive until Ctrl-C, which from here on is the ordinary end."""
+    with contextlib.suppress(KeyboardInterrupt):
+        installation.watch(stop)
+
+
 def _stop_on_signals(stop: threading.Event) -> None:
-    """Let Ctrl-C and SIGTERM end waiting; while starting they interrupt as usual."""
+    """Let Ctrl-C and SIGTERM interrupt whatever is under way, once."""
 
     def end(_signal: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            return
-        stop.set()
-        raise KeyboardInterrupt
+        if not stop.is_set():
+            stop.set()
+            raise KeyboardInterrupt
 
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, end)

@@ -22,7 +22,7 @@ from tollway.kit.jobs import run_worker
 from tollway.kit.log import configure_logging, log
 from tollway.settings import Settings
 
-STOP_SECONDS_MAX = 2.0
+STOP_SECONDS_MAX = 1.5
 READY_SECONDS_MAX = 30.0
 RESTART_DELAY_SECONDS = 1.0
 JOBS_AT_ONCE_MAX = 8
@@ -113,9 +113,11 @@ def work(settings: Settings, *, exit_with_parent: bool = False) -> None:
 
 def _when_parent_ends(act: Callable[[], object]) -> None:
     """Call `act` when the process at the other end of standard input is gone, however it went."""
+    stdin = sys.stdin.fileno()
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1):
+        # The bare descriptor: a reader of its buffer would hold a lock that the interpreter's end needs.
+        while os.read(stdin, 1):
             pass
         act()
 
@@ -190,7 +192,8 @@ class Installation:
             [sys.executable, "-m", "tollway", command, "--exit-with-parent"],
             # Nothing is ever written: its end tells the child that we are gone.
             stdin=subprocess.PIPE,
-            env=os.environ | {"DATABASE_URL": url},
+            # The console belongs to the banner and the links of mails; LOG_LEVEL brings the requests back.
+            env={"LOG_LEVEL": "warning"} | os.environ | {"DATABASE_URL": url},
             # Ctrl-C in the terminal reaches us alone; we stop the children in order.
             start_new_session=True,
         )

@@ -45,6 +45,13 @@ def name_of(summary: Summary) -> str:
     return str(summary["name"] or summary["cell"])
 
 
+def chart_format(summary: Summary) -> ValueFormat:
+    """Return how a chart of the output writes its values: short, yet telling its ends apart."""
+    if summary["min"] is None or summary["max"] is None:
+        return ValueFormat()
+    return ValueFormat.spanning(summary["min"], summary["max"])
+
+
 def figure_format(mean: float | None, spread: float | None) -> Write:
     """Return how an output's figures are written in full: as finely as its spread has digits to tell."""
     scale = spread or abs(mean or 0.0) or 1.0
@@ -72,6 +79,7 @@ def histogram_of(summary: Summary, chart_id: str, *, interactive: bool) -> Marku
         cumulative=[(value, share) for value, share in summary["cdf"]],
         percentiles={name: value for name, value in summary["percentiles"].items() if value is not None},
         title=name_of(summary),
+        write=chart_format(summary),
         marker=0.0 if _crosses_zero(summary) else None,
         interactive=interactive,
     )
@@ -143,7 +151,9 @@ def _tornado_of(summary: Summary, chart_id: str) -> Markup | str:
     if not rows or summary["mean"] is None:
         return ""
     title = f"What moves {name_of(summary)}: its mean across each input's lowest and highest tenth"
-    return tornado(chart_id, rows=rows[:TORNADO_ROWS_MAX], mean=summary["mean"], title=title)
+    return tornado(
+        chart_id, rows=rows[:TORNADO_ROWS_MAX], mean=summary["mean"], title=title, write=chart_format(summary)
+    )
 
 
 def _crosses_zero(summary: Summary) -> bool:
