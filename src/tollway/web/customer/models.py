@@ -23,7 +23,7 @@ from tollway.simulation.entities import ITERATIONS_MIN, InputMark, Model, RunOrd
 from tollway.simulation.flows import Upload, Workshop
 from tollway.simulation.sample_pages import Sample
 from tollway.web.customer.sheets import sheet_views
-from tollway.web.distributions import curve_of, distribution_text, read_distribution
+from tollway.web.distributions import curve_of, read_distribution, shown_distribution
 from tollway.web.pages import PRODUCT, Page, SignedIn, field_errors, html, redirect
 from tollway.web.samples import find_sample, sample_views
 
@@ -190,14 +190,14 @@ async def show_model(
         earlier = await simulation.get_run(tx, page.caller, started_from) if started_from else None
     marks = Marks(
         inputs=[
-            {"cell": one.cell, "distribution": distribution_text(one.distribution)}
+            {"cell": one.cell, "distribution": shown_distribution(one.distribution)}
             for one in model.input_marks
         ],
         outputs=[{"cell": cell} for cell in model.outputs],
     )
     if earlier is not None:
         marks.inputs = [
-            {"cell": one["cell"], "distribution": distribution_text(one["distribution"])}
+            {"cell": one["cell"], "distribution": shown_distribution(one["distribution"])}
             for one in earlier.inputs
         ]
         marks.outputs = [{"cell": one["cell"]} for one in earlier.outputs]
@@ -312,7 +312,7 @@ async def _model_page(
     known = {one["cell"].upper(): one for one in [*detected, *model.inspection["outputs_detected"]]}
     inputs = {row["cell"].upper() for row in marks.inputs}
     outputs = {row["cell"].upper() for row in marks.outputs}
-    suggestions = {one["cell"].upper(): distribution_text(one["suggested_distribution"]) for one in detected}
+    suggestions = {one["cell"].upper(): shown_distribution(one["suggested_distribution"]) for one in detected}
     return html(
         request,
         "customer/model.html",

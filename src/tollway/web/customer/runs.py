@@ -17,7 +17,7 @@ from tollway.simulation import operations as simulation
 from tollway.simulation.entities import Run
 from tollway.web.charts import histogram
 from tollway.web.customer.models import workshop_of
-from tollway.web.distributions import distribution_text
+from tollway.web.distributions import shown_distribution
 from tollway.web.pages import SignedIn, html, redirect
 from tollway.web.rendering import render
 from tollway.web.results import figure_format, headline, output_view
@@ -85,7 +85,7 @@ async def show_run(request: Request, page: SignedIn, run_id: str) -> Response:
             {
                 "cell": one["cell"],
                 "name": one["name"] or "",
-                "distribution": distribution_text(one["distribution"]),
+                "distribution": shown_distribution(one["distribution"]),
             }
             for one in run.inputs
         ],

@@ -1,0 +1,294 @@
+"""`make run`: real processes on a real machine, started, interrupted, killed and started again."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from tests.journeys.conftest import free_port
+
+from tollway.kit.embedded import EmbeddedPostgres
+from tollway.simulation.samples import SAMPLES
+
+pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(300)]
+
+WAIT_SECONDS_MAX = 90.0
+# Three seconds are promised on a machine of its own; tests share theirs.
+STOP_SECONDS_MAX = 12.0
+
+
+@dataclass
+class Installed:
+    """`tollway demo` in a data folder of its own; what it prints is kept."""
+
+    folder: Path
+    port: int
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[str] | None = None
+    printed: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        base = {
+            name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "ENVIRONMENT")
+        }
+        self.printed.clear()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tollway", "demo"],
+            env=base | {"TOLLWAY_DATA": str(self.folder), "PORT": str(self.port)} | self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        threading.Thread(target=self._read, args=[self.process], daemon=True).start()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            self.printed.extend(lines)
+
+    @property
+    def output(self) -> str:
+        return "".join(self.printed)
+
+    def wait_ready(self) -> None:
+        wait_until(lambda: "Ctrl-C stops" in self.output or self._ended(), lambda: self.output)
+        assert not self._ended(), self.output
+
+    def _ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def wait_end(self) -> int:
+        assert self.process is not None
+        return self.process.wait(WAIT_SECONDS_MAX)
+
+    def interrupt(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(STOP_SECONDS_MAX)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def api_key(self) -> str:
+        found = re.search(r"Test key\s+(mc_test_\w+)", self.output)
+        assert found, self.output
+        return found.group(1)
+
+    def children(self) -> dict[str, int]:
+        """The process ids of server and worker, by their command."""
+        assert self.process is not None
+        listed = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = re.findall(r"^\s*(\d+) .* -m tollway (serve|work)", listed.stdout, re.MULTILINE)
+        return {command: int(process_id) for process_id, command in found}
+
+    def client(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.api_key()}"}
+        return httpx.Client(base_url=f"{self.url}/monte-carlo-api", headers=headers, timeout=30)
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(EmbeddedPostgres(self.folder / "postgres").url, autocommit=True) as connection:
+            return list(connection.execute(statement))  # type: ignore[call-overload]  # a test's own text
+
+
+def wait_until(condition: Callable[[], bool], told: Callable[[], str]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while not condition():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def installed() -> Iterator[Installed]:
+    folder = Path(tempfile.mkdtemp(prefix="tollway-run-"))
+    folder.chmod(0o711)
+    made = Installed(folder, free_port())
+    try:
+        yield made
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.interrupt()
+        # Whatever a killed test left: the database stops by its own pid file.
+        EmbeddedPostgres(folder / "postgres").stop()
+        shutil.rmtree(folder)
+
+
+@pytest.mark.promise("C17")
+def test_it_starts_prints_what_works_stops_and_starts_again(installed: Installed) -> None:
+    installed.start()
+    installed.wait_ready()
+    curl = re.search(r'curl http://localhost:\d+(\S+) -H "(Authorization): (Bearer \w+)"', installed.output)
+    assert curl, installed.output
+    answer = httpx.get(installed.url + curl.group(1), headers={curl.group(2): curl.group(3)})
+    assert answer.status_code == 200
+    assert [model["model_name"] for model in answer.json()["models"]] == ["Portfolio risk"]
+    first_key = installed.api_key()
+    with httpx.Client(base_url=installed.url) as browser:
+        signed_in = browser.post(
+            "/signin", data={"email": "demo@tollway.example", "password": "demo-password"}
+        )
+        assert signed_in.status_code == 303
+        # An open event stream must not hold up the end.
+        with browser.stream("GET", "/dashboard") as page:
+            assert page.status_code == 200
+            assert installed.interrupt() == 0
+    assert "Stopped." in installed.output
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(EmbeddedPostgres(installed.folder / "postgres").url)
+
+    installed.start()
+    installed.wait_ready()
+    assert installed.api_key() == first_key, "the second start finds what the first one made"
+    assert installed.interrupt() == 0
+
+
+def test_an_open_event_stream_does_not_hold_up_the_end(installed: Installed) -> None:
+    installed.start()
+    installed.wait_ready()
+    with installed.client() as client:
+        model_id = client.get("/models").json()["models"][0]["model_id"]
+        started = client.post(
+            "/simulations",
+            json={"model_id": model_id, "simulation_config": {"iterations": 100_000, "seed": 1}},
+        )
+        assert started.status_code == 201, started.text
+        url = started.json()["progress_url"].removeprefix("/monte-carlo-api")
+        # The worker is gone, so the run cannot end and the stream stays open.
+        os.kill(installed.children()["work"], signal.SIGSTOP)
+        with client.stream("GET", url, headers={"Accept": "text/event-stream"}) as stream:
+            next(stream.iter_lines())
+            assert installed.interrupt() == 0
+
+
+def test_a_port_in_use_is_said_in_one_sentence(installed: Installed) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", installed.port))
+        taken.listen()
+        installed.start()
+        assert installed.wait_end() == 2
+    wait_until(lambda: "in use" in installed.output, lambda: installed.output)
+    assert installed.output.strip() == (
+        f"tollway: Port {installed.port} is in use. Stop what uses it, or choose another: "
+        f"PORT={installed.port + 1} make run."
+    )
+
+
+def test_a_data_folder_that_cannot_be_written_is_said_in_one_sentence(installed: Installed) -> None:
+    installed.environment["TOLLWAY_DATA"] = "/dev/null/tollway"
+    installed.start()
+    assert installed.wait_end() == 2
+    wait_until(lambda: "TOLLWAY_DATA" in installed.output, lambda: installed.output)
+    assert len(installed.output.strip().splitlines()) == 1
+    assert "/dev/null/tollway" in installed.output
+
+
+def test_an_interrupted_first_start_leaves_nothing_that_stops_the_next(installed: Installed) -> None:
+    installed.start()
+    # In the middle: the database is being made, or is there and not yet migrated.
+    wait_until((installed.folder / "postgres" / "database-password").exists, lambda: installed.output)
+    assert installed.interrupt() != 0
+    wait_until(lambda: "Stopped" in installed.output, lambda: installed.output)
+    assert "Traceback" not in installed.output
+    installed.start()
+    installed.wait_ready()
+
+
+def test_a_half_made_database_is_set_aside(installed: Installed) -> None:
+    half_made = installed.folder / "postgres" / "database"
+    half_made.mkdir(parents=True)
+    (half_made / "postgresql.conf").write_text("# interrupted\n")
+    installed.start()
+    installed.wait_ready()
+    aside = list((installed.folder / "postgres").glob("database.incomplete-*"))
+    assert len(aside) == 1, "nothing is deleted that might be somebody's"
+
+
+def test_killing_the_whole_product_leaves_no_process_behind_but_the_database(installed: Installed) -> None:
+    installed.start()
+    installed.wait_ready()
+    children = installed.children()
+    installed.kill()
+    wait_until(lambda: not any(_alive(one) for one in children.values()), lambda: str(children))
+    installed.start()
+    installed.wait_ready()
+
+
+def _alive(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_run_survives_the_killing_of_server_and_worker(installed: Installed) -> None:
+    """Acceptance 4: the run finishes, and no usage row is lost or doubled."""
+    installed.start()
+    installed.wait_ready()
+    with installed.client() as client:
+        uploaded = client.post("/models", files={"file": ("portfolio.xlsx", SAMPLES["portfolio"].to_bytes())})
+        assert uploaded.status_code == 201, uploaded.text
+        variables = [
+            {"cell": one.cell, "distribution": one.distribution.as_json()}
+            for one in SAMPLES["portfolio"].inputs
+        ]
+        body = {
+            "model_id": uploaded.json()["model_id"],
+            "simulation_config": {
+                "iterations": 100_000,
+                "variables": variables,
+                "output_cells": ["Portfolio!B16"],
+                "seed": 11,
+            },
+        }
+        started = client.post("/simulations", json=body)
+        assert started.status_code == 201, started.text
+        run_id = started.json()["simulation_id"]
+        before = installed.query("SELECT endpoint, units, request_id FROM api_usage_logs ORDER BY id")
+        for process_id in installed.children().values():
+            os.kill(process_id, signal.SIGKILL)
+        # The supervisor starts both again.
+        url = f"/simulations/{run_id}/progress"
+
+        def over() -> bool:
+            try:
+                answer = client.get(url)
+            except httpx.TransportError:
+                return False
+            return answer.status_code == 200 and answer.json()["status"] in ("completed", "failed")
+
+        wait_until(over, lambda: installed.output)
+        results = client.get(f"/simulations/{run_id}/results")
+    assert results.status_code == 200, results.text
+    assert results.json()["results"]["Portfolio!B16"]["statistics"]["count"] == 100_000
+    counted = installed.query("SELECT units, request_id FROM api_usage_logs WHERE units <> 0 ORDER BY id")
+    assert counted == [(units, request) for _, units, request in before if units]
+    used = installed.query("SELECT sum(requests_used) FROM usage_quotas WHERE mode = 'test'")
+    this_month = installed.query(
+        "SELECT sum(units) FROM api_usage_logs l JOIN usage_quotas q ON q.mode = l.mode"
+        " AND l.request_timestamp >= q.period_start WHERE l.mode = 'test'"
+    )
+    assert used == this_month
