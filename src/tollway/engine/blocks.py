@@ -54,7 +54,8 @@ class Registers:
     def set_constant(self, index: int, value: Value) -> None:
         """Fill a slot with the same value for every iteration; a text by its place among the texts."""
         if isinstance(value, ErrorValue):
-            self.values[index] = np.nan
+            # Of any kind: as a number 0, as a logical FALSE, as a text the first; the code is what counts.
+            self.values[index] = 0
             self.errors[index] = np.full(self.iteration_count, value.code, dtype=np.int8)
         elif isinstance(value, str):
             self.values[index] = self.texts.index(value)
@@ -100,15 +101,16 @@ class Registers:
         """A slot as a full array."""
         return np.broadcast_to(self.values[index], (self.iteration_count,))
 
-    def objects(self, index: int, kind_of_texts: bool) -> list[Value]:
+    def objects(self, index: int, kind: Kind) -> list[Value]:
         """A slot as Python values, for the scalar interpreter."""
         column, errors = self.column(index), self.settled(index)
         if column.dtype == object:
             return list(column)
-        if kind_of_texts:
-            found: list[Value] = [self.texts[place] for place in column.tolist()]
+        found: list[Value]
+        if kind is Kind.TEXT:
+            found = [self.texts[place] for place in column.tolist()]
         else:
-            found = column.tolist()
+            found = column.astype(np.bool_ if kind is Kind.LOGICAL else np.float64).tolist()
         if errors is not None:
             for lane in np.flatnonzero(errors):
                 found[lane] = ERROR_BY_CODE[int(errors[lane])]
@@ -427,10 +429,7 @@ def _call(registers: Registers, target: int, operands: tuple[int, ...], name: An
 def _interpret(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
     """One iteration after another through the scalar interpreter."""
     assert isinstance(detail, Interpreted)
-    columns = [
-        registers.objects(index, kind is Kind.TEXT)
-        for index, kind in zip(operands, detail.kinds, strict=True)
-    ]
+    columns = [registers.objects(index, kind) for index, kind in zip(operands, detail.kinds, strict=True)]
     held: dict[tuple[int, int, int], Value] = {}
 
     def value_of(address: tuple[int, int, int]) -> Value:

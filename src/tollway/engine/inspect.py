@@ -67,7 +67,7 @@ class InputCandidate:
 
 @dataclass(frozen=True)
 class OutputCandidate:
-    """A formula with a number that no other formula reads."""
+    """A formula with a number that no other number is computed from."""
 
     cell: str
     name: str | None
@@ -178,7 +178,7 @@ def inspect_workbook(workbook: Workbook) -> Inspection:
     """
     book = FormulaBook(workbook)
     formulas = list(book.formula_addresses())
-    trees = _Trees(book, formulas)
+    trees = BoundFormulas(book, formulas)
     order = dependency_order(formulas, trees.precedents, book.circle)
     outputs = _output_candidates(book, trees, formulas)
     return Inspection(
@@ -197,7 +197,7 @@ def inspect_workbook(workbook: Workbook) -> Inspection:
     )
 
 
-class _Trees:
+class BoundFormulas:
     """The formulas that could be bound, and what stopped the others."""
 
     def __init__(self, book: FormulaBook, formulas: Sequence[Address]) -> None:
@@ -213,6 +213,7 @@ class _Trees:
                 self.unsupported.append((book.text(address), error.code))
 
     def precedents(self, address: Address) -> Iterator[Address]:
+        """The computed cells that a formula reads; none for one that could not be bound."""
         if address in self.bound:
             yield from self.book.precedents(address)
 
@@ -251,10 +252,13 @@ def _outlines(workbook: Workbook) -> Iterator[SheetOutline]:
 # --- candidates ----------------------------------------------------------------------------------------
 
 
-def _output_candidates(book: FormulaBook, trees: _Trees, formulas: Sequence[Address]) -> list[Address]:
+def _output_candidates(book: FormulaBook, trees: BoundFormulas, formulas: Sequence[Address]) -> list[Address]:
+    # A verdict in words ("OK", "LATE") does not make the number it judges a mere step on the way.
     read: set[Address] = set()
     for address in trees.bound:
-        read.update(book.precedents(address))
+        cell = book.cell(address)
+        if cell is None or not isinstance(cell.value, (str, bool)):
+            read.update(book.precedents(address))
     return [
         address
         for address in formulas
@@ -271,7 +275,7 @@ def _stored_number(book: FormulaBook, address: Address) -> float:
 
 
 def _input_candidates(
-    book: FormulaBook, trees: _Trees, order: Sequence[Address], outputs: Sequence[Address]
+    book: FormulaBook, trees: BoundFormulas, order: Sequence[Address], outputs: Sequence[Address]
 ) -> tuple[InputCandidate, ...]:
     direct = _direct_constants(book, trees)
     weighed = [address for address, _ in direct.most_common(WEIGHED_MAX)]
@@ -289,7 +293,7 @@ def _input_candidates(
     return tuple(candidates)
 
 
-def _direct_constants(book: FormulaBook, trees: _Trees) -> Counter[Address]:
+def _direct_constants(book: FormulaBook, trees: BoundFormulas) -> Counter[Address]:
     """The numbers that formulas read directly, by how many; counts of months, dates and zeros are no inputs."""
     found: Counter[Address] = Counter()
     for tree in trees.bound.values():
@@ -324,7 +328,7 @@ def _counts_along(book: FormulaBook, address: Address, step: tuple[int, int]) ->
 
 def _dependents(
     book: FormulaBook,
-    trees: _Trees,
+    trees: BoundFormulas,
     order: Sequence[Address],
     constants: Sequence[Address],
     outputs: Sequence[Address],
@@ -383,7 +387,12 @@ def suggest(value: float, number_format: str, name: str | None) -> tuple[Distrib
 # --- agreement with Excel ------------------------------------------------------------------------------
 
 
-def check_agreement(book: FormulaBook, trees: dict[Address, Node], order: Sequence[Address]) -> Agreement:
+def check_agreement(
+    book: FormulaBook,
+    trees: dict[Address, Node],
+    order: Sequence[Address],
+    differences_shown: int = DIFFERENCES_SHOWN,
+) -> Agreement:
     """Recompute formulas in order and compare each with the value the file stores."""
     computed: dict[Address, Value] = {}
 
@@ -414,7 +423,7 @@ def check_agreement(book: FormulaBook, trees: dict[Address, Node], order: Sequen
             equal += 1
         else:
             different += 1
-            if len(differences) < DIFFERENCES_SHOWN:
+            if len(differences) < differences_shown:
                 differences.append(
                     Difference(book.text(address), f"={cell.formula or ''}", cell.value, value)
                 )

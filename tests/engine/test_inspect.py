@@ -1,0 +1,156 @@
+"""What an inspection finds: candidates with names and reasons, functions, outlines, agreement with stored values."""
+
+import json
+
+import pytest
+from tests.engine.models import LOANS, VALUATION
+from tests.engine.sheets import workbook_of
+
+from tollway.engine import (
+    CircularReference,
+    ErrorValue,
+    Normal,
+    Triangular,
+    Workbook,
+    inspect_workbook,
+    parse_distribution,
+    read_workbook,
+)
+from tollway.engine.inspect import CANDIDATES_MAX
+from tollway.engine.workbook import Cell, Sheet
+
+
+def stored(cells: dict[str, tuple[str, object]]) -> Workbook:
+    """Formulas with the values that Excel would have stored beside them."""
+    workbook = workbook_of({address: f"={formula}" for address, (formula, _) in cells.items() if formula})
+    for address, (formula, value) in cells.items():
+        place = next(iter(workbook_of({address: 0}).sheets[0].cells))
+        workbook.sheets[0].cells[place] = Cell(formula or None, value)
+    return workbook
+
+
+PROFIT = {
+    "A1": ("", "Units"), "B1": ("", 1000.0),
+    "A2": ("", "Price"), "B2": ("", 12.5),
+    "A3": ("", "Cost share:"), "B3": ("", 0.4),
+    "A4": ("", "Growth"), "B4": ("", 0.05),
+    "A5": ("", "Never used"), "B5": ("", 99.0),
+    "A6": ("", "Nothing"), "B6": ("", 0.0),
+    "A8": ("", "Revenue"), "B8": ("B1*B2*(1+B4)+B6", 13125.0),
+    "A9": ("", "Profit"), "B9": ("B8*(1-B3)", 7875.0),
+    "A10": ("", "Verdict"), "B10": ('IF(B9>0,"good","bad")', "good"),
+}  # fmt: skip
+
+
+@pytest.mark.promise("A44")
+def test_candidates_are_constants_that_outputs_depend_on_with_names_and_reasons():
+    found = inspect_workbook(stored(PROFIT))
+    by_name = {candidate.name: candidate for candidate in found.inputs}
+    assert set(by_name) == {"Units", "Price", "Cost share", "Growth"}
+    assert by_name["Units"].cell == "S!B1"
+    assert by_name["Units"].current_value == 1000.0
+    assert by_name["Units"].suggested_distribution == Triangular(min=800.0, mode=1000.0, max=1200.0)
+    assert by_name["Cost share"].suggested_distribution == Triangular(min=0.32, mode=0.4, max=0.48)
+    assert by_name["Growth"].suggested_distribution == Normal(mean=0.05, std=0.01)
+    assert all(candidate.why for candidate in found.inputs)
+
+
+def test_candidates_that_most_formulas_depend_on_come_first():
+    found = inspect_workbook(stored({**PROFIT, "C8": ("B1*2", 2000.0)}))
+    assert [(one.name, one.dependents_count) for one in found.inputs] == [
+        ("Units", 4),
+        ("Price", 3),
+        ("Growth", 3),
+        ("Cost share", 2),
+    ]
+
+
+def test_outputs_are_numbers_that_no_other_number_is_computed_from():
+    found = inspect_workbook(stored({**PROFIT, "C8": ("B1*2", 2000.0), "C9": ("1+1", 2.0)}))
+    assert [(one.cell, one.current_value) for one in found.outputs] == [("S!B9", 7875.0), ("S!C8", 2000.0)]
+
+
+def test_counts_of_years_and_dates_are_no_candidates():
+    cells = {f"{column}1": ("", float(year)) for column, year in zip("BCD", (2024, 2025, 2026), strict=True)}
+    workbook = stored({**cells, "B2": ("SUM(B1:D1)*F1+G1", 1.0), "F1": ("", 3.5), "G1": ("", 45_000.0)})
+    workbook.sheets[0].cells[(1, 7)].number_format = "d-mmm-yy"
+    assert [candidate.cell for candidate in inspect_workbook(workbook).inputs] == ["S!F1"]
+
+
+def test_a_distribution_is_suggested_in_proportion_to_any_value():
+    for value in (-5.0, 0.001, 0.99, 1.0, 1e9, -0.3):
+        workbook = stored({"A1": ("", value), "B1": ("A1*2", value * 2)})
+        (candidate,) = inspect_workbook(workbook).inputs
+        suggested = candidate.suggested_distribution
+        assert parse_distribution(suggested.as_json()) == suggested
+        assert suggested.min < value < suggested.max
+
+
+def test_differences_from_the_stored_values_are_told():
+    cells = {**PROFIT, "B8": ("B1*B2*(1+B4)+B6", 13000.0), "B10": ('IF(B9>0,"good","bad")', "bad")}
+    agreement = inspect_workbook(stored(cells)).agreement
+    assert (agreement.equal, agreement.different, agreement.left_out) == (1, 2, 0)
+    assert [(one.cell, one.stored, one.computed) for one in agreement.differences] == [
+        ("S!B8", 13000.0, 13125.0),
+        ("S!B10", "bad", "good"),
+    ]
+
+
+def test_kinds_count_in_agreement_and_rounding_dust_does_not():
+    cells = {
+        "A1": ("1/3", 0.333333333333333),
+        "A2": ("1=1", 1.0),
+        "A3": ("1/0", ErrorValue.NUM),
+        "A4": ("1/0", ErrorValue.DIV0),
+        "A5": ("1+1", None),
+    }
+    agreement = inspect_workbook(stored(cells)).agreement
+    assert (agreement.equal, agreement.different, agreement.left_out) == (2, 2, 1)
+
+
+def test_what_is_unsupported_is_listed_by_cell_and_name_and_the_rest_still_checked():
+    cells = {"A1": ("NOW()", 45_000.0), "A2": ("A1+1", 45_001.0), "A3": ("SUM(T[x])", 1.0), "A4": ("1+", 1.0)}
+    found = inspect_workbook(stored(cells))
+    assert found.unsupported == (
+        ("S!A1", "NOW"),
+        ("S!A3", "structured reference"),
+        ("S!A4", "unreadable-formula"),
+    )
+    assert found.functions == {"NOW": 1}
+    assert (found.agreement.equal, found.agreement.left_out) == (1, 3)
+
+
+def test_a_circle_is_raised_with_its_cells():
+    with pytest.raises(CircularReference, match="S!A1:A2"):
+        inspect_workbook(workbook_of({"A1": "=A2", "A2": "=A1"}))
+
+
+def test_links_to_other_workbooks_are_counted_and_keep_their_values():
+    workbook = Workbook([Sheet("S", {(1, 1): Cell("[1]S!$A$1", 5.0), (2, 1): Cell("A1*2", 10.0)})])
+    found = inspect_workbook(workbook)
+    assert found.external_links_count == 1
+    assert (found.agreement.equal, found.agreement.left_out) == (1, 1)
+
+
+def test_a_whole_model_fits_into_json(tmp_path):
+    path = tmp_path / "model.xlsx"
+    VALUATION.write(path)
+    found = inspect_workbook(read_workbook(path))
+    assert json.loads(json.dumps(found.as_json())) == found.as_json()
+    assert found.formulas_count == VALUATION.formulas_count
+    assert found.functions["IF"] == 22
+    assert [sheet.name for sheet in found.sheets] == ["Assumptions", "Forecast", "Value"]
+    assert set(VALUATION.distributions) <= {candidate.cell for candidate in found.inputs}
+    assert {"Value!B10", "Value!B12", "Value!B15"} <= {candidate.cell for candidate in found.outputs}
+
+
+def test_candidates_have_a_limit(tmp_path):
+    cells = {f"A{row}": ("", row * 1.5) for row in range(1, 301)} | {"C1": ("SUM(A1:A300)", 67725.0)}
+    assert len(inspect_workbook(stored(cells)).inputs) == CANDIDATES_MAX
+
+
+@pytest.mark.timeout(20)
+def test_3_000_formulas_are_inspected_within_seconds(tmp_path):
+    path = tmp_path / "model.xlsx"
+    LOANS.write(path)
+    assert inspect_workbook(read_workbook(path)).formulas_count == LOANS.formulas_count
