@@ -1,16 +1,18 @@
 """Reads catalog.toml: what is on sale, checked before a line of it is believed."""
 
+import re
 import tomllib
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tollway.kit.money import minor_units
 from tollway.plans.entities import Overage
 
+CURRENCY = re.compile("[A-Z]{3}")
 FILE = Path(__file__).parents[3] / "catalog.toml"
 BYTES_PER_MEGABYTE = 1_000_000
 
@@ -24,7 +26,7 @@ class _Plan(BaseModel):
 
     name: str = Field(min_length=1)
     description: str
-    price: Decimal = Field(ge=0)
+    price: Decimal = Field(ge=0, decimal_places=2)
     free: bool = False
     public: bool
     requests: int | None = Field(None, ge=1)
@@ -37,6 +39,17 @@ class _Plan(BaseModel):
     workbook_days: int = Field(ge=1)
     result_days: int = Field(ge=1)
     features: list[str]
+
+    @model_validator(mode="after")
+    def check_together(self) -> Self:
+        """Refuse what each field allows by itself but no two of them together."""
+        if self.free and self.price:
+            raise ValueError("a free plan has no price")
+        if self.overage is not Overage.STOP and not self.overage_rate:
+            raise ValueError("a plan that goes on beyond its requests needs an overage_rate")
+        if self.requests is None and (self.overage is not Overage.STOP or self.requests_per_day):
+            raise ValueError("a plan without a bound has neither overage nor requests_per_day")
+        return self
 
 
 class _Product(BaseModel):
@@ -60,15 +73,28 @@ def read_catalog(file: Path = FILE) -> list[CatalogPlan]:
     """Read and check the catalogue; raises CatalogRefused."""
     try:
         declared = tomllib.loads(file.read_text())
-        currency = str(declared.pop("currency"))
-        products = {name: _Product.model_validate(product) for name, product in declared.items()}
-    except (OSError, KeyError, tomllib.TOMLDecodeError, ValidationError) as failure:
-        raise CatalogRefused(f"{file.name} cannot be used: {failure}") from failure
+    except (OSError, ValueError) as failure:
+        raise CatalogRefused(f"{file.name} cannot be read: {failure}") from failure
+    currency = declared.pop("currency", None)
+    if not isinstance(currency, str) or not CURRENCY.fullmatch(currency):
+        raise CatalogRefused(
+            f"{file.name}: currency must be the three letters of a currency, such as USD; it is {currency!r}."
+        )
     return [
         CatalogPlan(product, tier, _content(product, tier, plan, currency))
-        for product, declared_product in products.items()
-        for tier, plan in declared_product.plans.items()
+        for product, content in declared.items()
+        for tier, plan in _product(file.name, product, content).plans.items()
     ]
+
+
+def _product(file_name: str, name: str, content: Any) -> _Product:
+    try:
+        return _Product.model_validate(content)
+    except ValidationError as failure:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in (name, *one['loc']))}: {one['msg']}" for one in failure.errors()
+        )
+        raise CatalogRefused(f"{file_name}: {faults}.") from failure
 
 
 def _content(product: str, tier: str, plan: _Plan, currency: str) -> dict[str, Any]:
