@@ -574,6 +574,15 @@ async def test_after_the_free_trial_everything_is_readable_and_nothing_new_is_ma
     assert_problem(response, 402, "free-trial-ended")
 
 
+@pytest.mark.parametrize("path", ["/models", "/simulations"])
+async def test_a_bad_page_is_422_and_pointed_at(client: httpx.AsyncClient, party: Party, path: str) -> None:
+    response = await client.get(f"{API}{path}?limit=0", headers=party.headers)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "/query/limit"
+    response = await client.get(f"{API}{path}?cursor=mine", headers=party.headers)
+    assert assert_problem(response, 422, "bad-cursor")["errors"][0]["pointer"] == "/cursor"
+
+
 def test_every_code_has_a_page_with_its_title() -> None:
     from pathlib import Path
 

@@ -252,6 +252,20 @@ async def test_a_run_whose_worker_was_killed_is_finished_by_the_sweep(
     assert body["iterations_completed"] == 20_000
 
 
+async def test_a_job_that_finds_every_shard_held_looks_again_after_the_lease(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    model = await uploaded_id(client, party)
+    run = await started_id(client, party, model, iterations=4_000)
+    # A worker that died almost a lease ago holds the only shard; its job runs again.
+    async with parts.database.transaction() as tx:
+        held_since = read_now() - shards.LEASE + timedelta(seconds=1)
+        assert await shards.claim_next_shard(tx, held_since) is not None
+    async with working(parts):
+        body = await results_of(client, party, run)
+    assert body["iterations_completed"] == 4_000
+
+
 async def test_a_shard_that_nobody_can_finish_fails_its_run_in_the_sweep(
     parts: Parts, rows: Rows, party: Party
 ) -> None:

@@ -16,7 +16,7 @@ from tollway.simulation.copies import LocalCopies
 from tollway.simulation.entities import ClaimedShard, Run, RunStatus
 from tollway.simulation.execution import ShardTask, SummaryTask, WorkerProcesses, program_key
 
-RENEW_SECONDS = 20.0
+RENEW_SECONDS = 10.0
 # No shard takes as long; one that does is tried again, and in the end its run fails.
 SHARD_SECONDS_MAX = 300.0
 SUMMARY_ATTEMPTS_MAX = 3
@@ -42,6 +42,7 @@ def register(
     """Add the jobs of this domain. Whoever calls this closes `processes` and `copies` at the end."""
     runner = _Runner(database, blobs, processes, copies, base_url, stopping)
     registry.add(shards.NEXT_SHARD_JOB, runner.run_next_shard)
+    registry.add(shards.RECLAIM_JOB, runner.reclaim)
     registry.add(shards.SUMMARIZE_JOB, runner.summarize)
     registry.add_schedule("simulation.sweep", "* * * * *", runner.sweep)
     registry.add_schedule("simulation.retain", "17 3 * * *", runner.retain)
@@ -77,14 +78,20 @@ class _Runner:
                     await shards.enqueue_shards(tx, 1)
                     return
                 claimed = await shards.claim_next_shard(tx, read_now())
-            if claimed is None:
-                return
+                if claimed is None:
+                    await shards.reclaim_after_lease(tx, read_now())
+                    return
             run, shard = claimed
             try:
                 await self._compute(run, shard)
             except Exception as failure:  # noqa: BLE001 - whatever went wrong, the shard must not be lost
                 log.warning("shard failed", run=run.public_id, shard=shard.shard_index, exc_info=failure)
                 await self._give_up(shard)
+
+    async def reclaim(self, _payload: dict[str, Any]) -> None:
+        """Send for the shards of workers that died."""
+        async with self.database.transaction() as tx:
+            await shards.enqueue_missing_jobs(tx, read_now())
 
     async def _compute(self, run: Run, shard: ClaimedShard) -> None:
         async with self.database.transaction() as tx:

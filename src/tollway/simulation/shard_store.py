@@ -161,6 +161,17 @@ async def count_claimable_shards(tx: Transaction, now: datetime) -> int:
     return int(found)
 
 
+async def find_first_lease_end(tx: Transaction) -> datetime | None:
+    """Return when the first of the leases held now runs out; None where no shard is held."""
+    found = await tx.find_value(
+        """
+        SELECT min(s.claimed_until) FROM run_shards s JOIN runs r ON r.id = s.run_id
+        WHERE r.status IN ('queued', 'running') AND s.status = 'claimed'
+        """
+    )
+    return found if isinstance(found, datetime) else None
+
+
 async def list_worn_out_runs(tx: Transaction, now: datetime, attempts_max: int) -> list[int]:
     """List the runs with a shard that was tried as often as one may be, and is not done."""
     rows = await tx.list_rows(

@@ -12,9 +12,11 @@ from tollway.simulation.entities import ClaimedShard, Cut, Run
 
 NEXT_SHARD_JOB = "simulation.next_shard"
 SUMMARIZE_JOB = "simulation.summarize"
+RECLAIM_JOB = "simulation.reclaim"
 # Mails and summaries go before shards.
 SHARD_PRIORITY = -10
-LEASE = timedelta(seconds=60)
+# Renewed three times before it runs out; what a killed worker held is free again after it.
+LEASE = timedelta(seconds=30)
 ATTEMPTS_MAX = 3
 # Beyond this many runs that others hold a shard of, a claimer comes back later.
 RUNS_LOOKED_AT_MAX = 50
@@ -141,12 +143,19 @@ async def complete_shard(
     return True
 
 
-async def enqueue_missing_jobs(tx: Transaction, now: datetime) -> int:
-    """Defer jobs for shards that nobody would take otherwise; return how many.
+async def reclaim_after_lease(tx: Transaction, now: datetime) -> None:
+    """Defer one look at shards that others hold, to when the first lease runs out.
 
-    After a worker was killed its job runs again at once, finds the shard still held by the dead one and
-    ends; this is who sends for it once the lease is over.
+    For a job that found nothing to claim: after a worker was killed its jobs run again at once, while it
+    still holds its shards.
     """
+    until = await shard_store.find_first_lease_end(tx)
+    if until is not None and not await count_waiting_jobs(tx, RECLAIM_JOB):
+        await enqueue_job(tx, RECLAIM_JOB, {}, delay=max(timedelta(0), until - now) + timedelta(seconds=1))
+
+
+async def enqueue_missing_jobs(tx: Transaction, now: datetime) -> int:
+    """Defer jobs for shards that wait or whose lease ran out and that no job is there for; return how many."""
     waiting_jobs = await count_waiting_jobs(tx, NEXT_SHARD_JOB)
     missing = await shard_store.count_claimable_shards(tx, now) - waiting_jobs
     if missing > 0:
