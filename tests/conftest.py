@@ -17,6 +17,7 @@ import httpx
 import psycopg
 import pytest
 from pydantic import SecretStr
+from tests.installed import Installed, free_port
 
 from tollway.app import Parts, build_app, open_parts
 from tollway.kit.db import Database
@@ -127,3 +128,18 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip(f"the corpus of workbooks is not at {CORPUS}; set CORPUS to its folder")
     return CORPUS
+
+
+@pytest.fixture
+def installed() -> Iterator[Installed]:
+    folder = Path(tempfile.mkdtemp(prefix="tollway-run-"))
+    folder.chmod(0o711)
+    made = Installed(folder, free_port())
+    try:
+        yield made
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.interrupt()
+        # Whatever a killed test left: the database stops by its own pid file.
+        EmbeddedPostgres(folder / "postgres").stop()
+        shutil.rmtree(folder)
