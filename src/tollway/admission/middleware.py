@@ -1,5 +1,6 @@
 """Recognises the API key of a call before its body is read, and logs every call however it ends."""
 
+import ipaddress
 import json
 import time
 from dataclasses import dataclass, field
@@ -165,7 +166,7 @@ class _Window:
 
 
 class AddressLimitMiddleware:
-    """Bounds requests a minute from one client address, over everything but static files (C15).
+    """Bounds requests a minute from one client address (IPv6: one /64), over everything but static files (C15).
 
     Counted in this process, by whole minutes.
     """
@@ -193,9 +194,15 @@ class AddressLimitMiddleware:
         await self.app(scope, receive, send)
 
     def _count(self, address: str, minute: int) -> int:
+        subject = _network_of(address)
         # A new minute forgets every count; so does a flood of addresses, which would eat memory otherwise.
         if self._window.minute != minute or len(self._window.counts) >= ADDRESSES_MAX:
             self._window = _Window(minute)
         counts = self._window.counts
-        counts[address] = counts.get(address, 0) + 1
-        return counts[address]
+        counts[subject] = counts.get(subject, 0) + 1
+        return counts[subject]
+
+
+def _network_of(address: str) -> str:
+    """Return what counts as one sender: an IPv4 address, or the /64 that one IPv6 customer is given."""
+    return ":".join(ipaddress.IPv6Address(address).exploded.split(":")[:4]) if ":" in address else address

@@ -79,6 +79,12 @@ class Call:
         INVARIANT: the effect of a call, its usage row, its units and its stored answer commit together
         (tests/admission/test_operations.py::test_a_failed_call_leaves_no_effect_and_counts_nothing).
         """
+        outcome = await self._perform(operation, work, status, content)
+        # Only now: a row of a transaction that failed at its commit is no row.
+        self.recorded = True
+        return outcome
+
+    async def _perform(self, operation: str, work: Work, status: int, content: Any) -> Outcome:
         units = UNITS[operation]
         async with self.database.transaction() as tx:
             if content is not None and self.idempotency_key is not None:
@@ -103,6 +109,7 @@ class Call:
         if not self.recorded:
             async with self.database.transaction() as tx:
                 await self._record(tx, status, units=0, credit_count=0, problem_code=problem_code)
+            self.recorded = True
 
     async def _admit(self, tx: Transaction, units: int) -> None:
         """Count the call's units, or raise the limit that it runs into."""
@@ -150,7 +157,6 @@ class Call:
                 problem_code=problem_code,
             ),
         )
-        self.recorded = True
 
     def _scope(self) -> str:
         return f"{self.caller.owner_id}/{self.caller.mode}/{self.method} {self.endpoint}"
