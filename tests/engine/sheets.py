@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from tollway.engine import ErrorValue, Workbook
-from tollway.engine.formula import Corner, Reference, parse
+from tollway.engine.formula import parse
 from tollway.engine.graph import FormulaBook
 from tollway.engine.interpret import Interpreter
+from tollway.engine.syntax import Corner, Reference
 from tollway.engine.workbook import Cell, DefinedName, Sheet
 
 Written = float | str | bool | ErrorValue | None

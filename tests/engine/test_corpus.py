@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tollway.engine import CircularReference, EngineError, inspect_workbook, read_workbook
+from tollway.engine.agreement import Agreement, Difference, check_agreement
 from tollway.engine.graph import FormulaBook, dependency_order
-from tollway.engine.inspect import Agreement, BoundFormulas, Difference, check_agreement
+from tollway.engine.inspect import BoundFormulas
 
 CORPUS = Path(os.environ.get("CORPUS", "../shared/corpus")) / "excel"
 REASON = f"the corpus of Excel's own workbooks is not at {CORPUS}; set CORPUS to its folder"

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.engine import ErrorValue, UnreadableFormula, UnsupportedFormula
-from tollway.engine.formula import (
+from tollway.engine.formula import parse, shifted
+from tollway.engine.syntax import (
     ArrayConstant,
     Binary,
     Call,
@@ -20,9 +21,7 @@ from tollway.engine.formula import (
     Reference,
     Text,
     Unary,
-    parse,
     print_formula,
-    shifted,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,10 @@ from tollway.engine.functions import find_function
 from tollway.engine.functions.lookup import find_exact
 from tollway.engine.functions.registry import Context, call
 from tollway.engine.interpret import Interpreter
-from tollway.engine.lowering import Interpreted
+from tollway.engine.operands import Interpreted
 from tollway.engine.operations import Kind
-from tollway.engine.values import ERROR_BY_CODE, SMALLEST_NORMAL, ErrorValue, Value, numbers_equal, power
-
-Errors = NDArray[np.int8]
+from tollway.engine.registers import Errors, Registers
+from tollway.engine.values import ErrorValue, Value, numbers_equal, power
 
 # Two numbers further apart than this share of one of them differ in their first 15 digits.
 _NEAR = 1e-14
@@ -27,94 +26,6 @@ _DIV0 = np.int8(ErrorValue.DIV0.code)
 _VALUE = np.int8(ErrorValue.VALUE.code)
 _NA = np.int8(ErrorValue.NA.code)
 _ANYWHERE = Context(1, 1, is_1904=False)
-
-
-class Registers:
-    """What every slot holds for one block: values, and error codes or None. Constants are plain numbers."""
-
-    def __init__(self, iteration_count: int, slot_count: int, texts: Sequence[str]) -> None:
-        self.iteration_count = iteration_count
-        self.values: list[Any] = [None] * slot_count
-        self.errors: list[Any] = [None] * slot_count
-        self.texts = texts
-        # Set when NumPy meets a result too small for a normal double.
-        self.has_underflow = False
-
-    def note_underflow(self, _kind: str, _flags: int) -> None:
-        """What NumPy calls when it meets one."""
-        self.has_underflow = True
-
-    def flush(self, target: int) -> None:
-        """Turn denormal results into 0, as Excel does."""
-        self.has_underflow = False
-        value = self.values[target]
-        if type(value) is np.ndarray and value.dtype == np.float64:
-            self.values[target] = np.where(np.less(np.abs(value), SMALLEST_NORMAL), 0.0, value)
-
-    def set_constant(self, index: int, value: Value) -> None:
-        """Fill a slot with the same value for every iteration; a text by its place among the texts."""
-        if isinstance(value, ErrorValue):
-            # Of any kind: as a number 0, as a logical FALSE, as a text the first; the code is what counts.
-            self.values[index] = 0
-            self.errors[index] = np.full(self.iteration_count, value.code, dtype=np.int8)
-        elif isinstance(value, str):
-            self.values[index] = self.texts.index(value)
-        else:
-            self.values[index] = 0.0 if value is None else value
-
-    def settled(self, index: int) -> Errors | None:
-        """The error codes of a slot, with #NUM! where a number has overflown; None when there are none."""
-        value = self.values[index]
-        known: Errors | None = self.errors[index]
-        if type(value) is not np.ndarray or value.dtype != np.float64:
-            return known
-        if known is None and np.isfinite(value.dot(value)):
-            return None
-        bad = ~np.isfinite(value)
-        if known is None:
-            if not bad.any():
-                return None
-            found: Errors = np.where(bad, _NUM, np.int8(0))
-        else:
-            found = np.where(bad & (known == 0), _NUM, known)
-        self.errors[index] = found
-        return found
-
-    def first_error(self, operands: Sequence[int]) -> Errors | None:
-        """The codes of the first error value among operands, left to right; None when there are none."""
-        first: Errors | None = None
-        for index in operands:
-            found = self.settled(index)
-            if found is not None:
-                first = found if first is None else np.where(first != 0, first, found)
-        return first
-
-    def spread(self, target: int, operands: Sequence[int]) -> None:
-        """Give a result its operands' errors; cheap while there are none."""
-        errors = self.errors
-        for index in operands:
-            if errors[index] is not None:
-                errors[target] = self.first_error(operands)
-                return
-
-    def column(self, index: int) -> NDArray[Any]:
-        """A slot as a full array."""
-        return np.broadcast_to(self.values[index], (self.iteration_count,))
-
-    def objects(self, index: int, kind: Kind) -> list[Value]:
-        """A slot as Python values, for the scalar interpreter."""
-        column, errors = self.column(index), self.settled(index)
-        if column.dtype == object:
-            return list(column)
-        found: list[Value]
-        if kind is Kind.TEXT:
-            found = [self.texts[place] for place in column.tolist()]
-        else:
-            found = column.astype(np.bool_ if kind is Kind.LOGICAL else np.float64).tolist()
-        if errors is not None:
-            for lane in np.flatnonzero(errors):
-                found[lane] = ERROR_BY_CODE[int(errors[lane])]
-        return found
 
 
 Operation = Callable[[Registers, int, tuple[int, ...], Any], None]
@@ -146,7 +57,8 @@ def _divide(registers: Registers, target: int, operands: tuple[int, ...], _: Any
     left, right = operands
     divisor = values[right]
     quotient = values[target] = np.true_divide(values[left], divisor)
-    if errors[left] is None and errors[right] is None and np.isfinite(np.dot(quotient, divisor)):
+    is_clean = errors[left] is None and errors[right] is None and type(divisor) is np.ndarray
+    if is_clean and np.isfinite(np.dot(quotient, divisor)):
         return
     found = registers.first_error(operands)
     bad = ~np.isfinite(quotient)

@@ -15,9 +15,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from tollway.engine.blocks import OPERATIONS, Registers
+from tollway.engine.blocks import OPERATIONS
 from tollway.engine.operations import Kind, Slot
 from tollway.engine.program import Program
+from tollway.engine.registers import Registers
 from tollway.engine.values import ErrorValue
 
 # Iterations computed at once: temporaries stay in the processor's cache, and calls are still few.

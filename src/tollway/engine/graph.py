@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from tollway.engine.formula import (
+from tollway.engine.formula import parse
+from tollway.engine.functions import find_function, is_volatile
+from tollway.engine.syntax import (
     COLUMN_MAX,
     ROW_MAX,
     Area,
@@ -26,10 +28,8 @@ from tollway.engine.formula import (
     Unary,
     cell_text,
     column_letters,
-    parse,
     sheet_text,
 )
-from tollway.engine.functions import find_function, is_volatile
 from tollway.engine.values import (
     CircularReference,
     EngineError,

@@ -11,27 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from tollway.engine.agreement import Agreement, check_agreement
 from tollway.engine.distributions import Distribution, Normal, Triangular
-from tollway.engine.formula import Call, Node, parse
+from tollway.engine.formula import parse
 from tollway.engine.graph import Address, FormulaBook, areas, children, dependency_order, is_external
-from tollway.engine.interpret import Interpreter
 from tollway.engine.labels import label_of
-from tollway.engine.values import (
-    EngineError,
-    ErrorValue,
-    TooManyReferences,
-    UnsupportedFormula,
-    Value,
-)
+from tollway.engine.syntax import Call, Node
+from tollway.engine.values import EngineError, UnsupportedFormula
 from tollway.engine.workbook import Workbook
 
 CANDIDATES_MAX = 200
 # Constants weighed against each other; those that most formulas read directly come first.
 WEIGHED_MAX = 2_000
-DIFFERENCES_SHOWN = 20
 UNSUPPORTED_SHOWN = 1_000
-# Numbers that agree to this share are equal; Excel stores 15 to 17 digits.
-AGREEMENT = 1e-9
 # A suggestion reaches this far to either side of the present value.
 _SPREAD = 0.2
 # Rates that go below zero as easily as above: a bell fits better than ends 20 % away.
@@ -76,47 +68,6 @@ class OutputCandidate:
     def as_json(self) -> dict[str, Any]:
         """Plain types."""
         return {"cell": self.cell, "name": self.name, "current_value": self.current_value}
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A formula that gives another value here than the one stored in the file."""
-
-    cell: str
-    formula: str
-    stored: Value
-    computed: Value
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain types; error values as Excel writes them."""
-        return {
-            "cell": self.cell,
-            "formula": self.formula,
-            "stored": _plain(self.stored),
-            "computed": _plain(self.computed),
-        }
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Every supported formula recomputed at the workbook's own values, against what the file stores.
-
-    `left_out`: unsupported formulas, links to other workbooks, and formulas stored without a value.
-    """
-
-    equal: int
-    different: int
-    left_out: int
-    differences: tuple[Difference, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain types."""
-        return {
-            "equal": self.equal,
-            "different": self.different,
-            "left_out": self.left_out,
-            "differences": [difference.as_json() for difference in self.differences],
-        }
 
 
 @dataclass(frozen=True)
@@ -382,62 +333,3 @@ def suggest(value: float, number_format: str, name: str | None) -> tuple[Distrib
         Triangular(min=low, mode=value, max=high),
         "an amount: triangular, from 20 % below to 20 % above the present value",
     )
-
-
-# --- agreement with Excel ------------------------------------------------------------------------------
-
-
-def check_agreement(
-    book: FormulaBook,
-    trees: dict[Address, Node],
-    order: Sequence[Address],
-    differences_shown: int = DIFFERENCES_SHOWN,
-) -> Agreement:
-    """Recompute formulas in order and compare each with the value the file stores."""
-    computed: dict[Address, Value] = {}
-
-    def value_of(address: Address) -> Value:
-        if address in computed:
-            return computed[address]
-        cell = book.cell(address)
-        return None if cell is None else cell.value
-
-    interpreter = Interpreter(book, value_of)
-    equal = left_out = 0
-    differences: list[Difference] = []
-    different = 0
-    for address in order:
-        tree, cell = trees.get(address), book.cell(address)
-        assert cell is not None
-        if tree is None or is_external(tree):
-            left_out += 1
-            continue
-        try:
-            value = computed[address] = interpreter.cell_value(address, tree)
-        except TooManyReferences:
-            left_out += 1
-            continue
-        if cell.value is None:
-            left_out += 1
-        elif agrees(value, cell.value):
-            equal += 1
-        else:
-            different += 1
-            if len(differences) < differences_shown:
-                differences.append(
-                    Difference(book.text(address), f"={cell.formula or ''}", cell.value, value)
-                )
-    return Agreement(equal, different, left_out, tuple(differences))
-
-
-def agrees(computed: Value, stored: Value) -> bool:
-    """Equal: numbers to 1e-9 relative, everything else exactly, and of one kind."""
-    if isinstance(computed, bool) or isinstance(stored, bool):
-        return computed is stored
-    if isinstance(computed, float) and isinstance(stored, float):
-        return math.isclose(computed, stored, rel_tol=AGREEMENT, abs_tol=1e-300)
-    return computed == stored
-
-
-def _plain(value: Value) -> float | str | bool | None:
-    return value.text if isinstance(value, ErrorValue) else value

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tollway.engine.formula import (
+from tollway.engine.functions import find_function
+from tollway.engine.functions.registry import GRID_CELLS_MAX, Argument, Context, Grid, call, element
+from tollway.engine.graph import Address, FormulaBook
+from tollway.engine.syntax import (
     Area,
     ArrayConstant,
     ArrayPart,
@@ -20,9 +23,6 @@ from tollway.engine.formula import (
     Text,
     Unary,
 )
-from tollway.engine.functions import find_function
-from tollway.engine.functions.registry import GRID_CELLS_MAX, Argument, Context, Grid, call, element
-from tollway.engine.graph import Address, FormulaBook
 from tollway.engine.values import (
     TEXT_LENGTH_MAX,
     ErrorValue,

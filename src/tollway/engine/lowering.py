@@ -7,9 +7,23 @@ time: slow, and exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tollway.engine.formula import (
+from tollway.engine.functions import find_function
+from tollway.engine.functions.registry import Context, Function, Grid, call
+from tollway.engine.graph import Address, FormulaBook, areas, is_external
+from tollway.engine.interpret import Interpreter, apply_binary, branch, in_line
+from tollway.engine.operands import (
+    BLANK,
+    Interpreted,
+    Lowered,
+    NotLowerableError,
+    Varying,
+    element_of,
+    kind_of,
+)
+from tollway.engine.operations import Builder, Constant, Kind, Operand, Slot
+from tollway.engine.syntax import (
     Area,
     ArrayConstant,
     ArrayPart,
@@ -25,11 +39,6 @@ from tollway.engine.formula import (
     Text,
     Unary,
 )
-from tollway.engine.functions import find_function
-from tollway.engine.functions.registry import Context, Function, Grid, call, element
-from tollway.engine.graph import Address, FormulaBook, areas, is_external
-from tollway.engine.interpret import Interpreter, apply_binary, branch, in_line
-from tollway.engine.operations import Builder, Constant, Kind, Operand, Slot
 from tollway.engine.values import ErrorValue, UnsupportedFormula, Value, to_number
 
 _ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "^": "power"}
@@ -45,65 +54,24 @@ _RETURNS = {"number": Kind.NUMBER, "logical": Kind.LOGICAL, "text": Kind.ANY, "a
 # An array that varies may have this many elements; larger ones are left to the interpreter.
 VARYING_CELLS_MAX = 200_000
 
-
-class NotLowerableError(Exception):
-    """This part of a formula has no block form; the part around it is interpreted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Varying:
-    """A rectangle of operands, some of which vary. As Grid, `rows` may stop before the counts."""
-
-    rows: Sequence[Sequence[Operand]]
-    row_count: int
-    column_count: int
-    origin: tuple[int, int, int] | None = None
-
-    def at(self, row: int, column: int) -> Operand:
-        """The operand at a place counted from 0."""
-        if row < len(self.rows) and column < len(self.rows[row]):
-            return self.rows[row][column]
-        return _BLANK
-
-    def operands(self) -> list[Operand]:
-        """Row by row; blanks at the end may be missing."""
-        return [operand for row in self.rows for operand in row]
-
-    def line(self) -> list[Operand]:
-        """The operands of a single row or column, in order."""
-        if self.row_count == 1:
-            return [self.at(0, column) for column in range(self.column_count)]
-        return [self.at(row, 0) for row in range(self.row_count)]
-
-    @property
-    def is_line(self) -> bool:
-        """One row or one column."""
-        return self.row_count == 1 or self.column_count == 1
-
-
-_BLANK = Constant(None)
-# A constant array stays a Grid.
-Lowered = Operand | Grid | Varying
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreted:
-    """What the "interpret" operation needs: a node, its cell, and which cells its operands stand for."""
-
-    book: FormulaBook
-    node: Node
-    address: Address
-    cells: tuple[Address, ...]
-    kinds: tuple[Kind, ...]
-    constants: Mapping[Address, Value]
-    kind: Kind
+Lower = Callable[["Lowering", Sequence[Lowered]], Lowered]
 
 
 class Lowering:
-    """Lowers one formula after another; each cell's operand is remembered for those that read it."""
+    """Lowers one formula after another; each cell's operand is remembered for those that read it.
 
-    def __init__(self, book: FormulaBook, builder: Builder, inputs: Sequence[Address]) -> None:
+    `functions` are those that become several operations; the others are called in blocks or interpreted.
+    """
+
+    def __init__(
+        self,
+        book: FormulaBook,
+        builder: Builder,
+        inputs: Sequence[Address],
+        functions: Mapping[str, Lower],
+    ) -> None:
         self.book = book
+        self.functions = functions
         self.builder = builder
         self.varying: dict[Address, Slot] = {
             address: Slot(index, Kind.NUMBER) for index, address in enumerate(inputs)
@@ -233,7 +201,7 @@ class Lowering:
             case ArrayConstant(rows):
                 return Grid(rows, len(rows), len(rows[0]))
             case Omitted():
-                return _BLANK
+                return BLANK
             case _:
                 raise AssertionError(node)
 
@@ -368,7 +336,7 @@ class Lowering:
         kinds = {kind_of(left), kind_of(right)}
         kinds.discard(None)
         if kinds == {Kind.TEXT} and operator in ("=", "<>"):
-            texts = tuple(Constant("") if side == _BLANK else side for side in (left, right))
+            texts = tuple(Constant("") if side == BLANK else side for side in (left, right))
             name = "text_equal" if operator == "=" else "text_not_equal"
             return self.builder.emit(name, texts, Kind.LOGICAL)
         if kinds not in ({Kind.NUMBER}, {Kind.LOGICAL}):
@@ -397,8 +365,6 @@ class Lowering:
     # --- functions -------------------------------------------------------------------------------------
 
     def _call(self, node: Call, *, is_array: bool = False, wants_value: bool = False) -> Lowered:
-        from tollway.engine.lowered_functions import LOWERED
-
         called = find_function(node.name)
         assert called is not None, node.name
         if node.name in ("IF", "CHOOSE"):
@@ -417,7 +383,7 @@ class Lowering:
         if all(isinstance(argument, (Constant, Grid)) for argument in arguments):
             result = call(called, [_plain(argument) for argument in arguments], self._context)
             return result if isinstance(result, Grid) else Constant(result)
-        lower = LOWERED.get(node.name)
+        lower = self.functions.get(node.name)
         if lower is not None:
             self.wants_value = wants_value
             return lower(self, arguments)
@@ -466,36 +432,6 @@ class Lowering:
         return self.builder.emit(
             "interpret", tuple(cells.values()), kind, detail, key=(id(node), self._address)
         )
-
-
-def kind_of(operand: Operand) -> Kind | None:
-    """The kind of an operand; None for a blank, which takes any."""
-    if isinstance(operand, Slot):
-        return operand.kind
-    match operand.value:
-        case None:
-            return None
-        case bool():
-            return Kind.LOGICAL
-        case float():
-            return Kind.NUMBER
-        case str():
-            return Kind.TEXT
-        case _:
-            return Kind.ANY
-
-
-def element_of(lowered: Lowered, row: int, column: int) -> Operand:
-    """What an operand or array gives at one place of a larger array."""
-    if isinstance(lowered, Grid):
-        return Constant(element(lowered, row, column))
-    if not isinstance(lowered, Varying):
-        return lowered
-    row = 0 if lowered.row_count == 1 else row
-    column = 0 if lowered.column_count == 1 else column
-    if row >= lowered.row_count or column >= lowered.column_count:
-        return Constant(ErrorValue.NA)
-    return lowered.at(row, column)
 
 
 def _plain(lowered: Lowered) -> Value | Grid:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tollway.engine.distributions import Distribution
-from tollway.engine.formula import COLUMN_MAX, ROW_MAX, column_number
 from tollway.engine.graph import Address, FormulaBook
 from tollway.engine.labels import label_of
+from tollway.engine.lowered_functions import LOWERED
 from tollway.engine.lowering import Lowering
 from tollway.engine.operations import Builder, Operation, Slot
+from tollway.engine.syntax import COLUMN_MAX, ROW_MAX, column_number
 from tollway.engine.values import (
     BadInputCell,
     BadOutputCell,
@@ -92,7 +93,7 @@ def build_program(workbook: Workbook, inputs: Sequence[Input], outputs: Sequence
     input_addresses = _input_addresses(book, inputs)
     output_addresses = _output_addresses(book, outputs)
     builder = Builder(len(inputs))
-    lowering = Lowering(book, builder, input_addresses)
+    lowering = Lowering(book, builder, input_addresses, LOWERED)
     for address in book.order(output_addresses, leaves=frozenset(input_addresses)):
         lowering.add_cell(address)
     output_slots = [_output_slot(book, lowering, address) for address in output_addresses]

@@ -1,0 +1,282 @@
+"""The tree of a formula: its nodes, how it is written, and how cells and sheets are named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tollway.engine.values import ErrorValue, Value, number_text
+
+ROW_MAX = 1_048_576
+COLUMN_MAX = 16_384
+
+
+# --- the tree ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as written; never negative."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text between double quotes."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logical:
+    """TRUE or FALSE."""
+
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorLiteral:
+    """An error value as written, such as #REF!."""
+
+    value: ErrorValue
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayConstant:
+    """{1,2;3,4}: rows of constants, all of one length."""
+
+    rows: tuple[tuple[Value, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Omitted:
+    """An argument left out between two commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corner:
+    """One end of a reference, counted from 1; a whole column has no row, a whole row no column."""
+
+    row: int | None
+    column: int | None
+    row_fixed: bool = False
+    column_fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A1, A1:B2, A:B or 1:2, with or without a sheet."""
+
+    sheet: str | None
+    first: Corner
+    last: Corner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A defined name; `sheet` where it was written before the name."""
+
+    sheet: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A reference to another workbook, as written. Never followed: Excel's stored value stands for the cell."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """+x or -x."""
+
+    operator: str
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """x%."""
+
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Two operands; " " is the intersection and "," the union of references."""
+
+    operator: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """(x). Kept, because Excel treats a bracketed + or - differently from a bare one."""
+
+    inner: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function with its arguments; the name is in capitals and without _xlfn."""
+
+    name: str
+    arguments: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A reference bound to its sheet: (top, left, bottom, right) counted from 1. Only graph.py makes these."""
+
+    sheet: int
+    bounds: tuple[int, int, int, int]
+    is_cell: bool
+
+    @property
+    def address(self) -> tuple[int, int, int]:
+        """Sheet, row and column of the top left cell."""
+        return (self.sheet, self.bounds[0], self.bounds[1])
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayPart:
+    """One element, counted from 0, of what an array formula gives. Only graph.py makes these."""
+
+    tree: Node
+    row: int
+    column: int
+
+
+Node = (
+    Number
+    | Text
+    | Logical
+    | ErrorLiteral
+    | ArrayConstant
+    | Omitted
+    | Reference
+    | Name
+    | External
+    | Unary
+    | Percent
+    | Binary
+    | Group
+    | Call
+    | Area
+    | ArrayPart
+)
+
+
+# --- addresses -----------------------------------------------------------------------------------------
+
+
+def column_number(letters: str) -> int:
+    """A is 1, Z 26, AA 27."""
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - 64
+    return number
+
+
+@lru_cache(maxsize=COLUMN_MAX)
+def column_letters(number: int) -> str:
+    """1 is A, 26 Z, 27 AA."""
+    letters = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def cell_text(row: int, column: int) -> str:
+    """B5 for row 5, column 2."""
+    return f"{column_letters(column)}{row}"
+
+
+_BARE_SHEET = re.compile(r"[^\W\d][\w.]*")
+_LIKE_CELL = re.compile(
+    r"[A-Za-z]{1,3}\d{1,7}|[Rr]\d*[Cc]\d*|[Rr]|[Cc]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]"
+)
+
+
+def sheet_text(name: str) -> str:
+    """A sheet's name as formulas write it: in single quotes unless it is a plain word."""
+    if _BARE_SHEET.fullmatch(name) and not _LIKE_CELL.fullmatch(name):
+        return name
+    return "'" + name.replace("'", "''") + "'"
+
+
+# --- tree to text --------------------------------------------------------------------------------------
+
+
+def print_formula(tree: Node) -> str:
+    """Write a tree as Excel would, without the equals sign; parse() of it gives the same tree."""
+    # A chain of operators leans to the left and may be thousands long: walked, not recursed into.
+    tail: list[str] = []
+    while isinstance(tree, (Binary, Percent)):
+        if isinstance(tree, Percent):
+            tail.append("%")
+            tree = tree.operand
+        else:
+            tail.append(tree.operator + print_formula(tree.right))
+            tree = tree.left
+    return _print_operand(tree) + "".join(reversed(tail))
+
+
+def _print_operand(tree: Node) -> str:
+    match tree:
+        case Number(value):
+            return _print_number(value)
+        case Text(text):
+            return '"' + text.replace('"', '""') + '"'
+        case Logical(truth):
+            return "TRUE" if truth else "FALSE"
+        case ErrorLiteral(error):
+            return error.text
+        case ArrayConstant(rows):
+            return "{" + ";".join(",".join(_print_constant(value) for value in row) for row in rows) + "}"
+        case Reference(sheet, first, last):
+            prefix = "" if sheet is None else sheet_text(sheet) + "!"
+            return prefix + print_corner(first) + ("" if last is None else ":" + print_corner(last))
+        case External(text):
+            return text
+        case Name(sheet, text):
+            return text if sheet is None else f"{sheet_text(sheet)}!{text}"
+        case Unary(operator, operand):
+            return operator + print_formula(operand)
+        case Group(inner):
+            return f"({print_formula(inner)})"
+        case Call(name, arguments):
+            return f"{name}({','.join(print_formula(argument) for argument in arguments)})"
+        case _:
+            return ""
+
+
+def _print_number(value: float) -> str:
+    text = number_text(value)
+    return text if float(text) == value else repr(value).upper()
+
+
+def _print_constant(value: Value) -> str:
+    match value:
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case float():
+            return ("-" if value < 0 else "") + _print_number(abs(value))
+        case str():
+            return '"' + value.replace('"', '""') + '"'
+        case _:
+            return str(value)
+
+
+def print_corner(corner: Corner) -> str:
+    """One end of a reference: $B$5, or B for a whole column."""
+    column = (
+        "" if corner.column is None else ("$" if corner.column_fixed else "") + column_letters(corner.column)
+    )
+    row = "" if corner.row is None else ("$" if corner.row_fixed else "") + str(corner.row)
+    return column + row
