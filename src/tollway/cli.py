@@ -175,7 +175,10 @@ def seed() -> None:
                 "Demo data have public passwords; they are not made with ENVIRONMENT=production."
             )
         _assert_migrated(ready.database_url.get_secret_value())
-        typer.echo(seeded.banner(ready, asyncio.run(seeded.seed(ready))))
+        facts = asyncio.run(seeded.seed(ready))
+        typer.echo(
+            f"The demo data are there. With `tollway serve` and `tollway work` running:\n{seeded.sign_ins(ready, facts)}"
+        )
 
 
 @app.command()

@@ -205,13 +205,11 @@ async def _make_administrator(tx: Transaction, email: str, password: str | None,
     return user
 
 
-def banner(settings: Settings, facts: DemoFacts) -> str:
-    """Say where the product is and what to try first."""
+def sign_ins(settings: Settings, facts: DemoFacts) -> str:
+    """Say what the demo data are and what to try first."""
     url = settings.base_url
     outbox = "" if settings.smtp_host else f"\n  Mails          {url}/outbox"
     return f"""
-Tollway is running.
-
   Pages          {url}
   Demo sign-in   {CUSTOMER_EMAIL}   {CUSTOMER_PASSWORD}
   Administrator  {ADMINISTRATOR_EMAIL}  {ADMINISTRATOR_PASSWORD}{outbox}
@@ -220,5 +218,12 @@ Tollway is running.
 Try it:
 
   curl {url}/monte-carlo-api/models -H "Authorization: Bearer {facts.api_key}"
+"""
 
-Data are in {settings.tollway_data}. Ctrl-C stops everything."""
+
+def banner(settings: Settings, facts: DemoFacts) -> str:
+    """Say that everything runs, where, and how it ends."""
+    return (
+        f"\nTollway is running.\n{sign_ins(settings, facts)}\n"
+        f"Data are in {settings.tollway_data}. Ctrl-C stops everything."
+    )

@@ -1,7 +1,9 @@
 """What is configured, what is connected, what is missing: one finding for each part."""
 
+import os
 import shutil
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tollway.app import Parts, open_parts
@@ -12,11 +14,19 @@ from tollway.kit.ids import new_id
 from tollway.kit.jobs import get_queue_state
 from tollway.kit.migrations import newest_revision, present_revision
 from tollway.plans import operations as plans
-from tollway.settings import Settings, production_faults
+from tollway.settings import Settings, production_advice, production_faults
 
 FREE_BYTES_MIN = 1_000_000_000
 JOB_AGE_SECONDS_MAX = 300
 CONNECT_SECONDS_MAX = 3.0
+# Names of the specification (C15) whose parts are not in this version.
+UNUSED_SETTINGS = (
+    "REDIS_URL",
+    "DEFAULT_FREE_QUOTA",
+    "ENABLE_METRICS",
+    "STRIPE_WEBHOOK_SECRET",
+    "OPENWEATHER_FALLBACK_KEY",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,13 @@ class Finding:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Look at every part; DATABASE_URL must work."""
-    findings = [_environment(settings), *_production(settings), _data_folder(settings), _mail(settings)]
+    findings = [
+        _environment(settings),
+        *_production(settings),
+        *_unused(os.environ),
+        _data_folder(settings),
+        _mail(settings),
+    ]
     url = settings.database_url.get_secret_value()
     revision, newest = present_revision(url), newest_revision()
     migrated = revision == newest
@@ -60,13 +76,24 @@ def _environment(settings: Settings) -> Finding:
 
 
 def _production(settings: Settings) -> list[Finding]:
+    missing = [*production_faults(settings), *production_advice(settings)]
     if settings.production:
-        return [Finding("secrets", True, "set, not samples, long enough")]
-    faults = production_faults(settings)
-    says = (
-        "fit for production" if not faults else f"for development only: {len(faults)} thing(s) to set first"
-    )
-    return [Finding("production", True, says), *(Finding("  needs", True, fault) for fault in faults)]
+        return [Finding("secrets", True, "set, not samples, long enough"), *_advice(missing, well=False)]
+    says = "ready for ENVIRONMENT=production" if not missing else f"{len(missing)} things to set first"
+    return [Finding("production", True, says), *_advice(missing, well=True)]
+
+
+def _advice(missing: list[str], *, well: bool) -> list[Finding]:
+    return [Finding("  needs", well, sentence) for sentence in missing]
+
+
+def _unused(environment: Mapping[str, str]) -> list[Finding]:
+    """Name what is set in vain, so that nobody relies on it."""
+    return [
+        Finding("setting", False, f"{name} is set, but no part of this version uses it")
+        for name in UNUSED_SETTINGS
+        if environment.get(name)
+    ]
 
 
 def _data_folder(settings: Settings) -> Finding:

@@ -138,15 +138,20 @@ def read_settings() -> Settings:
 
 
 def production_faults(settings: Settings) -> list[str]:
-    """Say what keeps these settings from serving strangers."""
-    faults = [fault for name, value in _secrets_of(settings).items() for fault in _secret_faults(name, value)]
+    """Say which secrets keep these settings from serving strangers (C7, X16)."""
+    return [fault for name, value in _secrets_of(settings).items() for fault in _secret_faults(name, value)]
+
+
+def production_advice(settings: Settings) -> list[str]:
+    """Say what else an owner should set before strangers come; the server starts without it."""
+    advice = []
     if not settings.secure:
-        faults.append("GATEWAY_URL must be the https:// address that customers use.")
+        advice.append("GATEWAY_URL should be the https:// address that customers use.")
     if not settings.smtp_host:
-        faults.append("SMTP_HOST is missing: customers could not verify their addresses.")
+        advice.append("SMTP_HOST is missing: no customer gets the mail that verifies an address.")
     if not settings.database_url.get_secret_value():
-        faults.append("DATABASE_URL is missing: the embedded database is for development.")
-    return faults
+        advice.append("DATABASE_URL is missing: the embedded database has no backup of its own.")
+    return advice
 
 
 def _secrets_of(settings: Settings) -> dict[str, str]:
@@ -184,18 +189,22 @@ def _with_development_secrets(settings: Settings) -> Settings:
         if not file.exists():
             made = json.dumps({"jwt_secret": new_secret(), "encryption_key": new_secret()})
             # Written aside and linked: whoever comes second at the same moment reads the first one's.
-            draft = file.with_suffix(f".{os.getpid()}")
+            draft = file.with_suffix(f".{secrets.token_hex(8)}")
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
                 opened.write(made)
             with contextlib.suppress(FileExistsError):
                 file.hardlink_to(draft)
             draft.unlink()
         kept = json.loads(file.read_text())
+        missing = [name.lower() for name, value in _secrets_of(settings).items() if not value]
+        return settings.model_copy(update={name: SecretStr(kept[name]) for name in missing})
     except OSError as failure:
         raise SettingsRefused(
             [
                 f"The data folder {settings.tollway_data} cannot be used ({failure.strerror}). Set TOLLWAY_DATA."
             ]
         ) from failure
-    missing = [name.lower() for name, value in _secrets_of(settings).items() if not value]
-    return settings.model_copy(update={name: SecretStr(kept[name]) for name in missing})
+    except (ValueError, KeyError) as failure:
+        raise SettingsRefused(
+            [f"{file} is damaged; restore it, or remove it: what was sealed with it is lost then."]
+        ) from failure
