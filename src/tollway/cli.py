@@ -176,9 +176,8 @@ def seed() -> None:
             )
         _assert_migrated(ready.database_url.get_secret_value())
         facts = asyncio.run(seeded.seed(ready))
-        typer.echo(
-            f"The demo data are there. With `tollway serve` and `tollway work` running:\n{seeded.sign_ins(ready, facts)}"
-        )
+        typer.echo("The demo data are there. With `tollway serve` and `tollway work` running:")
+        typer.echo(seeded.sign_ins(ready, facts))
 
 
 @app.command()
