@@ -4,6 +4,7 @@ import asyncio
 import math
 import os
 import signal
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -340,3 +341,51 @@ async def test_workers_stop_within_seconds_in_the_middle_of_a_run(
     stop.set()
     async with asyncio.timeout(10):
         await worker
+
+
+@pytest.mark.soak
+async def test_a_run_outlives_a_worker_that_was_killed(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    """The worker is a real process, killed with -9 in the middle; the next one finishes the run."""
+    model = await uploaded_id(client, party, workbooks.chain(300))
+    variables = [{"cell": "B1", "distribution": {"type": "normal", "mean": 1, "std": 0.1}}]
+    run = await started_id(
+        client, party, model, iterations=100_000, variables=variables, output_cells=["C300"]
+    )
+    whole = await started_id(
+        client, party, model, iterations=100_000, variables=variables, output_cells=["C300"]
+    )
+
+    async def some_done() -> bool:
+        return (await progress_of(client, party, run))["progress"]["iterations_completed"] > 0
+
+    killed = await worker_process(parts)
+    await wait_until(some_done)
+    killed.kill()
+    await killed.wait()
+    assert not await is_over(client, party, run)
+    successor = await worker_process(parts)
+    try:
+        body = await results_of(client, party, run)
+        assert body["iterations_completed"] == 100_000
+        # Nothing was lost and nothing counted twice: the same seed undisturbed gives the same.
+        assert body["results"] == (await results_of(client, party, whole))["results"]
+    finally:
+        successor.terminate()
+        await successor.wait()
+    async with parts.database.transaction() as tx:
+        assert await tx.find_value("SELECT sum(units) FROM api_usage_logs") == 3
+
+
+async def worker_process(parts: Parts) -> asyncio.subprocess.Process:
+    settings = parts.settings
+    environment = os.environ | {
+        "ENVIRONMENT": "test",
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "TOLLWAY_DATA": str(settings.tollway_data),
+        "JWT_SECRET": settings.jwt_secret.get_secret_value(),
+        "ENCRYPTION_KEY": settings.encryption_key.get_secret_value(),
+        "WORKER_PROCESSES": "1",
+    }
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "tollway", "work", env=environment)

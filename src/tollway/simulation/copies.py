@@ -1,6 +1,8 @@
 """Local copies of stored workbooks, for the processes that read them by path."""
 
 import asyncio
+import os
+import shutil
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 from tollway.kit.blobs import Blobs
 
 COPIES_KEPT = 32
+FOLDER_PREFIX = "tollway-workbooks-"
 
 
 class LocalCopies:
@@ -15,7 +18,7 @@ class LocalCopies:
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
-        self._folder = tempfile.TemporaryDirectory(prefix="tollway-workbooks-")
+        self._folder: Path | None = None
         self._paths: OrderedDict[bytes, Path] = OrderedDict()
         self._fetching = asyncio.Lock()
 
@@ -25,7 +28,9 @@ class LocalCopies:
             path = self._paths.get(sha256)
             if path is None:
                 content = await self._blobs.get(blob)
-                path = Path(self._folder.name) / f"{sha256.hex()}.xlsx"
+                if self._folder is None:
+                    self._folder = await asyncio.to_thread(_make_folder)
+                path = self._folder / f"{sha256.hex()}.xlsx"
                 await asyncio.to_thread(path.write_bytes, content)
                 self._paths[sha256] = path
             self._paths.move_to_end(sha256)
@@ -36,4 +41,27 @@ class LocalCopies:
 
     def close(self) -> None:
         """Delete the folder."""
-        self._folder.cleanup()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+            self._paths.clear()
+
+
+def _make_folder() -> Path:
+    """Make a folder that only this user can read, and delete those of processes that were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*-*"):
+        number = left.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
+        if number.isdecimal() and not _lives(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
+
+
+def _lives(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # Somebody else's, so it is there.
+        return True
+    return True
