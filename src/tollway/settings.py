@@ -139,7 +139,11 @@ def read_settings() -> Settings:
 
 def production_faults(settings: Settings) -> list[str]:
     """Say which secrets keep these settings from serving strangers (C7, X16)."""
-    return [fault for name, value in _secrets_of(settings).items() for fault in _secret_faults(name, value)]
+    given = _secrets_of(settings)
+    faults = [fault for name, value in given.items() for fault in _secret_faults(name, value)]
+    if not faults and len(set(given.values())) < len(given):
+        faults.append("JWT_SECRET and ENCRYPTION_KEY are the same: whoever learns one has both.")
+    return faults
 
 
 def production_advice(settings: Settings) -> list[str]:
@@ -204,7 +208,7 @@ def _with_development_secrets(settings: Settings) -> Settings:
                 f"The data folder {settings.tollway_data} cannot be used ({failure.strerror}). Set TOLLWAY_DATA."
             ]
         ) from failure
-    except (ValueError, KeyError) as failure:
+    except (ValueError, KeyError, TypeError) as failure:
         raise SettingsRefused(
             [f"{file} is damaged; restore it, or remove it: what was sealed with it is lost then."]
         ) from failure
