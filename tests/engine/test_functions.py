@@ -2,12 +2,16 @@
 saved by Excel otherwise, and for errors of the remarks on those pages."""
 
 import math
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.engine.sheets import computed, value_of, workbook_of
 
 from tollway.engine import ErrorValue
 from tollway.engine.functions import FAMILIES, find_function, is_volatile
+from tollway.engine.functions.criteria import Wildcard
 from tollway.engine.functions.registry import FUNCTIONS
 
 DIV0, NUM, VALUE, NA, REF = (
@@ -337,6 +341,21 @@ def test_names_stand_for_references_and_constants():
     cells = {"A1": 1, "A2": 2, "A3": 3}
     assert value_of("=SUM(Prices)*rate", cells, names=names) == pytest.approx(0.6)
     assert value_of("=-rate^2", cells, names=names) == pytest.approx(0.01)
+
+
+@given(st.text("ab", max_size=8), st.text("ab?*", max_size=5))
+def test_wildcards_match_what_a_regular_expression_would(text, pattern):
+    expression = pattern.replace("?", ".").replace("*", ".*")
+    assert Wildcard(pattern).matches(text) is (re.fullmatch(expression, text) is not None)
+    found = re.search(expression, text)
+    assert Wildcard(pattern).find(text, 0) == (found.start() if found else None)
+
+
+@pytest.mark.timeout(10)
+def test_a_pattern_made_to_take_for_ever_does_not():
+    text, pattern = "a" * 30_000, "*a" * 500 + "*b*"
+    assert not Wildcard(pattern).matches(text)
+    assert Wildcard(pattern).find(text, 0) is None
 
 
 def test_every_function_says_what_it_does():

@@ -111,9 +111,9 @@ def _exact_test(operator: str, operand: Value) -> Test:
 
 def _text_test(operator: str, operand: str) -> Test:
     if operator in ("=", "<>"):
-        pattern = wildcard_pattern(operand)
+        pattern = wildcard(operand)
         wanted = operator == "="
-        return lambda value: (isinstance(value, str) and pattern.fullmatch(value) is not None) is wanted
+        return lambda value: (isinstance(value, str) and pattern.matches(value)) is wanted
     ordered, lowered = _ORDERS[operator], operand.lower()
     return lambda value: (
         isinstance(value, str)
@@ -129,21 +129,60 @@ _ORDERS: dict[str, Callable[[int], bool]] = {
 }
 
 
-@lru_cache(maxsize=1_024)
-def wildcard_pattern(text: str) -> re.Pattern[str]:
-    """Excel's wildcards as a regular expression: ? one character, * any number, ~ takes the next literally."""
-    parts: list[str] = []
-    position = 0
-    while position < len(text):
-        character = text[position]
-        if character == "~" and position + 1 < len(text) and text[position + 1] in "?*~":
+class Wildcard:
+    """A text with Excel's wildcards: ? is one character, * any number, ~ takes the next literally; no case.
+
+    Looks for the parts between the stars one after another, so that no pattern takes longer than its length
+    times that of the text.
+    """
+
+    def __init__(self, text: str) -> None:
+        parts: list[list[str]] = [[]]
+        position = 0
+        while position < len(text):
+            character = text[position]
+            if character == "~" and position + 1 < len(text) and text[position + 1] in "?*~":
+                position += 1
+                parts[-1].append(re.escape(text[position]))
+            elif character == "*":
+                parts.append([])
+            else:
+                parts[-1].append("." if character == "?" else re.escape(character))
             position += 1
-            parts.append(re.escape(text[position]))
-        elif character == "*":
-            # A run of stars says no more than one, and would make the search slow.
-            if not parts or parts[-1] != ".*":
-                parts.append(".*")
-        else:
-            parts.append("." if character == "?" else re.escape(character))
-        position += 1
-    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+        self._lengths = [len(part) for part in parts]
+        self._parts = [re.compile("".join(part), re.IGNORECASE | re.DOTALL) for part in parts]
+
+    def matches(self, text: str) -> bool:
+        """Whether the whole text fits."""
+        first, last = self._parts[0], self._parts[-1]
+        if len(self._parts) == 1:
+            return first.fullmatch(text) is not None
+        end = len(text) - self._lengths[-1]
+        if end < self._lengths[0] or not first.match(text) or not last.fullmatch(text, end):
+            return False
+        position: int | None = self._lengths[0]
+        for part in self._parts[1:-1]:
+            assert position is not None
+            found = part.search(text, position, end)
+            if found is None:
+                return False
+            position = found.end()
+        return True
+
+    def find(self, text: str, start: int) -> int | None:
+        """Where the first fitting stretch begins at or after a place; None when there is none."""
+        begin: int | None = None
+        position = start
+        for part in self._parts:
+            found = part.search(text, position)
+            if found is None:
+                return None
+            begin = found.start() if begin is None else begin
+            position = found.end()
+        return begin
+
+
+@lru_cache(maxsize=1_024)
+def wildcard(text: str) -> Wildcard:
+    """The pattern that a text stands for."""
+    return Wildcard(text)

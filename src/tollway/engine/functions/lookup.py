@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tollway.engine.functions.criteria import wildcard_pattern
+from tollway.engine.functions.criteria import wildcard
 from tollway.engine.functions.registry import (
     Argument,
     Context,
@@ -227,8 +227,8 @@ def find_exact(line: Sequence[Value], wanted: Value) -> int | None:
     if wanted is None:
         wanted = 0.0
     if isinstance(wanted, str):
-        pattern = wildcard_pattern(wanted)
-        return next((i for i, v in enumerate(line) if isinstance(v, str) and pattern.fullmatch(v)), None)
+        pattern = wildcard(wanted)
+        return next((i for i, v in enumerate(line) if isinstance(v, str) and pattern.matches(v)), None)
     kind = type(wanted)
     return next((i for i, v in enumerate(line) if type(v) is kind and v == wanted), None)
 
@@ -267,10 +267,10 @@ def _find_extended(line: Sequence[Value], wanted: Value, mode: float, *, from_la
         return next((i for i, v in enumerate(line) if v is None), None)
     places = range(len(line) - 1, -1, -1) if from_last else range(len(line))
     if mode == 2 and isinstance(wanted, str):
-        pattern = wildcard_pattern(wanted)
+        pattern = wildcard(wanted)
         for place in places:
             value = line[place]
-            if isinstance(value, str) and pattern.fullmatch(value):
+            if isinstance(value, str) and pattern.matches(value):
                 return place
         return None
     best: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tollway.engine.functions.criteria import wildcard_pattern
+from tollway.engine.functions.criteria import wildcard
 from tollway.engine.functions.registry import Argument, FailedError, Grid, function, whole
 from tollway.engine.serials import number_from_text
 from tollway.engine.values import TEXT_LENGTH_MAX, ErrorValue, Value, to_text
@@ -149,10 +149,10 @@ def find(part: str, text: str, start: float = 1.0) -> float:
 def search(part: str, text: str, start: float = 1.0) -> float:
     """The position from 1 of a part, without case and with wildcards; #VALUE! when it is not there."""
     first = _start(start, text)
-    found = wildcard_pattern(part).search(text, first)
+    found = wildcard(part).find(text, first)
     if found is None:
         raise FailedError(ErrorValue.VALUE)
-    return float(found.start() + 1)
+    return float(found + 1)
 
 
 def _start(start: float, text: str) -> int:
