@@ -13,7 +13,14 @@ import pytest
 from pydantic import ValidationError
 
 from tollway.kit.crypto import master_key_from_text
-from tollway.settings import Settings, SettingsRefused, default_data_folder, new_secret, read_settings
+from tollway.settings import (
+    Settings,
+    SettingsRefused,
+    default_data_folder,
+    new_secret,
+    production_advice,
+    read_settings,
+)
 
 GOOD = {
     "ENVIRONMENT": "production",
@@ -116,10 +123,10 @@ def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.promise("C7", "X16")
 def test_production_names_everything_that_is_missing_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
-    faults = faults_of()
-    for name in ("JWT_SECRET", "ENCRYPTION_KEY", "GATEWAY_URL", "SMTP_HOST", "DATABASE_URL"):
-        assert len([fault for fault in faults if fault.startswith(name)]) == 1, (name, faults)
-    assert all("tollway keygen" in fault for fault in faults[:2])
+    assert faults_of() == [
+        "JWT_SECRET is missing. Make one with `tollway keygen`.",
+        "ENCRYPTION_KEY is missing. Make one with `tollway keygen`.",
+    ]
 
 
 @pytest.mark.promise("C7", "X16")
@@ -161,11 +168,22 @@ def test_the_two_secrets_of_production_differ(monkeypatch: pytest.MonkeyPatch) -
     assert "ENCRYPTION_KEY" in fault
 
 
-@pytest.mark.promise("C36")
-@pytest.mark.parametrize("url", ["", "http://api.example.org", "api.example.org", "HTTP://x"])
-def test_production_is_served_over_https(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    set_all(monkeypatch, GOOD | {"GATEWAY_URL": url})
-    assert faults_of() == ["GATEWAY_URL must be the https:// address that customers use."]
+@pytest.mark.parametrize(
+    ("name", "value", "advised"),
+    [
+        ("GATEWAY_URL", "", True),
+        ("GATEWAY_URL", "http://api.example.org", True),
+        ("GATEWAY_URL", "https://api.example.org", False),
+        ("SMTP_HOST", "", True),
+        ("DATABASE_URL", "", True),
+    ],
+)
+def test_what_strangers_need_besides_secrets_is_advised(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, advised: bool
+) -> None:
+    set_all(monkeypatch, GOOD | {name: value})
+    advice = production_advice(read_settings())
+    assert [one.split()[0] for one in advice] == [name] * advised
 
 
 @pytest.mark.promise("X16")
@@ -198,9 +216,10 @@ def test_a_setting_that_cannot_be_read_is_named_with_what_came(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    (fault,) = faults_of()
-    assert fault.startswith(f"{name}: ")
-    assert value.rsplit(", ", maxsplit=1)[-1].lower() in fault.lower()
+    # A network is tried as both versions, and each says why it is not one.
+    for fault in faults_of():
+        assert fault.startswith(f"{name}: ")
+        assert value.rsplit(", ", maxsplit=1)[-1].lower() in fault.lower()
 
 
 def test_several_settings_that_cannot_be_read_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +234,7 @@ def test_a_secret_that_is_too_short_is_refused_in_development_too(
     monkeypatch.setenv(name, "short")
     (fault,) = faults_of()
     assert name in fault
-    assert "short than" not in fault
+    assert "shorter than 32" in fault
 
 
 # Lists ----------------------------------------------------------------------------------------------
