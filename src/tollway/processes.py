@@ -25,7 +25,8 @@ from tollway.settings import Settings
 STOP_SECONDS_MAX = 1.5
 READY_SECONDS_MAX = 30.0
 RESTART_DELAY_SECONDS = 1.0
-JOBS_AT_ONCE_MAX = 8
+# Beside one job for each process that computes: mails, summaries, clean-up.
+OTHER_JOBS_AT_ONCE_MAX = 6
 
 
 class CannotStart(Exception):
@@ -104,7 +105,12 @@ def work(settings: Settings, *, exit_with_parent: bool = False) -> None:
             _when_parent_ends(lambda: loop.call_soon_threadsafe(parts.stopping.set))
         log.info("worker started", jobs=sorted(registry.runners))
         try:
-            await run_worker(parts.database, registry, parts.stopping, at_once_max=JOBS_AT_ONCE_MAX)
+            await run_worker(
+                parts.database,
+                registry,
+                parts.stopping,
+                at_once_max=parts.processes.process_count + OTHER_JOBS_AT_ONCE_MAX,
+            )
         finally:
             await parts.close()
 

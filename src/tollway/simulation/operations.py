@@ -403,8 +403,3 @@ async def count_runs_by_model(tx: Transaction, models: list[Model]) -> dict[int,
 async def count_runs(tx: Transaction, caller: Caller) -> int:
     """Count the caller's runs, in the mode of the call."""
     return await store.count_runs_of_customer(tx, caller.owner_id, caller.mode)
-
-
-async def list_model_names(tx: Transaction, runs: list[Run]) -> dict[int, str]:
-    """Return the names of the models of some runs, by the model's row identity."""
-    return await store.list_model_names(tx, [run.model_id for run in runs])

@@ -356,9 +356,3 @@ async def count_runs_of_customer(tx: Transaction, customer_id: int, mode: Mode) 
         {"customer_id": customer_id, "mode": mode.value},
     )
     return int(found)
-
-
-async def list_model_names(tx: Transaction, model_ids: list[int]) -> dict[int, str]:
-    """Return the names of some models."""
-    rows = await tx.list_rows("SELECT id, name FROM models WHERE id = ANY(%(ids)s)", {"ids": model_ids})
-    return {row["id"]: row["name"] for row in rows}

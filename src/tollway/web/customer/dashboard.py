@@ -102,7 +102,6 @@ async def _as_page(request: Request, page: Page, *, is_key_shown: bool) -> Respo
         api_key = await keys.find_default_test_key(tx, page.caller.owner_id)
         secret = await keys.reveal_test_key(tx, request.app.state.sealer, api_key) if api_key else ""
         runs = await simulation.list_runs(tx, page.caller, None, 1)
-        names = await simulation.list_model_names(tx, runs.items)
         run_count = await simulation.count_runs(tx, page.caller)
         steps = await _steps(tx, page)
         days = await metering.list_day_totals(
@@ -126,7 +125,7 @@ async def _as_page(request: Request, page: Page, *, is_key_shown: bool) -> Respo
         if last_run is None
         else {
             "id": last_run.public_id,
-            "model_name": names[last_run.model_id],
+            "model_name": last_run.model_name,
             "status": last_run.status.value,
             "created_at": last_run.created_at,
         },

@@ -33,11 +33,10 @@ async def list_runs(request: Request, page: SignedIn, cursor: str | None = None)
     async with page.database.transaction() as tx:
         shell, _ = await page.shell(tx)
         found = await simulation.list_runs(tx, page.caller, cursor, PAGE_SIZE)
-        names = await simulation.list_model_names(tx, found.items)
     runs = [
         {
             "id": run.public_id,
-            "model_name": names[run.model_id],
+            "model_name": run.model_name,
             "status": run.status.value,
             "iterations": run.iterations,
             "seed": run.seed,
@@ -62,21 +61,19 @@ async def show_run(request: Request, page: SignedIn, run_id: str) -> Response:
     async with page.database.transaction() as tx:
         shell, _ = await page.shell(tx)
         run = await simulation.get_run(tx, page.caller, run_id)
-        names = await simulation.list_model_names(tx, [run])
-    name = names[run.model_id]
     if not run.status.over:
         return html(
             request,
             "customer/run_live.html",
             shell=shell,
-            run=_run_view(run, name, page.now),
+            run=_run_view(run, page.now),
             progress=progress_view(run, page.now),
         )
     return html(
         request,
         "customer/run_results.html",
         shell=shell,
-        run=_run_view(run, name, page.now),
+        run=_run_view(run, page.now),
         outputs=[
             output_view(summary, f"output-{position}")
             for position, summary in enumerate(run.results or [], 1)
@@ -140,12 +137,12 @@ async def download_run(page: SignedIn, run_id: str, file_format: Literal["json",
     return Response(file.content, media_type=file.media_type, headers=headers)
 
 
-def _run_view(run: Run, model_name: str, now: datetime) -> dict[str, Any]:
+def _run_view(run: Run, now: datetime) -> dict[str, Any]:
     failure = run.failure or {}
     return {
         "id": run.public_id,
         "model_id": run.model_public_id,
-        "model_name": model_name,
+        "model_name": run.model_name,
         "status": run.status.value,
         "iterations": run.iterations,
         "iterations_done": run.iterations_completed,
