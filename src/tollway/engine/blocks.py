@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,14 @@ from tollway.engine.values import ErrorValue, Value, numbers_equal, power
 _NEAR = 1e-14
 # A difference under 2**-49 of its operand may be rounding dust; values.snap has the exact bound.
 _DUST = 2.0**-49
+# Tables up to this length are searched by counting.
+_FEW_KEYS = 16
 _NUM = np.int8(ErrorValue.NUM.code)
 _DIV0 = np.int8(ErrorValue.DIV0.code)
 _VALUE = np.int8(ErrorValue.VALUE.code)
 _NA = np.int8(ErrorValue.NA.code)
+# The methods min() and max() come to these by a detour.
+_LOWEST, _HIGHEST = np.minimum.reduce, np.maximum.reduce
 _ANYWHERE = Context(1, 1, is_1904=False)
 
 
@@ -32,19 +37,6 @@ Operation = Callable[[Registers, int, tuple[int, ...], Any], None]
 
 
 # --- arithmetic ----------------------------------------------------------------------------------------
-
-
-def _plain(ufunc: np.ufunc) -> Operation:
-    """An operation that keeps overflow visible, so that nothing needs to be checked."""
-
-    def run(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
-        values, errors = registers.values, registers.errors
-        left, right = operands
-        values[target] = ufunc(values[left], values[right])
-        if errors[left] is not None or errors[right] is not None:
-            errors[target] = registers.first_error(operands)
-
-    return run
 
 
 def _negative(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
@@ -74,6 +66,11 @@ def _power(registers: Registers, target: int, operands: tuple[int, ...], _: Any)
     base, exponent = (values[index] for index in operands)
     result = np.power(base, exponent)
     found = registers.first_error(operands)
+    # Only 0^0 is finite and yet not what Excel gives.
+    is_plain = (type(exponent) is float and exponent != 0.0) or np.all(base)
+    if found is None and is_plain and np.isfinite(result.dot(result)):
+        values[target] = result
+        return
     doubt = ~np.isfinite(result) | np.equal(base, 0.0)
     _write_checked(
         registers, target, operands, (result, found, doubt), lambda given: power(given[0], given[1])
@@ -110,13 +107,23 @@ def _write_checked(
 def _snap(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
     """Rounding dust of a formula's last + or - becomes 0; values.snap lane by lane would give the same."""
     result, operand = (registers.values[index] for index in operands)
-    size = np.abs(operand)
-    dust = np.less(np.abs(result), size * _DUST)
-    if dust.any():
-        bound = np.ldexp(1.0, np.frexp(size)[1] - 50)
+    if _smallest_size(result) < _largest_size(operand) * _DUST:
+        bound = np.ldexp(1.0, np.frexp(operand)[1] - 50)
         result = np.where(np.less(np.abs(result), bound), 0.0, result)
     registers.values[target] = result
     registers.errors[target] = registers.errors[operands[0]]
+
+
+def _smallest_size(values: Any) -> float:
+    """At most the smallest distance from 0: 0 when there are both signs."""
+    low = float(_LOWEST(values))
+    return low if low > 0.0 else max(0.0, -float(_HIGHEST(values)))
+
+
+def _largest_size(values: Any) -> float:
+    if type(values) is float:
+        return abs(values)
+    return max(float(_HIGHEST(values)), -float(_LOWEST(values)))
 
 
 def _extreme(ufunc: np.ufunc) -> Operation:
@@ -151,7 +158,7 @@ def _compare(ufunc: np.ufunc) -> Operation:
         result = ufunc(left, right)
         gap = np.abs(left - right)
         if type(right) is float:
-            is_near = right != 0.0 and not gap.min() > abs(right) * 1.1 * _NEAR
+            is_near = right != 0.0 and not _LOWEST(gap) > abs(right) * 1.1 * _NEAR
         else:
             is_near = np.less(gap, np.abs(right) * (1.1 * _NEAR)).any()
         if is_near:
@@ -231,8 +238,7 @@ def _is_error(test: Callable[[Errors], NDArray[np.bool_]], if_none: bool) -> Ope
 
 def _text_compare(is_equal: bool) -> Operation:
     def run(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
-        lowered = [text.lower() for text in registers.texts]
-        folded = np.array([lowered.index(text) for text in lowered])
+        folded = _folded(registers.texts)
         left, right = (folded[registers.column(index)] for index in operands)
         registers.values[target] = (left == right) if is_equal else (left != right)
         registers.spread(target, operands)
@@ -241,9 +247,22 @@ def _text_compare(is_equal: bool) -> Operation:
 
 
 def _text_position(registers: Registers, target: int, operands: tuple[int, ...], line: Any) -> None:
-    found = [find_exact(line, text) for text in registers.texts]
-    places = np.array([np.nan if place is None else place + 1.0 for place in found])
+    places = _places_of_texts(line, registers.texts)
     _write_place(registers, target, operands, places[registers.column(operands[0])])
+
+
+@lru_cache(maxsize=256)
+def _folded(texts: tuple[str, ...]) -> NDArray[np.int64]:
+    """For each text the place of the first that differs in case at most."""
+    lowered = [text.lower() for text in texts]
+    return np.array([lowered.index(text) for text in lowered])
+
+
+@lru_cache(maxsize=256)
+def _places_of_texts(line: tuple[Value, ...], texts: tuple[str, ...]) -> NDArray[np.float64]:
+    """For each text where it stands in a line, counted from 1; NaN where it does not."""
+    found = [find_exact(line, text) for text in texts]
+    return np.array([np.nan if place is None else place + 1.0 for place in found])
 
 
 # --- lookups -------------------------------------------------------------------------------------------
@@ -264,8 +283,15 @@ def _write_place(
 
 def _position(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
     keys, places = detail
-    found = np.searchsorted(keys, registers.column(operands[0]), side="right")
-    _write_place(registers, target, operands, np.concatenate(([np.nan], places))[found])
+    wanted = registers.column(operands[0])
+    if len(keys) <= _FEW_KEYS:
+        # For a short table counting the keys at or below is faster than searching.
+        found: NDArray[Any] = np.zeros(registers.iteration_count, dtype=np.int8)
+        for key in keys.tolist():
+            found += np.greater_equal(wanted, key)
+    else:
+        found = np.searchsorted(keys, wanted, side="right")
+    _write_place(registers, target, operands, np.concatenate(([np.nan], places)).take(found))
 
 
 def _position_exact(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
@@ -277,6 +303,11 @@ def _position_exact(registers: Registers, target: int, operands: tuple[int, ...]
 
 def _take(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
     table, above = detail
+    if registers.settled(operands[0]) is None:
+        places = registers.values[operands[0]]
+        if places.min() >= 1.0 and places.max() < len(table) + 1:
+            registers.values[target] = table.take(places.astype(np.int64) - 1)
+            return
     places, found = _whole_places(registers, operands[0], 1, len(table), above)
     registers.values[target] = table[places - 1]
     registers.errors[target] = found
@@ -323,12 +354,11 @@ def _call(registers: Registers, target: int, operands: tuple[int, ...], name: An
     assert called.block is not None, name
     found = registers.first_error(operands)
     result = called.block(*(registers.values[index] for index in operands))
-    doubt = np.zeros(registers.iteration_count, dtype=np.bool_)
-    if isinstance(result, tuple):
-        result, mask = result
-        doubt = doubt | mask
-    if doubt.any() or not np.isfinite(result.dot(result)):
-        doubt = doubt | ~np.isfinite(result)
+    result, mask = result if isinstance(result, tuple) else (result, None)
+    if found is None and mask is None and np.isfinite(result.dot(result)):
+        registers.values[target] = result
+        return
+    doubt = ~np.isfinite(result) if mask is None else ~np.isfinite(result) | mask
     _write_checked(
         registers,
         target,
@@ -374,11 +404,14 @@ def _write_objects(registers: Registers, target: int, found: list[Value], kind: 
     registers.errors[target] = codes if codes.any() else None
 
 
+# They keep overflow visible, so that nothing needs to be checked while there are no errors.
+PLAIN_OPERATIONS: dict[str, np.ufunc] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide_by_constant": np.true_divide,
+}
 OPERATIONS: dict[str, Operation] = {
-    "add": _plain(np.add),
-    "subtract": _plain(np.subtract),
-    "multiply": _plain(np.multiply),
-    "divide_by_constant": _plain(np.true_divide),
     "divide": _divide,
     "power": _power,
     "negative": _negative,

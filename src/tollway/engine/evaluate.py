@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from tollway.engine.blocks import OPERATIONS
+from tollway.engine.blocks import OPERATIONS, PLAIN_OPERATIONS
 from tollway.engine.operations import Kind, Slot
 from tollway.engine.program import Program
 from tollway.engine.registers import Registers
@@ -24,7 +24,8 @@ from tollway.engine.values import ErrorValue
 # Iterations computed at once: temporaries stay in the processor's cache, and calls are still few.
 BLOCK_ITERATIONS = 4_096
 
-Step = tuple[Callable[..., None], int, tuple[int, ...], Any, tuple[int, ...]]
+# A plain ufunc or None, the function of any other operation, target, operands, detail, slots to release.
+Step = tuple[np.ufunc | None, Callable[..., None] | None, int, tuple[int, ...], Any, tuple[int, ...]]
 # Runs evaluate one program block by block.
 _STEPS: WeakKeyDictionary[Program, list[Step]] = WeakKeyDictionary()
 
@@ -66,7 +67,14 @@ def evaluate(program: Program, draws: NDArray[np.float64]) -> Evaluation:
 def _steps(program: Program) -> list[Step]:
     """The program with each operation's function looked up."""
     return [
-        (OPERATIONS[operation.name], operation.target, operation.operands, operation.detail, released)
+        (
+            PLAIN_OPERATIONS.get(operation.name),
+            OPERATIONS.get(operation.name),
+            operation.target,
+            operation.operands,
+            operation.detail,
+            released,
+        )
         for operation, released in zip(program.operations, program.releases, strict=True)
     ]
 
@@ -81,9 +89,16 @@ def _filled(program: Program, draws: NDArray[np.float64]) -> Registers:
 
 
 def _run(steps: list[Step], registers: Registers) -> None:
-    values = registers.values
-    for function, target, operands, detail, released in steps:
-        function(registers, target, operands, detail)
+    values, errors = registers.values, registers.errors
+    for plain, function, target, operands, detail, released in steps:
+        if plain is not None:
+            left, right = operands
+            values[target] = plain(values[left], values[right])
+            if errors[left] is not None or errors[right] is not None:
+                errors[target] = registers.first_error(operands)
+        else:
+            assert function is not None
+            function(registers, target, operands, detail)
         if registers.has_underflow:
             registers.flush(target)
         for index in released:

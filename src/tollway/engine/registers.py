@@ -19,11 +19,13 @@ _NUM = np.int8(ErrorValue.NUM.code)
 class Registers:
     """What every slot holds for one block: values, and error codes or None. Constants are plain numbers."""
 
-    def __init__(self, iteration_count: int, slot_count: int, texts: Sequence[str]) -> None:
+    def __init__(self, iteration_count: int, slot_count: int, texts: tuple[str, ...]) -> None:
         self.iteration_count = iteration_count
         self.values: list[Any] = [None] * slot_count
         self.errors: list[Any] = [None] * slot_count
         self.texts = texts
+        # Slots whose overflow has been looked for already.
+        self._is_settled = [False] * slot_count
         # Set when NumPy meets a result too small for a normal double.
         self.has_underflow = False
 
@@ -51,8 +53,11 @@ class Registers:
 
     def settled(self, index: int) -> Errors | None:
         """The error codes of a slot, with #NUM! where a number has overflown; None when there are none."""
-        value = self.values[index]
         known: Errors | None = self.errors[index]
+        if self._is_settled[index]:
+            return known
+        self._is_settled[index] = True
+        value = self.values[index]
         if type(value) is not np.ndarray or value.dtype != np.float64:
             return known
         if known is None and np.isfinite(value.dot(value)):

@@ -83,7 +83,7 @@ def _payment_block(
     present: Floats,
     future: Floats | float = 0.0,
     kind: Floats | float = 0.0,
-) -> tuple[Floats, NDArray[np.bool_]]:
+) -> tuple[Floats, NDArray[np.bool_] | None]:
     base = 1.0 + rate
     growth = np.power(base, periods)
     divisor = 1.0 - growth
@@ -92,7 +92,8 @@ def _payment_block(
     owed = present * growth
     if not isinstance(future, float) or future != 0.0:
         owed = owed + future
-    return owed * rate / divisor, np.less_equal(base, 0.0)
+    is_low = np.less_equal(base, 0.0)
+    return owed * rate / divisor, is_low if is_low.any() else None
 
 
 @function("PMT", "number number number [number number]", block=_payment_block)

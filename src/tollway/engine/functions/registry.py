@@ -100,9 +100,9 @@ class Context:
     is_1904: bool
 
 
-# Arrays in, array out. Where the result is not finite, or the mask beside it is true, the exact scalar
+# Arrays in, array out. Where the result is not finite, or a mask beside it is true, the exact scalar
 # function is asked again, so a block form needs to know nothing of error values.
-Block = Callable[..., "NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.bool_]]"]
+Block = Callable[..., "NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.bool_] | None]"]
 
 
 @dataclass(frozen=True, slots=True)

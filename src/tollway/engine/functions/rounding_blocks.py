@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Masked = tuple[Floats, NDArray[np.bool_]]
+# A result, and the lanes that the scalar rule must decide; None when there are none.
+Masked = tuple[Floats, NDArray[np.bool_] | None]
 
 # Closer to the next integer than this share, a number may be that integer in 15 digits.
 _NEAR = 1e-12
@@ -23,16 +24,19 @@ _PLACE_MAX = 15
 
 
 def _floored(values: Floats) -> Masked:
-    """The integer at or below each value as seen in 15 digits, and the lanes in doubt."""
+    """The integer at or below each value as seen in 15 digits."""
+    largest = max(values.max(), -values.min())
     down = np.floor(values)
+    fraction = values - down
+    near_share = max(largest, 1.0) * _NEAR
+    if largest <= _SCALED_MAX and fraction.max() < 1.0 - near_share:
+        return down, None
     gap = down + 1.0 - values
     near = np.less(gap, np.maximum(np.abs(values), 1.0) * _NEAR)
-    doubt = np.greater(np.abs(values), _SCALED_MAX)
-    if near.any():
-        unit = np.power(10.0, np.floor(np.log10(np.abs(np.where(near, values, 1.0)))) - 14.0)
-        down = down + (near & (gap < _SURELY_SAME * unit))
-        doubt = doubt | (near & (gap >= _SURELY_SAME * unit) & (gap <= _SURELY_OTHER * unit))
-    return down, doubt
+    unit = np.power(10.0, np.floor(np.log10(np.abs(np.where(near, values, 1.0)))) - 14.0)
+    down = down + (near & (gap < _SURELY_SAME * unit))
+    doubt = near & (gap >= _SURELY_SAME * unit) & (gap <= _SURELY_OTHER * unit)
+    return down, doubt | np.greater(np.abs(values), _SCALED_MAX)
 
 
 def int_block(values: Floats) -> Masked:
@@ -46,7 +50,7 @@ def mod_block(values: Floats, divisors: Floats) -> Masked:
     down, doubt = _floored(quotients)
     remainders = values - divisors * down
     dust = np.less(np.abs(remainders), np.abs(values) * 2.0**-48) & np.not_equal(remainders, 0.0)
-    return remainders, doubt | dust
+    return remainders, dust if doubt is None else doubt | dust
 
 
 def round_block(values: Floats, digits: Floats | float) -> Masked:
@@ -67,14 +71,16 @@ def round_up_block(values: Floats, digits: Floats | float) -> Masked:
 def _rounded(values: Floats, digits: Floats | float, offset: float, *, is_up: bool) -> Masked:
     places = np.trunc(digits)
     magnitude = np.abs(values)
-    if isinstance(digits, float) and places == 0.0:
-        cut, doubt = _cut(magnitude, offset, is_up=is_up)
-        return np.copysign(cut, values), doubt
+    if isinstance(digits, float) and 0.0 <= places <= _PLACE_MAX:
+        scale_up = 10.0 ** float(places)
+        cut, doubt = _cut(magnitude * scale_up if places else magnitude, offset, is_up=is_up)
+        return np.copysign(cut / scale_up if places else cut, values), doubt
     scale = np.power(10.0, np.minimum(np.abs(places), 300.0))
     is_fraction = places >= 0
     cut, doubt = _cut(np.where(is_fraction, magnitude * scale, magnitude / scale), offset, is_up=is_up)
     rounded = np.where(is_fraction, cut / scale, cut * scale)
-    return np.copysign(rounded, values), doubt | (np.abs(places) > _PLACE_MAX)
+    far = np.greater(np.abs(places), _PLACE_MAX)
+    return np.copysign(rounded, values), far if doubt is None else doubt | far
 
 
 def _cut(scaled: Floats, offset: float, *, is_up: bool) -> Masked:
