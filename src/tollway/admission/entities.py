@@ -1,9 +1,4 @@
-"""What counts as a request, and what a call hands back."""
-
-from dataclasses import dataclass
-from typing import Any
-
-from fastapi.responses import Response
+"""What counts as a request."""
 
 from tollway.kit.problems import TooMany
 
@@ -22,12 +17,3 @@ class AddressLimitReached(TooMany):
 
     code = "address-limit-reached"
     title = "Too many requests from your address"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a call produced: a body for JSON, or a whole response for files and streams."""
-
-    body: Any = None
-    response: Response | None = None
-    credits: int = 0

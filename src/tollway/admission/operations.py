@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, Response
 
-from tollway.admission.entities import UNITS, Outcome
+from tollway.admission.entities import UNITS
 from tollway.customers.entities import Caller, Mode
 from tollway.keys import operations as keys
 from tollway.kit import idempotency
@@ -23,9 +23,17 @@ from tollway.plans.entities import Entitlement, Overage
 
 USER_AGENT_LENGTH_MAX = 500
 
-Work = Callable[[Transaction], Awaitable[Outcome]]
 
-__all__ = ["Call", "Outcome", "call_of"]
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call produced: a body for JSON, or a whole response for files and streams."""
+
+    body: Any = None
+    response: Response | None = None
+    credits: int = 0
+
+
+Work = Callable[[Transaction], Awaitable[Outcome]]
 
 
 @dataclass(slots=True)
