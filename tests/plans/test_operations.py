@@ -22,7 +22,7 @@ async def test_loading_the_same_catalogue_again_makes_nothing(database: Database
         assert await tx.find_value("SELECT max(version) FROM plan_versions") == 1
 
 
-@pytest.mark.promise("X1", "B61")
+@pytest.mark.promise("X1")
 async def test_a_changed_plan_is_a_new_version_and_what_was_sold_keeps_its_own(
     database: Database, now: datetime
 ) -> None:
