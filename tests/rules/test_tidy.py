@@ -18,7 +18,7 @@ EMOJI = re.compile("[\U0001f000-\U0001faff\u2705\u274c\u2728\ufe0f]")
 # The one that was asked for, in the subject of the welcome mail (A42).
 EMOJI_ALLOWED = "Your Monte Carlo API is Ready! \U0001f680"
 NOQA = re.compile(r"#\s*noqa(?P<rest>.*)")
-NOQA_WITH_REASON = re.compile(r": [A-Z]+[0-9]+(, [A-Z]+[0-9]+)* {1,2}(- |# )?\w.{8,}")
+NOQA_WITH_REASON = re.compile(r": [A-Z]+[0-9]+(, [A-Z]+[0-9]+)* {1,2}(- |— |# )?\w.{5,}")
 
 
 def lines_that(pattern: re.Pattern[str], *, of: str = "") -> list[str]:

@@ -139,7 +139,7 @@ def problem_document(problem: Problem, *, docs_url: str, path: str, request_id: 
     """Lay a Problem out as the JSON document a caller reads.
 
     Beside RFC 9457's members stand those that clients of the earlier systems read: `error` (the code
-    under `/api`, the title elsewhere), `code`, `message`, `path`, `requestId` and `retry_after`.
+    under `/api`, the title elsewhere), `code`, `message`, `path` and `retry_after`.
     """
     document: dict[str, Any] = {
         "type": f"{docs_url}/problems/{problem.code}",
