@@ -1,16 +1,21 @@
 """The order of computation, circular references, and chains too long for recursion."""
 
+import numpy as np
 import pytest
 from tests.engine.sheets import computed, workbook_of
 
 from tollway.engine import (
     CircularReference,
+    Input,
     TooManyReferences,
+    Uniform,
     UnreadableFormula,
     UnsupportedFormula,
     Workbook,
+    build_program,
+    evaluate,
 )
-from tollway.engine.graph import REFERENCED_CELLS_MAX, FormulaBook
+from tollway.engine.graph import FormulaBook
 from tollway.engine.workbook import Cell, Sheet
 
 
@@ -67,13 +72,12 @@ def test_whole_columns_cost_what_they_hold():
 
 
 def test_formulas_that_read_too_much_are_refused():
-    """One formula over 10,000 cells is fine; thousands of them together are not."""
-    rows = 10_000
+    """One formula over 1,000 cells is fine; a hundred of them together are not."""
+    rows = 1_000
     cells = {(row, 1): Cell(None, 1.0) for row in range(1, rows + 1)}
-    cells |= {(row, 2): Cell(f"SUM($A$1:$A${rows})", None) for row in range(1, 2_100)}
-    book = FormulaBook(Workbook([Sheet("S", cells)]))
-    assert 2_099 * rows > REFERENCED_CELLS_MAX
-    with pytest.raises(TooManyReferences):
+    cells |= {(row, 2): Cell(f"SUM($A$1:$A${rows})", None) for row in range(1, 101)}
+    book = FormulaBook(Workbook([Sheet("S", cells)]), referenced_cells_max=99_999)
+    with pytest.raises(TooManyReferences, match="99,999 cells"):
         book.order(list(book.formula_addresses()))
 
 
@@ -101,3 +105,15 @@ def test_names_that_loop_are_refused():
     book = FormulaBook(workbook_of({"A1": "=here"}, names={"here": "there", "there": "here+1"}))
     with pytest.raises(UnreadableFormula, match="names that stand for names"):
         book.tree((0, 1, 1))
+
+
+def test_the_deepest_formula_that_is_read_is_also_computed():
+    """Every limit on depth leaves room on Python's own stack."""
+    brackets = "IF(A1>0,1+(" * 31 + "A1" + "),2)" * 31
+    operators = "(1=1&1+1*1^" * 30 + "A1" + ")" * 30
+    assert computed(workbook_of({"A1": 1, "B1": f"={brackets}"})) == {"S!B1": 32.0}
+    assert computed(workbook_of({"A1": 1, "B1": f"=1{operators[1:].removesuffix(')')}"}))
+    for formula in (brackets, operators):
+        workbook = workbook_of({"A1": 1, "B1": f"=A1+{formula}"})
+        program = build_program(workbook, [Input("A1", Uniform(min=0.0, max=1.0))], ["B1"])
+        assert evaluate(program, np.array([[1.0, 2.0]])).values.shape == (1, 2)

@@ -58,8 +58,9 @@ Address = tuple[int, int, int]
 class FormulaBook:
     """The formulas of a workbook, parsed and bound when first asked for."""
 
-    def __init__(self, workbook: Workbook) -> None:
+    def __init__(self, workbook: Workbook, *, referenced_cells_max: int = REFERENCED_CELLS_MAX) -> None:
         self.workbook = workbook
+        self._referenced_cells_max = referenced_cells_max
         self._trees: dict[Address, Node | EngineError] = {}
         self._referenced_cells = 0
 
@@ -121,9 +122,9 @@ class FormulaBook:
         for area in areas(self.tree(address)):
             for row, column in self.workbook.sheets[area.sheet].positions_in(area.bounds):
                 self._referenced_cells += 1
-                if self._referenced_cells > REFERENCED_CELLS_MAX:
+                if self._referenced_cells > self._referenced_cells_max:
                     raise TooManyReferences(
-                        f"The formulas read more than {REFERENCED_CELLS_MAX:,} cells in all; "
+                        f"The formulas read more than {self._referenced_cells_max:,} cells in all; "
                         "refer to smaller ranges."
                     )
                 found = (area.sheet, row, column)
