@@ -6,6 +6,8 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import psycopg
+
 from tollway.app import Parts, open_parts
 from tollway.customers import operations as customers
 from tollway.kit.blobs import BlobMissing
@@ -39,7 +41,7 @@ class Finding:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Look at every part; DATABASE_URL must work."""
+    """Look at every part; DATABASE_URL must be set."""
     findings = [
         _environment(settings),
         *_production(settings),
@@ -48,7 +50,10 @@ async def examine(settings: Settings) -> list[Finding]:
         _mail(settings),
     ]
     url = settings.database_url.get_secret_value()
-    revision, newest = present_revision(url), newest_revision()
+    try:
+        revision, newest = present_revision(url), newest_revision()
+    except psycopg.OperationalError as failure:
+        return [*findings, Finding("database", False, f"does not answer: {str(failure).strip()}")]
     migrated = revision == newest
     findings.append(
         Finding("database", migrated, f"connected, schema {revision or 'missing'}")
@@ -98,7 +103,8 @@ def _unused(environment: Mapping[str, str]) -> list[Finding]:
 
 def _data_folder(settings: Settings) -> Finding:
     folder = settings.tollway_data
-    free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
     return Finding("data folder", free >= FREE_BYTES_MIN, f"{folder}, {free / 1e9:.1f} GB free")
 
 
