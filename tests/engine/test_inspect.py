@@ -1,7 +1,9 @@
 """What an inspection finds: candidates with names and reasons, functions, outlines, agreement with stored values."""
 
 import json
+from pathlib import Path
 
+import openpyxl
 import pytest
 from tests.engine.models import LOANS, VALUATION
 from tests.engine.sheets import workbook_of
@@ -154,3 +156,21 @@ def test_3_000_formulas_are_inspected_within_seconds(tmp_path):
     path = tmp_path / "model.xlsx"
     LOANS.write(path)
     assert inspect_workbook(read_workbook(path)).formulas_count == LOANS.formulas_count
+
+
+def test_a_workbook_saved_without_values_is_computed_before_it_is_looked_over(tmp_path: Path) -> None:
+    """Programs such as openpyxl write formulas and leave their values to Excel."""
+    written = openpyxl.Workbook()
+    sheet = written.active
+    assert sheet is not None
+    for row in (["Price", 10], ["Units", 100], ["Revenue", "=B1*B2"], ["Profit", "=B3*0.3-50"]):
+        sheet.append(row)
+    path = tmp_path / "written.xlsx"
+    written.save(path)
+    found = inspect_workbook(read_workbook(path))
+    assert [(one.cell, one.name, one.current_value) for one in found.outputs] == [
+        ("Sheet!B4", "Profit", 250.0)
+    ]
+    assert {one.cell for one in found.inputs} == {"Sheet!B1", "Sheet!B2"}
+    assert found.agreement.left_out == 2, "there was nothing to agree with"
+    assert found.workbook.sheets[0].cells[3, 2].value == 1000.0

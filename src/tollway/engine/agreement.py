@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tollway.engine.graph import Address, FormulaBook, is_external
 from tollway.engine.interpret import Interpreter
 from tollway.engine.syntax import Node
 from tollway.engine.values import ErrorValue, TooManyReferences, Value
+from tollway.engine.workbook import Workbook
 
 DIFFERENCES_SHOWN = 20
 # Numbers that agree to this share are equal; Excel stores 15 to 17 digits.
@@ -40,13 +41,15 @@ class Difference:
 class Agreement:
     """Every supported formula recomputed at the workbook's own values, against what the file stores.
 
-    `left_out`: unsupported formulas, links to other workbooks, and formulas stored without a value.
+    `left_out`: unsupported formulas, links to other workbooks, and formulas stored without a value, whose
+    computed values are in `missing`: programs that write workbooks often leave computing to Excel.
     """
 
     equal: int
     different: int
     left_out: int
     differences: tuple[Difference, ...]
+    missing: Mapping[Address, Value] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain types."""
@@ -77,6 +80,7 @@ def check_agreement(
     equal = left_out = 0
     differences: list[Difference] = []
     different = 0
+    missing: dict[Address, Value] = {}
     for address in order:
         tree, cell = trees.get(address), book.cell(address)
         assert cell is not None
@@ -90,6 +94,7 @@ def check_agreement(
             continue
         if cell.value is None:
             left_out += 1
+            missing[address] = value
         elif agrees(value, cell.value):
             equal += 1
         else:
@@ -98,7 +103,16 @@ def check_agreement(
                 differences.append(
                     Difference(book.text(address), f"={cell.formula or ''}", cell.value, value)
                 )
-    return Agreement(equal, different, left_out, tuple(differences))
+    return Agreement(equal, different, left_out, tuple(differences), missing)
+
+
+def filled(workbook: Workbook, missing: Mapping[Address, Value]) -> Workbook:
+    """Return the workbook with the values that its file left out."""
+    sheets = [replace(sheet, cells=dict(sheet.cells)) for sheet in workbook.sheets]
+    for (sheet, row, column), value in missing.items():
+        cells = sheets[sheet].cells
+        cells[row, column] = replace(cells[row, column], value=value)
+    return replace(workbook, sheets=sheets)
 
 
 def agrees(computed: Value, stored: Value) -> bool:

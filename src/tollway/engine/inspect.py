@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tollway.engine.agreement import Agreement, check_agreement
+from tollway.engine.agreement import Agreement, check_agreement, filled
 from tollway.engine.distributions import Distribution, Normal, Triangular
 from tollway.engine.formula import parse
 from tollway.engine.graph import Address, FormulaBook, areas, children, dependency_order, is_external
@@ -106,6 +106,8 @@ class Inspection:
     outputs: tuple[OutputCandidate, ...]
     sheets: tuple[SheetOutline, ...]
     agreement: Agreement
+    workbook: Workbook
+    """As inspected: a formula that the file stores without a value has the one computed here."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain types, under the names that callers of the API see."""
@@ -131,6 +133,10 @@ def inspect_workbook(workbook: Workbook) -> Inspection:
     formulas = list(book.formula_addresses())
     trees = BoundFormulas(book, formulas)
     order = dependency_order(formulas, trees.precedents, book.circle)
+    agreement = check_agreement(book, trees.bound, order)
+    if agreement.missing:
+        workbook = filled(workbook, agreement.missing)
+        book = FormulaBook(workbook)
     outputs = _output_candidates(book, trees, formulas)
     return Inspection(
         application=workbook.application,
@@ -144,7 +150,8 @@ def inspect_workbook(workbook: Workbook) -> Inspection:
             for address in outputs[:CANDIDATES_MAX]
         ),
         sheets=tuple(_outlines(workbook)),
-        agreement=check_agreement(book, trees.bound, order),
+        agreement=agreement,
+        workbook=workbook,
     )
 
 

@@ -67,8 +67,8 @@ def inspect(question: dict[str, Any]) -> dict[str, Any]:
     from tollway.engine import inspect_workbook
 
     workbook = _read(question)
-    found = inspect_workbook(workbook).as_json()
-    return {"found": found, "preview": preview(workbook)}
+    found = inspect_workbook(workbook)
+    return {"found": found.as_json(), "preview": preview(found.workbook)}
 
 
 def plan(question: dict[str, Any]) -> dict[str, Any]:
