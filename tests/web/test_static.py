@@ -158,7 +158,8 @@ async def show(page: Page, html: str) -> None:
 
 def page_around(markup: str) -> str:
     """A page of ours with something of the test's own in the middle."""
-    page = render("public/check_mail.html", email="ines@acme.example", expires_minutes=15, outbox_url="")
+    context = {"email": "ines@acme.example", "expires_minutes": 15, "outbox_url": "", "errors": {}}
+    page = render("public/check_mail.html", **context)
     return re.sub(
         r'<main id="main".*</main>', lambda _: f'<main id="main">{markup}</main>', page, flags=re.DOTALL
     )
