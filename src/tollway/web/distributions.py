@@ -1,5 +1,6 @@
 """Distributions between the form, where they are text, and models, where they are JSON."""
 
+import re
 from typing import Any
 
 from markupsafe import Markup
@@ -8,6 +9,7 @@ from tollway.engine import EngineError, distribution_text, parse_distribution, p
 from tollway.web.charts import density_curve
 
 CURVE_QUANTILES = 101
+FORM_WORDS = {"min": "low", "mode": "likely", "max": "high"}
 
 
 def shown_distribution(distribution: dict[str, Any]) -> str:
@@ -18,6 +20,11 @@ def shown_distribution(distribution: dict[str, Any]) -> str:
 def read_distribution(text: str) -> dict[str, Any]:
     """Read what `shown_distribution` wrote, or a person; raises EngineError with a sentence for the field."""
     return parse_distribution_text(text).as_json()
+
+
+def in_words_of_the_form(message: str) -> str:
+    """Say what the engine found wrong by the names that the form's fields have."""
+    return re.sub(r"\b(min|mode|max)\b", lambda name: FORM_WORDS[name.group()], message)
 
 
 def curve_of(distribution: dict[str, Any], label: str) -> Markup | str:

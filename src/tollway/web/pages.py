@@ -145,6 +145,9 @@ def render_problem_page(request: Request, problem: Problem) -> Response | None:
         "/monte-carlo-api/"
     ):
         return None
+    if isinstance(problem, SignInNeeded) and is_htmx(request):
+        # A redirect would put the sign-in page into a corner of this one.
+        return Response(status_code=204, headers={"HX-Redirect": "/signin"})
     if isinstance(problem, SignInNeeded):
         return redirect(
             f"/signin?next={quote(request.url.path, safe='/')}" if request.method == "GET" else "/signin"

@@ -24,7 +24,7 @@ from tollway.web.icons import icon
 LOCALE = "en_US"
 STATIC_URL = "/static"
 _HASH_CHARACTERS = 10
-_KIBIBYTE = 1024
+_KILOBYTE = 1000
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,13 @@ def day(moment: date) -> Markup:
 
 
 def filesize(size_bytes: int) -> str:
-    """Write a size as people read it: `640 B`, `12.4 kB`, `10 MB`. 1 kB is 1,024 bytes, as in the limits of plans."""
+    """Write a size as people read it: `640 B`, `12.4 kB`, `10 MB`. 1 kB is 1,000 bytes, as in the limits of plans."""
     size = float(size_bytes)
     for unit in ("B", "kB", "MB", "GB"):
-        if size < _KIBIBYTE or unit == "GB":
+        if size < _KILOBYTE or unit == "GB":
             digits = f"{size:.0f}" if unit == "B" or size >= 100 else f"{size:.1f}".removesuffix(".0")
             return f"{digits} {unit}"
-        size /= _KIBIBYTE
+        size /= _KILOBYTE
     raise AssertionError
 
 

@@ -58,7 +58,7 @@ def figure_format(mean: float | None, spread: float | None) -> Write:
     decimals = max(0, SPREAD_DIGITS - 1 - math.floor(math.log10(scale)))
     if decimals > DECIMALS_MAX or abs(mean or 0.0) > WRITTEN_IN_FULL_MAX:
         return ValueFormat()
-    return lambda value: number(value, decimals)
+    return lambda value: number(value, decimals) if value else "0"
 
 
 def _figures(summary: Summary) -> Write:
@@ -90,6 +90,10 @@ def headline(summary: Summary) -> str:
     write, percentiles = _figures(summary), summary["percentiles"]
     if summary["mean"] is None or percentiles["50"] is None:
         return str(summary["remark"] or "No iteration gave a number.")
+    if summary["min"] == summary["max"]:
+        return f"Every outcome is {write(summary['min'])}."
+    if percentiles["5"] == percentiles["95"]:
+        return f"At least nine in ten outcomes are {write(percentiles['50'])}."
     sentence = (
         f"Half of all outcomes lie below {write(percentiles['50'])}; nine in ten lie between "
         f"{write(percentiles['5'])} and {write(percentiles['95'])}"

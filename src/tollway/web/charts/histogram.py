@@ -144,17 +144,29 @@ def _starting_bounds(
 ) -> _Bounds:
     low = max(percentiles.get("5", scale.low), scale.low)
     high = min(percentiles.get("95", scale.high), scale.high)
+    if low == high:
+        # Nearly every outcome is the same: bounds on one another could neither be read nor taken hold of.
+        low, high = scale.low, scale.high
     return _Bounds(
         low=low,
         high=high,
         low_at=scale.percent(low),
         high_at=scale.percent(high),
         share_below=_share_below(cumulative, low),
-        share_above=1 - _share_below(cumulative, high),
+        share_above=1 - _share_through(cumulative, high),
     )
 
 
 def _share_below(cumulative: Sequence[tuple[float, float]], value: float) -> float:
+    """The share strictly below a value: where many outcomes are that very value, none of them."""
+    values = [point for point, _ in cumulative]
+    if values.count(value) < 2:
+        return _share_through(cumulative, value)
+    first = values.index(value)
+    return cumulative[first - 1][1] if first else 0.0
+
+
+def _share_through(cumulative: Sequence[tuple[float, float]], value: float) -> float:
     """The share at or below a value, straight between the points; 0 before them and 1 after."""
     share_before, value_before = 0.0, None
     for point, share in cumulative:

@@ -26,6 +26,7 @@ from tollway.web.site import site_of
 
 DAYS_SHOWN = 30
 CALLS_SHOWN = 10
+NOTICES = {"password_set": "Your password is saved."}
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False)
 
@@ -147,6 +148,7 @@ async def _as_page(request: Request, page: Page, *, is_key_shown: bool) -> Respo
         plans=[plan_view(plan) for plan in on_sale],
         current_plan=entitlement.plan.name,
         welcome="welcome" in request.query_params,
+        notice=NOTICES.get(request.query_params.get("notice", ""), ""),
     )
 
 

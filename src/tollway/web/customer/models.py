@@ -21,9 +21,11 @@ from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
 from tollway.simulation.entities import ITERATIONS_MIN, InputMark, Model, RunOrder
 from tollway.simulation.flows import Upload, Workshop
+from tollway.simulation.refusals import UnsupportedFunction
 from tollway.simulation.sample_pages import Sample
-from tollway.web.customer.sheets import sheet_views
-from tollway.web.distributions import curve_of, read_distribution, shown_distribution
+from tollway.web.cells import general_text
+from tollway.web.customer.sheets import sheet_views, shown_texts
+from tollway.web.distributions import curve_of, in_words_of_the_form, read_distribution, shown_distribution
 from tollway.web.pages import PRODUCT, Page, SignedIn, field_errors, html, redirect
 from tollway.web.samples import find_sample, sample_views
 
@@ -150,7 +152,7 @@ async def _upload_form(
 ) -> Response:
     async with page.database.transaction() as tx:
         shell, entitlement = await page.shell(tx)
-    unsupported = [] if problem is None else problem.members.get("unsupported", [])
+    unsupported = problem.members["cells"] if isinstance(problem, UnsupportedFunction) else []
     return html(
         request,
         "customer/model_upload.html",
@@ -159,6 +161,7 @@ async def _upload_form(
         file_bytes_max=entitlement.limits.file_bytes_max,
         errors={} if problem is None else field_errors(problem, whole="file"),
         unsupported=[(one["cell"], one["function"]) for one in unsupported],
+        unsupported_count=problem.members["cells_count"] if unsupported and problem else 0,
         values=values or {},
         samples=sample_views(),
     )
@@ -255,7 +258,7 @@ def _read_order(model_id: str, marks: Marks) -> RunOrder | None:
                 row["error"] = "Name the cell, such as Inputs!B4."
             inputs.append(InputMark(row["cell"], read_distribution(row["distribution"])))
         except EngineError as refused:
-            row["error"] = refused.message
+            row["error"] = in_words_of_the_form(refused.message)
     if not marks.inputs:
         marks.errors["form"] = "Mark at least one input: a cell that is uncertain, with a distribution."
     elif not marks.outputs:
@@ -291,7 +294,7 @@ def _place_errors(marks: Marks, problem: Problem) -> None:
         if named is not None and named + 1 < len(parts) and parts[named + 1].isdecimal():
             index = int(parts[named + 1])
             if index < len(rows[parts[named]]):
-                rows[parts[named]][index]["error"] = one.message
+                rows[parts[named]][index]["error"] = in_words_of_the_form(one.message)
                 continue
         marks.errors[parts[-1] if parts[-1] in ("iterations", "seed") else "form"] = one.message
     marks.errors.setdefault("form", problem.message)
@@ -310,6 +313,7 @@ async def _model_page(
         preview = await simulation.get_preview(tx, page.caller, model_id)
     detected = model.inspection["variables_detected"]
     known = {one["cell"].upper(): one for one in [*detected, *model.inspection["outputs_detected"]]}
+    shown = shown_texts(preview)
     inputs = {row["cell"].upper() for row in marks.inputs}
     outputs = {row["cell"].upper() for row in marks.outputs}
     suggestions = {one["cell"].upper(): shown_distribution(one["suggested_distribution"]) for one in detected}
@@ -332,19 +336,19 @@ async def _model_page(
             {
                 "cell": one["cell"],
                 "name": one["name"] or "",
-                "value": f"{one['current_value']:.6g}",
+                "value": _value_text(one, shown),
                 "distribution": suggestions[one["cell"].upper()],
             }
             for one in detected
             if one["cell"].upper() not in inputs
         ],
         output_candidates=[
-            {"cell": one["cell"], "name": one["name"] or "", "value": f"{one['current_value']:.6g}"}
+            {"cell": one["cell"], "name": one["name"] or "", "value": _value_text(one, shown)}
             for one in model.inspection["outputs_detected"]
             if one["cell"].upper() not in outputs
         ],
-        inputs=[_row_view(row, known) | {"curve": _curve(row)} for row in marks.inputs],
-        outputs=[_row_view(row, known) for row in marks.outputs],
+        inputs=[_row_view(row, known, shown) | {"curve": _curve(row)} for row in marks.inputs],
+        outputs=[_row_view(row, known, shown) for row in marks.outputs],
         iterations=marks.iterations,
         iterations_max=entitlement.limits.iterations_max,
         seed=marks.seed,
@@ -353,16 +357,21 @@ async def _model_page(
     )
 
 
-def _row_view(row: dict[str, str], known: dict[str, Any]) -> dict[str, Any]:
-    found = known.get(row["cell"].upper(), {})
-    value = found.get("current_value")
+def _row_view(row: dict[str, str], known: dict[str, Any], shown: dict[str, str]) -> dict[str, Any]:
+    found = known.get(row["cell"].upper(), {"cell": row["cell"]})
     return {
         "cell": row["cell"],
         "distribution": row.get("distribution", ""),
         "name": found.get("name") or "",
-        "value": "" if value is None else f"{value:.6g}",
+        "value": _value_text(found, shown),
         "error": row.get("error", ""),
     }
+
+
+def _value_text(found: dict[str, Any], shown: dict[str, str]) -> str:
+    """Write a cell's value as the sheet beside the form shows it; cells beyond the preview as plain numbers."""
+    value = found.get("current_value")
+    return shown.get(found["cell"].upper()) or ("" if value is None else general_text(value))
 
 
 def _curve(row: dict[str, str]) -> Any:
@@ -378,11 +387,18 @@ def _notes(model: Model) -> list[str]:
     different = agreement.get("different", 0)
     if not different:
         return []
+    first = agreement["differences"][0]
     note = (
-        f"{different} of {agreement['equal'] + different} formulas recompute to another value than the file stores. "
-        "It was probably saved by a program that did not calculate it; look at these cells first."
+        f"{different:,} of {agreement['equal'] + different:,} formulas recompute to another value than the file "
+        f"stores: {first['cell']}, for instance, to {_plain_text(first['computed'])} instead of "
+        f"{_plain_text(first['stored'])}. The file was probably saved by a program that did not calculate it. "
+        "Runs use what we compute; the preview shows what is stored."
     )
     return [note]
+
+
+def _plain_text(value: Any) -> str:
+    return general_text(value) if isinstance(value, float) else str(value)
 
 
 @router.get("/{model_id}/delete")

@@ -1,7 +1,7 @@
 """`/runs`: watch a run, read its results, take them along."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from tollway.kit.http import refuse_cross_site
 from tollway.kit.problems import Conflict, NotFound
 from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
-from tollway.simulation.entities import Run
+from tollway.simulation.entities import Run, RunStatus
 from tollway.web.charts import histogram
 from tollway.web.customer.models import workshop_of
 from tollway.web.distributions import shown_distribution
@@ -23,6 +23,8 @@ from tollway.web.rendering import render
 from tollway.web.results import figure_format, headline, output_view
 
 PAGE_SIZE = 20
+# As long as the stream of a cancelled run waits for its summary.
+SUMMARY_PATIENCE = timedelta(seconds=simulation_flows.SUMMARY_SECONDS_MAX)
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
 
@@ -61,7 +63,7 @@ async def show_run(request: Request, page: SignedIn, run_id: str) -> Response:
     async with page.database.transaction() as tx:
         shell, _ = await page.shell(tx)
         run = await simulation.get_run(tx, page.caller, run_id)
-    if not run.status.over:
+    if not _is_settled(run, page.now):
         return html(
             request,
             "customer/run_live.html",
@@ -137,6 +139,14 @@ async def download_run(page: SignedIn, run_id: str, file_format: Literal["json",
     return Response(file.content, media_type=file.media_type, headers=headers)
 
 
+def _is_settled(run: Run, now: datetime) -> bool:
+    """Whether a run is over; one that was cancelled only once what was done is summarised, or never will be."""
+    awaits_summary = run.status is RunStatus.CANCELLED and run.summarized_at is None
+    if awaits_summary and run.iterations_completed and run.finished_at is not None:
+        return now - run.finished_at > SUMMARY_PATIENCE
+    return run.status.over
+
+
 def _run_view(run: Run, now: datetime) -> dict[str, Any]:
     failure = run.failure or {}
     return {
@@ -152,6 +162,7 @@ def _run_view(run: Run, now: datetime) -> dict[str, Any]:
         "created_at": run.created_at,
         "reason": failure.get("message", ""),
         "kept_until": run.expires_at.date(),
+        "results_deleted": run.results_deleted_at is not None,
     }
 
 
@@ -164,7 +175,7 @@ def progress_view(run: Run, now: datetime) -> dict[str, Any]:
     error = first["mean_standard_error"] if first else None
     write = figure_format(mean, error)
     return {
-        "status": "queued" if run.status.value == "queued" else "running",
+        "status": run.status.value,
         "stage": progress["stage_description"],
         "share": run.iterations_completed / run.iterations,
         "iterations_done": run.iterations_completed,

@@ -25,6 +25,15 @@ def sheet_views(
     ]
 
 
+def shown_texts(preview: dict[str, Any]) -> dict[str, str]:
+    """Return what every cell of a preview shows, by its qualified name in upper case."""
+    return {
+        qualified(sheet["name"], cell["cell"]).upper(): shown_text(cell)
+        for sheet in preview["sheets"]
+        for cell in sheet["cells"]
+    }
+
+
 def qualified(sheet: str, cell: str) -> str:
     """Write a cell with its sheet, quoted where the name needs it."""
     plain = sheet.replace("_", "").replace(".", "").isalnum() and not sheet[:1].isdigit()

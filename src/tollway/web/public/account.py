@@ -35,7 +35,7 @@ from tollway.web.pages import (
 )
 from tollway.web.site import site_of
 
-NOTICES = {"signed_out": "You are signed out.", "password_set": "Your password is set."}
+NOTICES = {"signed_out": "You are signed out."}
 
 router = APIRouter(route_class=ReplayingRoute, include_in_schema=False)
 
@@ -164,6 +164,7 @@ async def _verify_form(
         resent=resent,
         resend_wait_seconds=wait,
         expires_minutes=CODE_MINUTES,
+        outbox_url="/outbox" if site_of(request).outbox_shown else "",
         signed_in=visitor is not None,
     )
 
@@ -323,7 +324,7 @@ async def set_password(
         if problem.status >= 500:
             raise
         return _password_form(request, page, problem)
-    return redirect("/dashboard")
+    return redirect("/dashboard?notice=password_set")
 
 
 def _password_form(request: Request, page: SignedIn, problem: Problem | None = None) -> Response:

@@ -10,7 +10,8 @@ from tollway.notifications import operations as notifications
 from tollway.web.pages import database_of, html
 from tollway.web.site import site_of
 
-LINK = re.compile(r"https?://[^\s<>\"']+")
+# What ends a sentence is no part of the address before it.
+LINK = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)]")
 
 router = APIRouter(prefix="/outbox", include_in_schema=False)
 

@@ -63,6 +63,21 @@ async function copyText(text) {
   }
 }
 
+/* --- A form that is on its way is not sent again by a second click. The page may come back, so not for ever. --- */
+
+const SENT_AGAIN_AFTER_MS = 4000;
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (performance.now() - (form.sentAt ?? -Infinity) < SENT_AGAIN_AFTER_MS) event.preventDefault();
+  else form.sentAt = performance.now();
+});
+
+window.addEventListener("pageshow", () => {
+  for (const form of document.forms) delete form.sentAt;
+});
+
 /* --- Theme: the server reads the cookie, so the next page arrives in the right colours. --- */
 
 function switchTheme() {

@@ -57,8 +57,15 @@ function setUpHistogram(figure) {
   const valueAt = (place) => low + ((high - low) * place) / 100;
   const placeOf = (value) => Math.min(100, Math.max(0, ((value - low) / (high - low)) * 100));
 
-  /** The share of outcomes at or below a value, straight between the points. */
+  /** The share of outcomes strictly below a value: where many are that very value, none of them. */
   function shareBelow(value) {
+    const first = values.indexOf(value);
+    if (first < 0 || values[first + 1] !== value) return shareThrough(value);
+    return first > 0 ? shares[first - 1] : 0;
+  }
+
+  /** The share of outcomes at or below a value, straight between the points. */
+  function shareThrough(value) {
     const next = values.findIndex((point) => value < point);
     if (next < 0) return 1;
     if (next === 0) return 0;
@@ -72,7 +79,7 @@ function setUpHistogram(figure) {
   function draw({ keepTyped } = {}) {
     const places = { low: placeOf(bounds.low), high: placeOf(bounds.high) };
     const below = shareBelow(bounds.low);
-    const through = shareBelow(bounds.high);
+    const through = shareThrough(bounds.high);
 
     for (const name of ["low", "high"]) {
       sliders[name].value = places[name];

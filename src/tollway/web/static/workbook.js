@@ -94,6 +94,7 @@ function setUpWorkbench(bench) {
     if (cell) {
       const what = row.querySelector("[data-row-name]");
       what.replaceChildren(tollway.element("b", name || cell), value ? ` now ${value}` : "");
+      row.querySelector("[data-remove-row]").hidden = false;
     }
     const blank = allRows(role).find((other) => isBlank(other));
     if (blank) blank.replaceWith(row);
@@ -170,6 +171,8 @@ function setUpWorkbench(bench) {
     }
   });
   form.addEventListener("input", (event) => {
+    const row = event.target.closest("[data-row]");
+    if (row) row.querySelector("[data-remove-row]").hidden = isBlank(row);
     if (event.target.name?.endsWith("_cell")) refresh();
   });
 
