@@ -87,7 +87,7 @@ async def fail(kind: str) -> None:
         case "framework":
             raise HTTPException(415, "No such type.")
         case "unexpected":
-            raise RuntimeError("password=hunter2 in /home/someone/file.py")
+            raise RuntimeError("password=hunter2 in file.py")
 
 
 def edge_app(edge: Edge) -> EdgeMiddleware:
