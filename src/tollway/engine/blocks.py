@@ -24,6 +24,7 @@ _NEAR = 1e-14
 _DUST = 2.0**-49
 # Tables up to this length are searched by counting.
 _FEW_KEYS = 16
+_DTYPES = {Kind.NUMBER: np.float64, Kind.LOGICAL: np.bool_, Kind.TEXT: np.int64}
 _NUM = np.int8(ErrorValue.NUM.code)
 _DIV0 = np.int8(ErrorValue.DIV0.code)
 _VALUE = np.int8(ErrorValue.VALUE.code)
@@ -328,11 +329,11 @@ def _whole_places(
     return places.astype(np.int64), known
 
 
-def _gather(registers: Registers, target: int, operands: tuple[int, ...], above: Any) -> None:
+def _gather(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
+    above, kind = detail
     entries = operands[1:]
     places, found = _whole_places(registers, operands[0], 0, len(entries) - 1, above)
-    sample = np.asarray(registers.values[entries[-1]])
-    result = np.zeros(registers.iteration_count, dtype=sample.dtype)
+    result: NDArray[Any] = np.zeros(registers.iteration_count, dtype=_DTYPES[kind])
     for place in np.unique(places):
         lanes = places == place
         entry = entries[place]

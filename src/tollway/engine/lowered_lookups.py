@@ -48,7 +48,7 @@ def _gathered(
         return lowering.builder.emit(
             "take", (place,), kind, (np.array(table), above.code), key=(table, above.code)
         )
-    return lowering.builder.emit("gather", (place, *filled), kind, above.code)
+    return lowering.builder.emit("gather", (place, *filled), kind, (above.code, kind))
 
 
 def _is_error(operand: Operand) -> bool:

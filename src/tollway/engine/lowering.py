@@ -385,6 +385,10 @@ class Lowering:
             return result if isinstance(result, Grid) else Constant(result)
         lower = self.functions.get(node.name)
         if lower is not None:
+            # Where a reference may stand, cells that hold no number count differently from values that are none.
+            given = arguments[:1] if node.name == "INDEX" else arguments[1:]
+            if not wants_value and _may_give_reference(node) and not all(map(_holds_numbers, given)):
+                raise NotLowerableError
             self.wants_value = wants_value
             return lower(self, arguments)
         return self._block(called, arguments)
@@ -432,6 +436,22 @@ class Lowering:
         return self.builder.emit(
             "interpret", tuple(cells.values()), kind, detail, key=(id(node), self._address)
         )
+
+
+def _may_give_reference(node: Node) -> bool:
+    """Whether what a node gives may be cells, of which SUM and its like count numbers only."""
+    while isinstance(node, Group):
+        node = node.inner
+    if isinstance(node, Call) and node.name in ("IF", "CHOOSE"):
+        return any(_may_give_reference(argument) for argument in node.arguments[1:])
+    return isinstance(node, Area) or (isinstance(node, Call) and node.name == "INDEX")
+
+
+def _holds_numbers(lowered: Lowered) -> bool:
+    if isinstance(lowered, Grid):
+        return all(isinstance(value, float) for value in lowered.values())
+    operands = lowered.operands() if isinstance(lowered, Varying) else [lowered]
+    return all(kind_of(operand) is Kind.NUMBER for operand in operands)
 
 
 def _plain(lowered: Lowered) -> Value | Grid:
