@@ -11,7 +11,6 @@ from tollway.keys.entities import ApiKey
 from tollway.kit.crypto import Sealer
 from tollway.kit.db import Database
 from tollway.plans import operations as plans
-from tollway.plans.catalog import read_catalog
 from tollway.plans.entities import Subscription, SubscriptionStatus
 
 SEALER = Sealer(b"a master key of thirty-two bytes")
@@ -42,7 +41,7 @@ async def make_party(
 ) -> Party:
     """Make a customer who holds `tier` and has one key of `mode`."""
     async with database.transaction() as tx:
-        await plans.load_catalog(tx, read_catalog(), now)
+        await plans.load_catalog(tx, now)
         _, customer = await customers.create_user_and_customer(
             tx, f"{secrets.token_hex(6)}@example.org", "Example Ltd", "Stress Testing", now
         )

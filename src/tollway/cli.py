@@ -39,7 +39,7 @@ def _one_sentence() -> Iterator[None]:
     """Turn what keeps a command from running into one sentence on standard error."""
     from tollway.kit.embedded import EmbeddedPostgresFailed
     from tollway.kit.problems import Problem
-    from tollway.plans.catalog import CatalogRefused
+    from tollway.plans.entities import CatalogRefused
     from tollway.processes import CannotStart
     from tollway.settings import SettingsRefused
 

@@ -21,7 +21,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from tollway.engine import Inspection, OutputSummary, Program, ShardResult, Workbook
     from tollway.simulation.export import RunFacts
-    from tollway.simulation.sample_pages import Sample
+    from tollway.simulation.samples import Sample
 
 # No plan limits here, but a file that is mistaken for a workbook must not fill the memory.
 FILE_BYTES_MAX = 1_000_000_000

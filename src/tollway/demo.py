@@ -20,7 +20,6 @@ from tollway.lifecycle.entities import SignUpForm
 from tollway.metering import operations as metering
 from tollway.metering.entities import UsageEvent
 from tollway.plans import operations as plans
-from tollway.plans.catalog import read_catalog
 from tollway.plans.entities import SubscriptionStatus
 from tollway.settings import Settings
 from tollway.simulation import flows as simulation
@@ -60,7 +59,7 @@ async def load_catalog(settings: Settings) -> int:
     parts = await open_parts(settings)
     try:
         async with parts.database.transaction() as tx:
-            return await plans.load_catalog(tx, read_catalog(), read_now())
+            return await plans.load_catalog(tx, read_now())
     finally:
         await parts.close()
 
@@ -72,7 +71,7 @@ async def seed(settings: Settings) -> DemoFacts:
         now = read_now()
         # One transaction: an interrupted start leaves all of it or nothing.
         async with parts.database.transaction() as tx:
-            await plans.load_catalog(tx, read_catalog(), now)
+            await plans.load_catalog(tx, now)
             customer = await _find_customer(tx)
             is_new = customer is None
             customer = customer or await _make_customer(tx, parts, now)

@@ -241,7 +241,7 @@ FINANCIAL = [
 ]
 TEXT = [
     ('=LEN("abc ")', 4.0),
-    ('=LEN("😀")', 2.0),
+    ('=LEN("\N{GRINNING FACE}")', 2.0),
     ('=LEFT("Sale Price",4)', "Sale"),
     ('=LEFT("a",-1)', VALUE),
     ('=RIGHT("Sale Price",5)', "Price"),

@@ -16,7 +16,6 @@ from tollway.lifecycle.entities import LifecycleParts, SignedUp, SignUpForm
 from tollway.notifications import operations as notifications
 from tollway.notifications.entities import OutboxMail
 from tollway.plans import operations as plans
-from tollway.plans.catalog import read_catalog
 
 BASE = "http://localhost:6789"
 
@@ -73,7 +72,7 @@ def link_token_in(mail: OutboxMail) -> str:
 @pytest.fixture
 async def town(database: Database, now: datetime) -> AsyncIterator[Town]:
     async with database.transaction() as tx:
-        await plans.load_catalog(tx, read_catalog(), now)
+        await plans.load_catalog(tx, now)
     return Town(
         database,
         LifecycleParts(

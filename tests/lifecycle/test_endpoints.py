@@ -21,7 +21,6 @@ from tollway.lifecycle import endpoints, flows, operations
 from tollway.lifecycle.entities import LifecycleParts
 from tollway.notifications import operations as notifications
 from tollway.plans import operations as plans
-from tollway.plans.catalog import read_catalog
 
 FORM = {"email": "ana@example.com", "company": "Example Ltd", "use_case": "Financial Modeling"}
 JSON_BODY = b'{"success":true,"redirect":"/dashboard"}'
@@ -30,7 +29,7 @@ JSON_BODY = b'{"success":true,"redirect":"/dashboard"}'
 @pytest.fixture(autouse=True)
 async def catalog_loaded(database: Database) -> None:
     async with database.transaction() as tx:
-        await plans.load_catalog(tx, read_catalog(), read_now())
+        await plans.load_catalog(tx, read_now())
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from tollway.plans.entities import SubscriptionStatus
 async def test_loading_the_same_catalogue_again_makes_nothing(database: Database, now: datetime) -> None:
     catalog = read_catalog()
     async with database.transaction() as tx:
-        assert await plans.load_catalog(tx, catalog, now) == len(catalog)
-        assert await plans.load_catalog(tx, catalog, now) == 0
+        assert await plans.load_catalog(tx, now, catalog) == len(catalog)
+        assert await plans.load_catalog(tx, now, catalog) == 0
         assert await tx.find_value("SELECT max(version) FROM plan_versions") == 1
 
 
@@ -35,7 +35,7 @@ async def test_a_changed_plan_is_a_new_version_and_what_was_sold_keeps_its_own(
         for plan in read_catalog()
     ]
     async with database.transaction() as tx:
-        assert await plans.load_catalog(tx, dearer, now) == 1
+        assert await plans.load_catalog(tx, now, dearer) == 1
         new = await plans.subscribe(tx, buyer, "montecarlo", "starter", SubscriptionStatus.ACTIVE, now)
         kept = await plans.get_entitlement(tx, old.customer_id, "montecarlo", now)
         bought = await plans.get_entitlement(tx, new.customer_id, "montecarlo", now)
@@ -58,12 +58,12 @@ async def test_going_back_to_an_earlier_price_is_a_version_too(database: Databas
     second = [replace(plan, content=plan.content | {"description": "Other words."}) for plan in first]
     async with database.transaction() as tx:
         for catalog in (first, second, first):
-            assert await plans.load_catalog(tx, catalog, now) == len(first)
+            assert await plans.load_catalog(tx, now, catalog) == len(first)
 
 
 async def test_the_public_plans_are_listed_cheapest_first(database: Database, now: datetime) -> None:
     async with database.transaction() as tx:
-        await plans.load_catalog(tx, read_catalog(), now)
+        await plans.load_catalog(tx, now)
         tiers = [plan.tier for plan in await plans.list_plans(tx, "montecarlo")]
     assert tiers == ["trial", "starter", "professional", "enterprise"]
 

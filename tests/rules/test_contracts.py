@@ -25,7 +25,9 @@ FILE_ORDER = {
     "jobs": 4,
     "middleware": 4,
 }
-PUBLIC_FILES = {"entities", "operations", "flows"}
+# `samples` and `export` are verbs of simulation that need neither a transaction nor a server: the command
+# line uses them where there is no database.
+PUBLIC_FILES = {"entities", "operations", "flows", "samples", "export"}
 # These join packages and may reach into them to mount endpoints, middlewares and jobs.
 JOINERS = {"app.py"}
 WEB = {"fastapi", "starlette", "uvicorn", "jinja2"}

@@ -11,7 +11,6 @@ import pytest
 from tollway.app import Parts, build_app
 from tollway.kit.clock import read_now
 from tollway.plans import operations as plans
-from tollway.plans.catalog import read_catalog
 
 HTML = {"Accept": "text/html"}
 
@@ -62,7 +61,7 @@ async def visiting(parts: Parts, address: str = "127.0.0.1") -> AsyncIterator[Vi
 @pytest.fixture
 async def catalog(parts: Parts) -> None:
     async with parts.database.transaction() as tx:
-        await plans.load_catalog(tx, read_catalog(), read_now())
+        await plans.load_catalog(tx, read_now())
 
 
 @pytest.fixture

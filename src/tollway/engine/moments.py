@@ -6,7 +6,7 @@ whose nodes cover blocks [index << level, (index + 1) << level). A shard keeps t
 wholly inside it; whoever joins shards completes the same tree.
 
 INVARIANT: the tree over a set of blocks does not depend on how they were cut into shards
-(`test_any_split_into_shards_gives_the_same_bits`).
+(tests/engine/test_moments.py::test_any_split_into_shards_gives_the_same_bits).
 """
 
 from collections.abc import Iterable

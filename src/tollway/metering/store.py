@@ -161,7 +161,7 @@ async def list_recent(tx: Transaction, customer_id: int, mode: Mode, limit: int)
         SELECT l.endpoint, l.method, l.status_code, l.response_time_ms, l.units, l.request_timestamp,
             l.request_id, l.problem_code, k.key_id
         FROM api_usage_logs l LEFT JOIN api_keys k ON k.id = l.api_key_id
-        WHERE l.customer_id = %(customer_id)s AND l.mode = %(mode)s
+        WHERE l.customer_id = %(customer_id)s AND l.mode = %(mode)s AND l.units >= 0
         ORDER BY l.request_timestamp DESC, l.id DESC LIMIT %(limit)s
         """,
         {"customer_id": customer_id, "mode": mode.value, "limit": limit},
@@ -180,7 +180,7 @@ async def list_day_totals(
             count(l.id) FILTER (WHERE l.status_code IN (402, 429))::int AS limited,
             count(l.id) FILTER (WHERE l.status_code >= 400 AND l.status_code NOT IN (402, 429))::int AS failed
         FROM generate_series(date_trunc('day', %(since)s::timestamptz), %(until)s::timestamptz, '1 day') AS d (day)
-        LEFT JOIN api_usage_logs l ON l.customer_id = %(customer_id)s AND l.mode = %(mode)s
+        LEFT JOIN api_usage_logs l ON l.customer_id = %(customer_id)s AND l.mode = %(mode)s AND l.units >= 0
             AND l.request_timestamp >= d.day AND l.request_timestamp < d.day + interval '1 day'
         GROUP BY d.day ORDER BY d.day
         """,

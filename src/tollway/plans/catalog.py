@@ -10,15 +10,11 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tollway.kit.money import minor_units
-from tollway.plans.entities import Overage
+from tollway.plans.entities import CatalogRefused, Overage
 
 CURRENCY = re.compile("[A-Z]{3}")
 FILE = Path(__file__).parents[3] / "catalog.toml"
 BYTES_PER_MEGABYTE = 1_000_000
-
-
-class CatalogRefused(Exception):
-    """The catalogue breaks a rule; the message names the place."""
 
 
 class _Plan(BaseModel):

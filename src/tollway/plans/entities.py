@@ -36,6 +36,10 @@ class FreeTrialEnded(PaymentRequired):
     title = "The free trial has ended"
 
 
+class CatalogRefused(Exception):
+    """The catalogue breaks a rule; the message names the place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one plan allows, beside its number of requests."""

@@ -11,7 +11,7 @@ from tollway.kit.problems import NotFound
 from tollway.metering import operations as metering
 from tollway.metering.entities import Quota
 from tollway.plans import store
-from tollway.plans.catalog import CatalogPlan
+from tollway.plans.catalog import CatalogPlan, read_catalog
 from tollway.plans.entities import (
     Entitlement,
     Plan,
@@ -22,13 +22,16 @@ from tollway.plans.entities import (
 )
 
 
-async def load_catalog(tx: Transaction, catalog: list[CatalogPlan], now: datetime) -> int:
+async def load_catalog(tx: Transaction, now: datetime, catalog: list[CatalogPlan] | None = None) -> int:
     """Make a new version of every plan whose content changed; return how many were made.
 
-    Writes: plan_versions. What was sold keeps its version.
+    Args:
+        catalog: what is on sale; None reads catalog.toml.
+
+    Raises: CatalogRefused. Writes: plan_versions. What was sold keeps its version.
     """
     made = 0
-    for plan in catalog:
+    for plan in read_catalog() if catalog is None else catalog:
         content_hash = hashlib.sha256(json.dumps(plan.content, sort_keys=True).encode()).digest()
         made += await store.insert_plan_version(tx, plan.product, plan.tier, plan.content, content_hash, now)
     return made

@@ -7,6 +7,8 @@ from tollway.simulation.sample_pages import Sample
 from tollway.simulation.sample_portfolio import PORTFOLIO
 from tollway.simulation.sample_stress import STRESS
 
+__all__ = ["SAMPLES", "Sample", "write_sample"]
+
 SAMPLES: dict[str, Sample] = {sample.name: sample for sample in (PORTFOLIO, STRESS, FINANCIAL)}
 
 

@@ -6,7 +6,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from tollway.customers.flows import Passwords
-from tollway.web.customer import dashboard, models, runs
+from tollway.web.customer import dashboard, model_pages, run_pages
 from tollway.web.public import account, docs, landing, outbox, support
 from tollway.web.samples import SampleRuns
 from tollway.web.site import Site
@@ -20,8 +20,8 @@ ROUTERS = (
     support.router,
     outbox.router,
     dashboard.router,
-    models.router,
-    runs.router,
+    model_pages.router,
+    run_pages.router,
 )
 
 

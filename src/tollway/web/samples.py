@@ -10,8 +10,7 @@ from typing import Any
 
 from tollway.engine import Input, Program, ProgramFacts, build_program, read_workbook, run_shard, summarize
 from tollway.kit.problems import NotFound, Unavailable
-from tollway.simulation.sample_pages import Sample
-from tollway.simulation.samples import SAMPLES
+from tollway.simulation.samples import SAMPLES, Sample
 
 DEMO_ITERATIONS = 20_000
 DEMO_RUNS_WAITING_MAX = 10

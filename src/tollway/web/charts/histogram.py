@@ -23,6 +23,10 @@ from tollway.web.charts.svg import (
 # The tallest bar and the end of the cumulative curve stand this far below the top, so that neither touches it.
 _HEADROOM = 1.06
 _BIN_GAP_PERCENT = 0.22
+# Typed bounds tell this many digits of the width of the plot apart, as long as they can be written in full.
+_BOUND_DIGITS = 4
+_BOUND_DECIMALS_MAX = 15
+_BOUND_IN_FULL_MAX = 1e15
 _QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 _FIGURE = Markup(
@@ -124,7 +128,7 @@ def histogram(
         bounds=_BOUND.format(name="low", x=percent(bounds.low_at))
         + _BOUND.format(name="high", x=percent(bounds.high_at)),
         bottom=bottom_axis(_value_labels(scale, write)),
-        controls=_controls(title, bounds) if interactive else "",
+        controls=_controls(title, bounds, scale) if interactive else "",
         table=_table(title, bin_edges, counts, percentiles, write),
     )
 
@@ -248,15 +252,24 @@ def _shares_bar(bounds: _Bounds, write: ValueFormat) -> Markup:
     )
 
 
-def _controls(title: str, bounds: _Bounds) -> Markup:
+def _controls(title: str, bounds: _Bounds, scale: Scale) -> Markup:
     return _CONTROLS.format(
         title=title,
         low_at=f"{bounds.low_at:.4f}",
         high_at=f"{bounds.high_at:.4f}",
-        low=f"{bounds.low:.6g}",
-        high=f"{bounds.high:.6g}",
+        low=_typed(bounds.low, scale),
+        high=_typed(bounds.high, scale),
         sentence=f"{_one_decimal(bounds.share_between)} of outcomes",
     )
+
+
+def _typed(value: float, scale: Scale) -> str:
+    """Write a bound so finely that its share keeps a digit more than is shown; static/charts.js does the same."""
+    width = scale.high - scale.low
+    decimals = max(0, math.ceil(_BOUND_DIGITS - math.log10(width))) if width else 0
+    if decimals > _BOUND_DECIMALS_MAX or not abs(value) < _BOUND_IN_FULL_MAX:
+        return f"{value:.9g}"
+    return f"{value:.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{value:.0f}"
 
 
 def _script_attributes(scale: Scale, cumulative: Sequence[tuple[float, float]], write: ValueFormat) -> Markup:

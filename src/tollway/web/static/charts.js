@@ -73,6 +73,11 @@ function setUpHistogram(figure) {
     return shares[next - 1] + (shares[next] - shares[next - 1]) * part;
   }
 
+  /** A bound, so finely that its share keeps a digit more than is shown. */
+  const decimals = Math.max(0, Math.ceil(4 - Math.log10(high - low)));
+  const typedText = (value) =>
+    decimals > 15 || Math.abs(value) >= 1e15 ? Number(value.toPrecision(9)) : Number(value.toFixed(decimals));
+
   const bounds = { low: Number(typed.low.value), high: Number(typed.high.value) };
 
   /** Draw everything that depends on the bounds. */
@@ -86,7 +91,7 @@ function setUpHistogram(figure) {
       lines[name].setAttribute("x", `${places[name]}%`);
       const words = name === "low" ? `${writeShare(below)} below` : `${writeShare(1 - through)} above`;
       sliders[name].setAttribute("aria-valuetext", `${write(bounds[name])}, ${words}`);
-      if (keepTyped !== name) typed[name].value = Number(bounds[name].toPrecision(6));
+      if (keepTyped !== name) typed[name].value = typedText(bounds[name]);
     }
     find(".between").setAttribute("x", `${places.low}%`);
     find(".between").setAttribute("width", `${places.high - places.low}%`);

@@ -16,7 +16,7 @@ from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
 from tollway.simulation.entities import Run, RunStatus
 from tollway.web.charts import histogram
-from tollway.web.customer.models import workshop_of
+from tollway.web.customer.model_pages import workshop_of
 from tollway.web.distributions import shown_distribution
 from tollway.web.pages import SignedIn, html, redirect
 from tollway.web.rendering import render

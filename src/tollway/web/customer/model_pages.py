@@ -21,8 +21,7 @@ from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
 from tollway.simulation.entities import ITERATIONS_MIN, InputMark, Model, RunOrder
 from tollway.simulation.flows import Upload, Workshop
-from tollway.simulation.refusals import UnsupportedFunction
-from tollway.simulation.sample_pages import Sample
+from tollway.simulation.samples import Sample
 from tollway.web.cells import general_text
 from tollway.web.customer.sheets import sheet_views, shown_texts
 from tollway.web.distributions import curve_of, in_words_of_the_form, read_distribution, shown_distribution
@@ -152,7 +151,7 @@ async def _upload_form(
 ) -> Response:
     async with page.database.transaction() as tx:
         shell, entitlement = await page.shell(tx)
-    unsupported = problem.members["cells"] if isinstance(problem, UnsupportedFunction) else []
+    unsupported = problem.members["cells"] if problem and problem.code == "unsupported-function" else []
     return html(
         request,
         "customer/model_upload.html",
