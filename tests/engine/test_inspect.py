@@ -44,7 +44,6 @@ PROFIT = {
 }  # fmt: skip
 
 
-@pytest.mark.promise("A44")
 def test_candidates_are_constants_that_outputs_depend_on_with_names_and_reasons():
     found = inspect_workbook(stored(PROFIT))
     by_name = {candidate.name: candidate for candidate in found.inputs}
