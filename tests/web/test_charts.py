@@ -158,6 +158,37 @@ def rectangles(drawn: Markup, css_class: str) -> list[tuple[float, float, float,
     return reader.found
 
 
+def test_bounds_that_fall_on_one_another_are_opened_to_the_whole_plot() -> None:
+    drawn = charts.histogram(
+        "chart",
+        bin_edges=[100.0, 100.0],
+        counts=[500],
+        cumulative=[(100.0, 0.01), (100.0, 0.5), (100.0, 1.0)],
+        percentiles={"5": 100.0, "50": 100.0, "95": 100.0},
+        title="Price",
+    )
+    assert "<output>100.0% of outcomes</output>" in drawn
+    assert 'class="bin inside"' in drawn
+
+
+def test_outcomes_that_are_the_very_bound_count_as_between() -> None:
+    drawn = charts.histogram(
+        "chart",
+        bin_edges=[0.0, 1.0, 2.0],
+        counts=[30, 70],
+        cumulative=[(0.0, 0.1), (0.0, 0.3), (1.0, 0.4), (2.0, 0.9), (2.0, 1.0)],
+        percentiles={"5": 0.0, "50": 1.2, "95": 2.0},
+        title="Price",
+    )
+    assert "<output>100.0% of outcomes</output>" in drawn
+
+
+def test_typed_bounds_are_fine_enough_for_a_narrow_distribution() -> None:
+    drawn = draw_histogram([52.23795123, 52.24000456, 52.24167891], [1, 1])
+    assert 'type="number" step="any" data-bound="low" value="52.2400046"' in drawn
+    assert 'type="number" step="any" data-bound="high" value="52.2416789"' in drawn
+
+
 @settings(deadline=None)
 @given(
     low=FINITE,

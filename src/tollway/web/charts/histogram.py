@@ -27,6 +27,8 @@ _BIN_GAP_PERCENT = 0.22
 _BOUND_DIGITS = 4
 _BOUND_DECIMALS_MAX = 15
 _BOUND_IN_FULL_MAX = 1e15
+# Below it, differences are lost to the ends of what a float can hold.
+_HALF_WIDTH_MIN = 1e-290
 _QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 _FIGURE = Markup(
@@ -137,9 +139,9 @@ def _scale_of(bin_edges: Sequence[float]) -> Scale:
     low, high = bin_edges[0], bin_edges[-1]
     assert math.isfinite(low), low
     assert math.isfinite(high), high
-    if high > low:
+    if high / 2 - low / 2 > _HALF_WIDTH_MIN:
         return Scale(low, high)
-    margin = abs(low) * 0.05 or 0.5
+    margin = abs(low) * 0.05 if abs(low) > _HALF_WIDTH_MIN * 100 else 0.5
     return Scale(low - margin, high + margin)
 
 
@@ -178,7 +180,8 @@ def _share_through(cumulative: Sequence[tuple[float, float]], value: float) -> f
             if value_before is None:
                 return 0.0
             # Halved, as in Scale, against overflow.
-            part = (value / 2 - value_before / 2) / (point / 2 - value_before / 2)
+            width = point / 2 - value_before / 2
+            part = (value / 2 - value_before / 2) / width if width else 0.0
             return share_before + (share - share_before) * part
         share_before, value_before = share, point
     return 1.0
@@ -265,8 +268,9 @@ def _controls(title: str, bounds: _Bounds, scale: Scale) -> Markup:
 
 def _typed(value: float, scale: Scale) -> str:
     """Write a bound so finely that its share keeps a digit more than is shown; static/charts.js does the same."""
-    width = scale.high - scale.low
-    decimals = max(0, math.ceil(_BOUND_DIGITS - math.log10(width))) if width else 0
+    # Halved, as in Scale, against overflow.
+    width_digits = math.log10(scale.high / 2 - scale.low / 2) + math.log10(2)
+    decimals = max(0, math.ceil(_BOUND_DIGITS - width_digits))
     if decimals > _BOUND_DECIMALS_MAX or not abs(value) < _BOUND_IN_FULL_MAX:
         return f"{value:.9g}"
     return f"{value:.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{value:.0f}"

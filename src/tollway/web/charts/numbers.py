@@ -83,10 +83,14 @@ def compact(magnitude: float, *, digits: int = DIGITS_MIN, trim: bool = False) -
     return written + suffix
 
 
+# Below it, steps are lost to the end of what a float can hold.
+_SPAN_MIN = 1e-290
+
+
 def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round numbers from `low` to `high`, at most `count` steps apart; a single one where the two are equal."""
     span = high - low
-    if span <= 0 or not math.isfinite(span):
+    if span < _SPAN_MIN or not math.isfinite(span):
         return [low]
     rough = span / count
     magnitude = 10.0 ** math.floor(math.log10(rough))
