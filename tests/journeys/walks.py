@@ -1,0 +1,213 @@
+"""A real browser in front of a running product, and what every walk through its pages does again and again."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+AXE = Path(__file__).parents[1] / "web" / "vendor" / "axe.min.js"
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--font-render-hinting=none",
+    "--force-color-profile=srgb",
+]
+Motion = Literal["no-preference", "reduce"]
+WAIT_MS_MAX = 20_000
+# What Chromium itself writes to the console where an answer is 4xx, whatever the page makes of it.
+REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d \(.*\)")
+
+
+class View(NamedTuple):
+    """A window and its colours."""
+
+    name: str
+    width: int
+    height: int
+    colours: str
+
+
+WIDE = View("light", 1280, 900, "light")
+VIEWS = (
+    WIDE,
+    View("dark", 1280, 900, "dark"),
+    View("light-390", 390, 844, "light"),
+    View("light-320", 320, 700, "light"),
+)
+
+
+@dataclass
+class Walk:
+    """One browser context with one page; collects whatever the browser complains about."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    # Addresses, beside the page's own, whose refusal the walk provokes.
+    refused_on_purpose: set[str] = field(default_factory=set)
+
+    async def open(self, path: str) -> None:
+        await self.page.goto(self.url + path)
+
+    async def look(self, view: View) -> None:
+        """See the page in another window size and other colours, without loading it again."""
+        await self.page.set_viewport_size({"width": view.width, "height": view.height})
+        await self.page.emulate_media(color_scheme=view.colours)
+
+    async def faults(self) -> list[str]:
+        """What axe finds, what is wider than the window, what the console said since the last time."""
+        if await self.page.evaluate("typeof axe") == "undefined":
+            await self.page.evaluate(axe_source())
+        answer: dict[str, Any] = await self.page.evaluate(
+            "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations'], preload: false})",
+            AXE_RULES,
+        )
+        found = [
+            f"{one['id']}: {one['help']} at {[node['target'] for node in one['nodes']][:3]}"
+            for one in answer["violations"]
+        ]
+        overflow = await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        if overflow > 0:
+            found.append(f"{overflow} px wider than the window")
+        found += self.complaints
+        self.complaints.clear()
+        return found
+
+    async def assert_sound(self) -> None:
+        assert not await self.faults(), self.page.url
+
+    # What people do --------------------------------------------------------------------------------
+
+    async def sign_up(self, email: str, company: str = "Example Ltd") -> None:
+        """Fill in the form alone; afterwards the dashboard of an account that is not verified is open."""
+        await self.open("/signup")
+        await self.page.get_by_label("Work email").fill(email)
+        await self.page.get_by_label("Company").fill(company)
+        await self.page.get_by_label("What will you use it for?").select_option("Financial Modeling")
+        await self.page.get_by_role("button", name="Get Free API Access").click()
+        await self.page.wait_for_url("**/dashboard")
+
+    async def read_mail(self, email: str, subject: str) -> str:
+        """Open the newest such mail of the development outbox in a tab of its own and return its text."""
+        tab = await self.page.context.new_page()
+        tab.set_default_timeout(WAIT_MS_MAX)
+        await tab.goto(self.url + "/outbox")
+        row = tab.get_by_role("row").filter(has_text=email).filter(has_text=subject)
+        await row.first.get_by_role("link").click()
+        text = await tab.locator("pre.mail").inner_text()
+        await tab.close()
+        return text
+
+    async def verify(self, email: str) -> None:
+        """Verify by the mailed code; afterwards the dashboard is open."""
+        code = code_in(await self.read_mail(email, "Verify"))
+        await self.open("/verify")
+        await self.page.get_by_label("Code").fill(code)
+        await self.page.get_by_role("button", name="Verify").click()
+        await self.page.wait_for_url("**/dashboard?welcome=1")
+
+    async def use_sample(self, title: str) -> str:
+        """Make a model of a sample and return its path."""
+        await self.open("/models/upload")
+        await self.page.get_by_role("button", name=f"Use {title}").click()
+        await self.page.wait_for_url("**/models/mdl_*")
+        return self.path
+
+    async def upload(self, file: Path) -> str:
+        """Upload a workbook and return its model's path."""
+        await self.open("/models/upload")
+        await self.page.get_by_label("Choose a workbook").set_input_files(file)
+        await self.page.get_by_role("button", name="Upload and read").click()
+        await self.page.wait_for_url("**/models/mdl_*")
+        return self.path
+
+    async def run(self, iterations: int, seed: int = 7) -> str:
+        """Start a run from a model's page and return the run's path."""
+        await self.page.get_by_label("Iterations").fill(str(iterations))
+        await self.page.get_by_label("Seed").fill(str(seed))
+        await self.page.get_by_role("button", name="Run", exact=True).click()
+        await self.page.wait_for_url("**/runs/sim_*")
+        return self.path
+
+    async def wait_for_results(self, status: str = "Completed") -> None:
+        """Wait until the live page has turned into the results by itself."""
+        await self.page.locator("h1 .tag").get_by_text(status).wait_for(timeout=60_000)
+
+    @property
+    def path(self) -> str:
+        return self.page.url.removeprefix(self.url)
+
+    def hear(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        address = message.location["url"]
+        expected = {self.page.url.partition("#")[0]} | self.refused_on_purpose
+        if REFUSAL.fullmatch(message.text) and address in expected:
+            return
+        self.complaints.append(f"console: {message.text} ({address})")
+
+
+def code_in(mail: str) -> str:
+    """The 6-digit code of a mail."""
+    match = re.search(r"\b\d{6}\b", mail)
+    assert match, mail
+    return match.group()
+
+
+def link_in(mail: str, path: str) -> str:
+    """The link of a mail that leads to `path`."""
+    match = re.search(rf"https?://\S+{re.escape(path)}\S*", mail)
+    assert match, mail
+    return match.group()
+
+
+@cache
+def axe_source() -> str:
+    return AXE.read_text(encoding="utf-8")
+
+
+@asynccontextmanager
+async def open_browser() -> AsyncIterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium, "the browser tests need Chromium; this installs it: apt-get install -y chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
+async def walking(
+    browser: Browser, url: str, view: View = WIDE, motion: Motion = "no-preference", **options: Any
+) -> AsyncIterator[Walk]:
+    """Open a fresh browser context, as one person has it; `options` as Browser.new_context takes them."""
+    context = await browser.new_context(
+        viewport={"width": view.width, "height": view.height},
+        color_scheme=view.colours,
+        reduced_motion=motion,
+        permissions=["clipboard-read", "clipboard-write"],
+        **options,
+    )
+    page = await context.new_page()
+    page.set_default_timeout(WAIT_MS_MAX)
+    walk = Walk(page, url)
+    page.on("console", walk.hear)
+    page.on("pageerror", lambda failure: walk.complaints.append(f"script: {failure}"))
+    try:
+        yield walk
+    finally:
+        await context.close()
