@@ -28,7 +28,9 @@ PORTFOLIO = [
 @pytest.fixture
 def call(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments, **environment: CliRunner().invoke(app, list(arguments), env=environment)
+    # As wide as a terminal is at least; a test process inherits whatever width its own console has.
+    width = {"COLUMNS": "100"}
+    return lambda *arguments, **environment: CliRunner().invoke(app, list(arguments), env=width | environment)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.journeys import tour
 from tests.journeys.walks import VIEWS, WIDE, open_browser, walking
 
 CHAPTERS = {"visitor": tour.visitor, "newcomer": tour.newcomer, "customer": tour.customer}
-PROBLEM_CODES = ["unsupported-function"]
+A_PROBLEM = "/docs/problems/unsupported-function"
 HEIGHT_PX_MAX = 6_000
 
 
@@ -22,7 +22,7 @@ async def take(url: str, folder: Path, chosen: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     async with open_browser() as browser:
         async with walking(browser, url) as walk:
-            documents = tour.documents(await tour.find_documents(walk, PROBLEM_CODES))
+            documents = tour.documents([*await tour.find_guides(walk), A_PROBLEM])
         for name, chapter in (CHAPTERS | {"documents": documents}).items():
             if not chosen or name in chosen:
                 await _take_chapter(browser, url, folder, chapter)

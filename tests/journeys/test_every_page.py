@@ -1,7 +1,7 @@
 """Every page, in every window and colours: nothing axe knows of, nothing wider than the window, nothing complained."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urldefrag
@@ -10,19 +10,22 @@ import pytest
 from playwright.async_api import Browser
 from tests.journeys import tour
 from tests.journeys.conftest import Product
-from tests.journeys.walks import VIEWS, WIDE, Walk, walking
+from tests.journeys.walks import VIEWS, WIDE, View, Walk, walking
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journeys"), pytest.mark.timeout(300)]
 
+EXTREMES = [view for view in VIEWS if view.name in ("dark", "light-320")]
 PROBLEMS = Path(__file__).parents[2] / "docs" / "problems"
 
 
-async def faults_of(browser: Browser, url: str, chapter: tour.Chapter) -> list[str]:
+async def faults_of(
+    browser: Browser, url: str, chapter: tour.Chapter, views: Sequence[View] = VIEWS
+) -> list[str]:
     """Walk a chapter and return what is wrong with its pages, by page and view."""
     faults = []
     async with walking(browser, url, motion="reduce") as walk:
         async for name in chapter(walk):
-            for view in VIEWS:
+            for view in views:
                 await walk.look(view)
                 faults += [f"{name}, {view.name}: {fault}" for fault in await walk.faults()]
             await walk.look(WIDE)
@@ -31,17 +34,18 @@ async def faults_of(browser: Browser, url: str, chapter: tour.Chapter) -> list[s
 
 async def test_every_page_is_sound_in_every_window_and_colours(browser: Browser, product: Product) -> None:
     async with walking(browser, product.url) as walk:
-        paths = await tour.find_documents(walk, sorted(path.stem for path in PROBLEMS.glob("*.md")))
-    assert "/docs/integration" in paths
+        guides = await tour.find_guides(walk)
+    assert "/docs/integration" in guides
+    codes = [f"/docs/problems/{path.stem}" for path in PROBLEMS.glob("*.md")]
     # Axe is what takes long: chapters are walked at once, as far as there are processors.
-    chapters = [
-        tour.customer,
-        tour.visitor,
-        tour.newcomer,
-        tour.documents(paths[::2]),
-        tour.documents(paths[1::2]),
-    ]
-    found = await asyncio.gather(*(faults_of(browser, product.url, chapter) for chapter in chapters))
+    found = await asyncio.gather(
+        *(
+            faults_of(browser, product.url, chapter)
+            for chapter in (tour.customer, tour.visitor, tour.newcomer, tour.documents(guides))
+        ),
+        # One template draws them all, and the guides: what differs between them shows where it is narrowest.
+        faults_of(browser, product.url, tour.documents(codes), EXTREMES),
+    )
     faults = [fault for faults in found for fault in faults]
     assert not faults, "\n".join(faults)
 

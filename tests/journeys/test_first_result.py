@@ -68,12 +68,12 @@ async def _sign_up_on_the_front_page(walk: Walk, email: str) -> None:
     page = walk.page
     await page.get_by_role("link", name="Get free API access").first.click()
     await page.get_by_label("Work email").fill(email)
-    await page.get_by_label("Company").fill("Ines & Töchter 株式会社 🚀")
+    await page.get_by_label("Company").fill("Ines & Töchter 株式会社 \N{ROCKET}")
     await page.get_by_label("What will you use it for?").select_option("Portfolio Risk Analysis")
     await page.get_by_role("button", name="Get Free API Access").click()
     await page.wait_for_url("**/dashboard")
     await expect(page.get_by_label("Mode")).to_contain_text("not verified")
-    await expect(page.get_by_label("Tollway").first).to_contain_text("Ines & Töchter 株式会社 🚀")
+    await expect(page.get_by_label("Tollway").first).to_contain_text("Ines & Töchter 株式会社 \N{ROCKET}")
 
 
 async def _verify_by_pasting_the_code(walk: Walk, email: str) -> None:
@@ -91,7 +91,7 @@ async def _verify_by_pasting_the_code(walk: Walk, email: str) -> None:
     await expect(page.get_by_role("status").filter(has_text="verified")).to_contain_text("14 days")
     await expect(page.locator(".figures")).to_contain_text("14 days left")
     await expect(page.locator(".figures")).to_contain_text("0 of 100")
-    await walk.read_mail(email, "Your Monte Carlo API is Ready! 🚀")
+    await walk.read_mail(email, "Your Monte Carlo API is Ready! \N{ROCKET}")
 
 
 async def _call_the_api_as_pasted(walk: Walk) -> None:

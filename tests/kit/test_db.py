@@ -215,7 +215,7 @@ async def test_a_deadlock_is_replayed_and_both_requests_succeed(counters: Databa
     async with client_of(router) as client:
         answers = await asyncio.gather(client.post("/add/left/right"), client.post("/add/right/left"))
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert len(tries) == 3, "exactly one of them was run again"
+    assert len(tries) > 2, "at least one of them was run again"
     assert (await value_of(counters, "left"), await value_of(counters, "right")) == (2, 2)
 
 

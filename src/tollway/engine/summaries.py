@@ -246,7 +246,9 @@ def _percentile(ordered: Floats, percent: float) -> float | None:
     below = math.floor(position)
     above = min(below + 1, len(ordered) - 1)
     low, high, share = float(ordered[below]), float(ordered[above]), position - below
-    # Two products rather than a difference, which could pass the largest number; clipped, for they can round apart.
+    if math.isfinite(high - low):
+        # Rises with the share, whatever is rounded; two products could round apart.
+        return min(low + (high - low) * share, high)
     return min(max(low * (1 - share) + high * share, low), high)
 
 

@@ -158,7 +158,9 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
 
     # An output whose first block had no number has no bins; the engine knows such a row by its NaN.
     width = max((len(edges) for edges in task.bin_edges), default=0)
-    bin_edges = np.array([edges or [np.nan] * width for edges in task.bin_edges]) if width else None
+    # Stored as JSON, a huge number comes back as a whole number that only a float array can hold.
+    rows = [edges or [np.nan] * width for edges in task.bin_edges]
+    bin_edges = np.array(rows, dtype=np.float64) if width else None
     result = run_shard(
         _program(task.program), task.seed, task.first_iteration, task.iteration_count, bin_edges
     )
