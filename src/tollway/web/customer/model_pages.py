@@ -397,7 +397,8 @@ def _notes(model: Model) -> list[str]:
 
 
 def _plain_text(value: Any) -> str:
-    return general_text(value) if isinstance(value, float) else str(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return general_text(float(value)) if is_number else str(value)
 
 
 @router.get("/{model_id}/delete")
