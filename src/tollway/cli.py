@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -94,6 +95,9 @@ def demo() -> None:
         typer.echo("\nStopped before it was ready. What is half made is made again at the next start.")
         raise typer.Exit(INTERRUPTED) from None
     typer.echo("\nStopped.")
+    # Everything is closed; taking the interpreter down module by module would only keep the prompt waiting.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _watch(installation: "Installation", stop: threading.Event) -> None:
