@@ -128,8 +128,8 @@ def statistics_of(summary: Summary, write: Write) -> list[tuple[str, str]]:
         ("Median", percentiles["50"]),
         *((f"P{name}", percentiles[name]) for name in ("75", "95")),
         ("Maximum", summary["max"]),
-        *((f"VaR {level}%", value) for level, value in summary["var"].items()),
-        *((f"CVaR {level}%", value) for level, value in summary["cvar"].items()),
+        *((f"VaR {level}%, lower tail", value) for level, value in summary["var"].items()),
+        *((f"CVaR {level}%, lower tail", value) for level, value in summary["cvar"].items()),
     ]
     shown = [(label, write(value)) for label, value in rows if value is not None]
     if (error := summary["mean_standard_error"]) is not None:
