@@ -104,7 +104,8 @@ class Installed:
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(EmbeddedPostgres(self.folder / "postgres").url, autocommit=True) as connection:
-            return list(connection.execute(statement))  # type: ignore[call-overload]  # a test's own text
+            cursor = connection.execute(statement)  # type: ignore[call-overload]  # a test's own text
+            return list(cursor) if cursor.description else []
 
 
 def wait_until(condition: Callable[[], bool], told: Callable[[], str]) -> None:
