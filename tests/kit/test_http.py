@@ -189,6 +189,7 @@ async def test_the_framework_answers_in_the_same_shape(
 
 async def test_a_refused_method_says_which_are_served(client: httpx.AsyncClient) -> None:
     assert set((await client.delete("/address")).headers["Allow"].split(", ")) == {"GET"}
+    assert set((await client.delete("/things")).headers["Allow"].split(", ")) == {"GET", "POST"}
 
 
 @pytest.mark.parametrize(
@@ -214,6 +215,30 @@ async def test_a_body_that_is_no_such_json_is_a_422(client: httpx.AsyncClient, c
     answer = await client.post("/things", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"] or answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "errors"),
+    [
+        ('{"name": ', "application/json", {"/": "is not JSON: Expecting value, at character 9"}),
+        ("{}", "text/plain", {"/": "must be a JSON object, sent with Content-Type: application/json"}),
+        ("[]", "application/json", {"/": "must be a JSON object, sent with Content-Type: application/json"}),
+        (
+            '{"inner": [{"amount": 0}, {"amount": 1.5}]}',
+            "application/json",
+            {
+                "/name": "is missing",
+                "/inner/0/amount": "must be at least 1",
+                "/inner/1/amount": "must be a whole number, written in digits alone",
+            },
+        ),
+    ],
+)
+async def test_each_fault_of_a_body_says_what_is_expected(
+    client: httpx.AsyncClient, content: str, content_type: str, errors: dict[str, str]
+) -> None:
+    answer = await client.post("/things", content=content, headers={"Content-Type": content_type})
+    assert {one["pointer"]: one["detail"] for one in answer.json()["errors"]} == errors
 
 
 @pytest.mark.parametrize("text", ["\\u0000", "\\ud800", "fine so far \\u0000"])

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tollway.kit.clock import read_now
@@ -40,6 +41,35 @@ BODY_BYTES_MAX = 1_000_000
 TRACE_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # More digits than this are no length that anybody means.
 LENGTH = re.compile(r"[0-9]{1,18}")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# What is wrong with a member, by pydantic's name of it.
+FAULTS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here; check its spelling or leave it out",
+    "int_type": "must be a whole number, written in digits alone",
+    "int_parsing": "must be a whole number, written in digits alone",
+    "int_from_float": "must be a whole number, written in digits alone",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "dict_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be above {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be below {lt}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+}
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -274,6 +304,8 @@ def exception_handlers(
         response = answer(request, _framework_problem(failure, request))
         for name, value in (failure.headers or {}).items():
             response.headers[name] = value
+        if failure.status_code == 405:
+            response.headers["Allow"] = ", ".join(_methods_served(request))
         return response
 
     async def from_anything(request: Request, failure: Exception) -> Response:
@@ -318,15 +350,44 @@ def _is_unwritable_text(failure: Exception) -> bool:
 
 def invalid_input(failure: RequestValidationError) -> Invalid:
     """Say what pydantic found wrong, with a JSON pointer to each part."""
-    errors = tuple(FieldError(_pointer(one["loc"]), str(one["msg"])) for one in failure.errors())
+    errors = tuple(_field_error(one) for one in failure.errors())
     where = "; ".join(f"{one.pointer}: {one.message}" for one in errors[:3])
     return Invalid(f"The request has {len(errors)} fault{'s' * (len(errors) != 1)}: {where}.", errors=errors)
+
+
+def _field_error(fault: dict[str, Any]) -> FieldError:
+    """Say one of pydantic's faults in the words of these pages; a kind without words keeps pydantic's."""
+    kind, context = str(fault["type"]), fault.get("ctx", {})
+    if kind == "json_invalid":
+        # FastAPI's place is a character of the text, which is no member that a pointer could name.
+        return FieldError("/", f"is not JSON: {context['error']}, at character {fault['loc'][-1]}")
+    if tuple(fault["loc"]) == ("body",) and kind != "missing":
+        return FieldError("/", "must be a JSON object, sent with Content-Type: application/json")
+    words = FAULTS.get(kind)
+    message = words.format_map({name: _written(value) for name, value in context.items()}) if words else ""
+    return FieldError(_pointer(fault["loc"]), message or str(fault["msg"]))
+
+
+def _written(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:
     """Write a place as a JSON pointer; RFC 6901 section 3 escapes `~` and `/` in names."""
     parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location if part != "body")
     return "/" + "/".join(parts)
+
+
+def _methods_served(request: Request) -> list[str]:
+    """Ask every route which methods it serves at this address; the framework names those of the first alone."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 class MethodNotAllowed(Problem):
@@ -356,5 +417,7 @@ def _framework_problem(failure: HTTPException, request: Request) -> Problem:
             return Forbidden(str(failure.detail))
         case 503:
             return Unavailable(str(failure.detail))
+        case 400:
+            return Invalid("The request body cannot be read: it is cut short, or nested too deeply.")
         case _:
             return Invalid(str(failure.detail))
