@@ -137,6 +137,8 @@ async def test_signing_out_ends_the_session(ana: Visitor) -> None:
         ("/runs", "/runs"),
         ("/docs/limits?x=1", "/docs/limits?x=1"),
         ("//evil.example", "/dashboard"),
+        ("//[", "/dashboard"),
+        ("http://[", "/dashboard"),
         ("https://evil.example/", "/dashboard"),
         ("/\\evil.example", "/dashboard"),
         ("javascript:alert(1)", "/dashboard"),

@@ -36,6 +36,11 @@ async def test_what_brought_a_visitor_is_kept_until_they_sign_up(stranger: Visit
     assert rows == [{"referrer": "newsletter", "campaign": "spring"}]
 
 
+async def test_a_referrer_that_is_no_address_costs_nobody_the_front_page(stranger: Visitor) -> None:
+    answer = await stranger.client.get("/", headers={"Accept": "text/html", "Referer": "http://["})
+    assert answer.status_code == 200
+
+
 @pytest.mark.promise("A25", "A61")
 async def test_the_demo_runs_a_workbook_without_an_account(stranger: Visitor) -> None:
     answer = await stranger.client.post(

@@ -1,7 +1,6 @@
 """Sign up, verify, sign in, sign out, set a password."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
@@ -249,9 +248,8 @@ async def sign_out(request: Request, visitor: Visitor) -> Response:
 
 def safe_path(path: str) -> str:
     """Return a path of this site to go on to; anything that could lead elsewhere becomes the dashboard."""
-    parts = urlsplit(path)
-    own = path.startswith("/") and not path.startswith("//") and not parts.scheme and not parts.netloc
-    return path if own and "\\" not in path and path.isprintable() else "/dashboard"
+    own = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    return path if own and path.isprintable() else "/dashboard"
 
 
 def _sign_in_form(

@@ -152,7 +152,16 @@ async def _landing(
 def signup_url(request: Request) -> str:
     """Return where the sign-up form goes, with what brought the visitor here (A34): campaign and foreign page."""
     known = {name: request.query_params[name] for name in ORIGIN_PARAMETERS if name in request.query_params}
-    referrer = request.headers.get("referer", "")
-    if referrer and urlsplit(referrer).netloc != request.headers.get("host", ""):
+    if referrer := _foreign_referrer(request):
         known.setdefault("ref", referrer[:ORIGIN_LENGTH_MAX])
     return "/signup" + (f"?{urlencode(known)}" if known else "")
+
+
+def _foreign_referrer(request: Request) -> str:
+    referrer = request.headers.get("referer", "")
+    try:
+        host = urlsplit(referrer).netloc
+    except ValueError:
+        # Half an IPv6 address, for instance: nobody was sent by that.
+        return ""
+    return "" if host == request.headers.get("host", "") else referrer
