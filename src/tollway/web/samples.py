@@ -33,10 +33,25 @@ class SampleRuns:
     """Runs samples in a thread, one at a time, keeping their programs."""
 
     _programs: dict[str, Program] = field(default_factory=dict)
+    _shown: dict[tuple[str, int], SampleRun] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: int = 0
 
-    async def run(self, name: str, seed: int | None = None) -> SampleRun:
+    async def show(self, name: str, seed: int) -> SampleRun:
+        """Give the run of a sample that a page shows to everybody: computed once, then kept.
+
+        Whoever comes first computes it and the others wait for that, however many there are. `seed` is a
+        constant of the page, never a visitor's: what is kept is never let go.
+        """
+        key = (name, seed)
+        if key not in self._shown:
+            sample = find_sample(name)
+            async with self._turn:
+                if key not in self._shown:
+                    self._shown[key] = await asyncio.to_thread(self._run, sample, seed)
+        return self._shown[key]
+
+    async def run(self, name: str) -> SampleRun:
         """Run DEMO_ITERATIONS of a sample. Raises: NotFound, Unavailable where too many wait."""
         sample = find_sample(name)
         if self._waiting >= DEMO_RUNS_WAITING_MAX:
@@ -46,9 +61,7 @@ class SampleRuns:
         self._waiting += 1
         try:
             async with self._turn:
-                return await asyncio.to_thread(
-                    self._run, sample, secrets.randbelow(DEMO_SEEDS) if seed is None else seed
-                )
+                return await asyncio.to_thread(self._run, sample, secrets.randbelow(DEMO_SEEDS))
         finally:
             self._waiting -= 1
 

@@ -1,5 +1,6 @@
 """The front page, its demo and the samples."""
 
+import asyncio
 import io
 import re
 
@@ -34,6 +35,11 @@ async def test_what_brought_a_visitor_is_kept_until_they_sign_up(stranger: Visit
             "SELECT referrer, campaign FROM analytics_events WHERE name = 'customer_signup'"
         )
     assert rows == [{"referrer": "newsletter", "campaign": "spring"}]
+
+
+async def test_a_crowd_at_once_sees_the_front_page(stranger: Visitor) -> None:
+    answers = await asyncio.gather(*(stranger.get("/") for _ in range(30)))
+    assert {answer.status_code for answer in answers} == {200}
 
 
 async def test_a_referrer_that_is_no_address_costs_nobody_the_front_page(stranger: Visitor) -> None:

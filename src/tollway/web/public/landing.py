@@ -129,7 +129,7 @@ async def _landing(
     site = site_of(request)
     async with database_of(request).transaction() as tx:
         on_sale = await plans.list_plans(tx, PRODUCT)
-    hero = await runs_of(request).run(HERO_SAMPLE, HERO_SEED)
+    hero = await runs_of(request).show(HERO_SAMPLE, HERO_SEED)
     return html(
         request,
         "public/landing.html",
