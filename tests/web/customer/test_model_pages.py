@@ -125,7 +125,9 @@ async def test_marks_are_remembered_and_a_run_can_be_started_from_another(ana: V
         ({"iterations": "10"}, "from 1,000 on"),
         ({"iterations": "200000"}, "100,000"),
         ({"iterations": "many"}, "whole number"),
+        ({"iterations": "9" * 5_000}, "whole number"),
         ({"seed": "-1"}, "whole number"),
+        ({"seed": "9" * 5_000}, "whole number"),
         ({"confidence": []}, "Choose at least one"),
     ],
 )

@@ -37,6 +37,8 @@ NAME_LENGTH_MAX = 200
 # Multipart boundaries and the small fields beside a file.
 FORM_OVERHEAD_BYTES = 65_536
 SEED_MAX = 2**63 - 1
+# Python refuses to read a number of thousands of digits, and reads slowly before it does.
+DIGITS_MAX = 30
 
 router = APIRouter(prefix="/models", route_class=ReplayingRoute, include_in_schema=False)
 
@@ -262,25 +264,31 @@ def _read_order(model_id: str, marks: Marks) -> RunOrder | None:
         marks.errors["form"] = "Mark at least one input: a cell that is uncertain, with a distribution."
     elif not marks.outputs:
         marks.errors["form"] = "Mark at least one output: a formula whose result you want to know."
-    iterations = marks.iterations.replace(",", "").replace("_", "")
-    if not iterations.isdecimal() or int(iterations) < ITERATIONS_MIN:
+    iterations = _whole_number(marks.iterations.replace(",", "").replace("_", ""))
+    if iterations is None or iterations < ITERATIONS_MIN:
         marks.errors["iterations"] = f"Enter a whole number from {ITERATIONS_MIN:,} on."
-    if marks.seed and not (marks.seed.isdecimal() and int(marks.seed) <= SEED_MAX):
+    seed = _whole_number(marks.seed)
+    if marks.seed and (seed is None or seed > SEED_MAX):
         marks.errors["seed"] = f"Enter a whole number from 0 to {SEED_MAX:,}, or leave it empty."
     levels = [level for level in marks.confidence if level in ("0.9", "0.95", "0.99")]
     if not levels:
         marks.errors["confidence"] = "Choose at least one."
-    if marks.errors or any("error" in row for row in marks.inputs):
+    if iterations is None or marks.errors or any("error" in row for row in marks.inputs):
         marks.errors.setdefault("form", "Correct what is marked below.")
         return None
     return RunOrder(
         model_id=model_id,
-        iterations=int(iterations),
+        iterations=iterations,
         inputs=inputs,
         outputs=[row["cell"] for row in marks.outputs],
         confidence_levels=[float(level) for level in levels],
-        seed=int(marks.seed) if marks.seed else None,
+        seed=seed,
     )
+
+
+def _whole_number(text: str) -> int | None:
+    """Read digits; None for anything else, and for more digits than any of our numbers has."""
+    return int(text) if text.isdecimal() and len(text) <= DIGITS_MAX else None
 
 
 def _place_errors(marks: Marks, problem: Problem) -> None:
