@@ -231,7 +231,7 @@ class Expiring:
 def credits_of(iterations: int, file_bytes: int, formulas_count: int) -> int:
     """Count the credits that a run is reported with; they are shown, never deducted (X23).
 
-    Source: the additive rule of the earlier system, spec/shapes.md 3.1.
+    Source: the additive rule that clients of the earlier system know (X23).
     """
     megabytes = file_bytes / 1_000_000
     return max(1, iterations // 1_000) + int(0.1 * megabytes) + max(1, formulas_count // 100)
