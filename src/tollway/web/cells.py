@@ -9,6 +9,9 @@ from babel.numbers import format_decimal
 from tollway.web.rendering import LOCALE
 
 GENERAL_DIGITS = 10
+# Babel writes 28 digits and refuses more; past 15 they tell nothing of a number of Excel anyway.
+WRITTEN_IN_FULL_MAX = 1e15
+PLACES_MAX = 12
 # Day 0 of serial numbers in the 1900 system, from March 1900 on (before, Excel counts a day that never was).
 EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a sheet's dates have no zone
 SERIALS = range(61, 2_958_466)
@@ -32,6 +35,8 @@ def number_text(value: float, number_format: str) -> str:
     section = number_format.split(";", maxsplit=1)[0]
     plain = _QUOTED.sub("", section).lower()
     if plain in ("", "general", "@"):
+        return general_text(value)
+    if places_of(plain) > PLACES_MAX or abs(value) >= WRITTEN_IN_FULL_MAX:
         return general_text(value)
     if "%" in plain:
         return f"{_decimals(value * 100, plain)}%"
@@ -57,7 +62,12 @@ def date_text(serial: float, plain: str) -> str:
 def _decimals(value: float, plain: str) -> str:
     if "e" in plain:
         return f"{value:.2E}"
-    after = re.search(r"\.([0#?]+)", plain)
-    places = len(after.group(1)) if after else 0
+    places = places_of(plain)
     pattern = ("#,##0" if "," in plain else "0") + ("." + "0" * places if places else "")
     return str(format_decimal(value, format=pattern, locale=LOCALE))
+
+
+def places_of(plain: str) -> int:
+    """Count the digits that a format asks for after the point."""
+    after = re.search(r"\.([0#?]+)", plain)
+    return len(after.group(1)) if after else 0

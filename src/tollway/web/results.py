@@ -58,7 +58,14 @@ def figure_format(mean: float | None, spread: float | None) -> Write:
     decimals = max(0, SPREAD_DIGITS - 1 - math.floor(math.log10(scale)))
     if decimals > DECIMALS_MAX or abs(mean or 0.0) > WRITTEN_IN_FULL_MAX:
         return ValueFormat()
-    return lambda value: number(value, decimals) if value else "0"
+
+    def write(value: float) -> str:
+        # One tail may reach far beyond the mean, and no decimal of it was ever known.
+        if abs(value) > WRITTEN_IN_FULL_MAX:
+            return ValueFormat()(value)
+        return number(value, decimals) if value else "0"
+
+    return write
 
 
 def _figures(summary: Summary) -> Write:
