@@ -139,3 +139,11 @@ async def test_circular_references_are_refused_with_their_cells(tmp_path: Path) 
         await Inspector().plan_run(path, LIMIT_BYTES, marks, ["B2"], 7, pointers=POINTERS)
     assert refused.value.code == "circular-reference"
     assert refused.value.members["cells"] == ["Sheet!B2"]
+
+
+async def test_text_that_no_database_holds_is_shown_as_a_replacement(tmp_path: Path) -> None:
+    """A file may write half of a surrogate pair, or NUL, as an escape."""
+    content = workbooks.with_text(workbooks.portfolio(), "Volatility", "_xD800_ and _x0000_")
+    found = await Inspector().inspect(workbooks.write(tmp_path / "workbook", content), LIMIT_BYTES)
+    shown = [cell["value"] for cell in found.preview["sheets"][0]["cells"]]
+    assert "\ufffd and \ufffd" in shown

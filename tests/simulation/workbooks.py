@@ -88,6 +88,19 @@ def with_part(content: bytes, name: str, part: bytes) -> bytes:
     return changed.getvalue()
 
 
+def with_text(content: bytes, text: str, written: str) -> bytes:
+    """The same file with one of its texts written otherwise."""
+    changed = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as honest,
+        zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in honest.namelist():
+            part = honest.read(name)
+            archive.writestr(name, part.replace(f">{text}<".encode(), f">{written}<".encode()))
+    return changed.getvalue()
+
+
 def bomb() -> bytes:
     """A sheet of a gigabyte in a megabyte: packed honestly, unpacked a flood."""
     packed = io.BytesIO()

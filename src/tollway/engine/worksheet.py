@@ -306,7 +306,12 @@ _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 def unescaped(text: str) -> str:
-    """Undo the _x000D_ form in which the file writes characters that XML cannot hold."""
+    """Undo the _x000D_ form in which the file writes characters that XML cannot hold.
+
+    NUL and half of a surrogate pair, which no text may hold elsewhere, become U+FFFD.
+    """
     if "_x" not in text:
         return text
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    decoded = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text).replace("\0", "\ufffd")
+    # Through UTF-16, where both halves of a pair become the one character that they mean.
+    return decoded.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
