@@ -112,6 +112,14 @@ async def test_paths_that_only_look_alike_do_not_slip_past(client: httpx.AsyncCl
         assert (await client.get(path)).status_code == 404, path
 
 
+async def test_an_address_that_no_database_holds_is_refused_and_logged(
+    client: httpx.AsyncClient, party: Party, log_rows: Any
+) -> None:
+    refused = await client.get("/nowhere/%00", headers=party.headers)
+    assert refused.status_code == 404
+    assert len(await log_rows()) == 1
+
+
 # Uploads --------------------------------------------------------------------------------------------
 
 

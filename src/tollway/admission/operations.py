@@ -22,6 +22,7 @@ from tollway.plans import operations as plans
 from tollway.plans.entities import Entitlement, Overage
 
 USER_AGENT_LENGTH_MAX = 500
+ENDPOINT_LENGTH_MAX = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class Call:
             now=request.scope["received_at"],
             started=request.scope["started"],
             method=request.method,
-            endpoint=request.url.path[:255],
+            # A NUL in an address is legal on the wire and no text for a database.
+            endpoint=request.url.path.replace("\0", "\ufffd")[:ENDPOINT_LENGTH_MAX],
             user_agent=request.headers.get("user-agent", "")[:USER_AGENT_LENGTH_MAX],
             idempotency_key=request.headers.get("idempotency-key"),
         )
