@@ -3,6 +3,7 @@
 import io
 import json
 import shlex
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -125,6 +126,12 @@ def test_xlsx_writes_a_workbook_with_charts(call, portfolio, tmp_path):
 )
 def test_what_cannot_be_run_is_said_in_one_sentence_with_exit_status_2(call, portfolio, arguments, words):
     assert_refused(call("simulate", portfolio, *arguments), *words)
+
+
+def test_the_workbook_itself_is_never_written_over(call, portfolio):
+    before = Path(portfolio).read_bytes()
+    assert_refused(call("simulate", portfolio, *PORTFOLIO, "--xlsx", f"./{portfolio}"), "another name")
+    assert Path(portfolio).read_bytes() == before
 
 
 def test_a_file_that_is_not_there_or_is_no_workbook_is_refused(call, tmp_path):

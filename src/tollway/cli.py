@@ -38,6 +38,8 @@ FOUND_FAULTS, CANNOT, INTERRUPTED = 1, 2, 130
 @contextlib.contextmanager
 def _one_sentence() -> Iterator[None]:
     """Turn what keeps a command from running into one sentence on standard error."""
+    import psycopg
+
     from tollway.kit.embedded import EmbeddedPostgresFailed
     from tollway.kit.problems import Problem
     from tollway.plans.entities import CatalogRefused
@@ -55,6 +57,12 @@ def _one_sentence() -> Iterator[None]:
         raise typer.Exit(CANNOT) from None
     except (EmbeddedPostgresFailed, CannotStart, CatalogRefused) as failure:
         typer.echo(f"tollway: {failure}", err=True)
+        raise typer.Exit(CANNOT) from None
+    except psycopg.OperationalError as failure:
+        reason = " ".join(str(failure).split())
+        typer.echo(
+            f"tollway: The database does not answer; look at DATABASE_URL. It says: {reason}", err=True
+        )
         raise typer.Exit(CANNOT) from None
     except OSError as failure:
         if not type(failure).__module__.startswith(("psycopg", "builtins")):

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -103,6 +104,8 @@ def simulate(
             raise CannotRun(
                 f"There is no folder {xlsx.parent} to write {xlsx.name} into; make it, or name another."
             )
+        if xlsx is not None and xlsx.exists() and xlsx.samefile(file):
+            raise CannotRun(f"{xlsx} is the workbook that is simulated; give --xlsx another name.")
         levels = check_confidence_levels(confidence or CONFIDENCE_LEVELS_DEFAULT)
         marked = [_cell_and_distribution(text) for text in inputs]
         varied = [Input(cell, parse_distribution_text(distribution)) for cell, distribution in marked]
@@ -361,13 +364,19 @@ def _print_samples(samples: Sequence["Sample"]) -> None:
 def _simulate_command(sample: "Sample", path: Path) -> str:
     from tollway.engine import distribution_text
 
-    lines = [f"tollway simulate {shlex.quote(str(path))}"]
+    lines = [f"{_program_name()} simulate {shlex.quote(str(path))}"]
     lines += [
         f"--input {shlex.quote(f'{one.cell}={distribution_text(one.distribution)}')}" for one in sample.inputs
     ]
     lines += [f"--output {shlex.quote(one.cell)}" for one in sample.outputs]
     lines.append("--iterations 1e5 --seed 7")
     return " \\\n  ".join(lines)
+
+
+def _program_name() -> str:
+    """Return what the shell would find: the bare name where it is on the PATH, otherwise as it was called."""
+    called = Path(sys.argv[0])
+    return shlex.quote(str(called)) if called.name == "tollway" and not shutil.which("tollway") else "tollway"
 
 
 def inspect(
@@ -389,12 +398,13 @@ def _print_inspection(file: Path, found: "Inspection") -> None:
     screen = _screen()
     sheets = ", ".join(sheet.name for sheet in found.sheets)
     functions = ", ".join(f"{name} {count}" for name, count in found.functions.items()) or "none"
-    screen.print(f"{file.name}: {found.formulas_count:,} formulas in {sheets}", markup=False)
+    formulas = f"{found.formulas_count:,} formula{'s' * (found.formulas_count != 1)}"
+    screen.print(f"{file.name}: {formulas} in {sheets}", markup=False)
     screen.print(f"Functions: {functions}", markup=False)
     agreement = found.agreement
     screen.print(
         f"Recomputed: {agreement.equal:,} formulas give the stored value, {agreement.different:,} another, "
-        f"{agreement.left_out:,} were left out.",
+        f"{agreement.left_out:,} could not be compared.",
         markup=False,
     )
     for one in agreement.differences:
@@ -410,13 +420,13 @@ def _print_inspection(file: Path, found: "Inspection") -> None:
         inputs.add_row(
             _literal(source.cell), _literal(source.name or ""), _figure(source.current_value), suggestion
         )
-    screen.print(inputs)
+    screen.print(inputs if found.inputs else "Likely inputs: none found")
     outputs = Table(title="Likely outputs", title_justify="left")
     for heading in ("Cell", "Name", "Now"):
         outputs.add_column(heading)
     for output in found.outputs[:CANDIDATES_SHOWN]:
         outputs.add_row(_literal(output.cell), _literal(output.name or ""), _figure(output.current_value))
-    screen.print(outputs)
+    screen.print(outputs if found.outputs else "Likely outputs: none found")
     hidden = max(0, len(found.inputs) - CANDIDATES_SHOWN) + max(0, len(found.outputs) - CANDIDATES_SHOWN)
     if hidden:
         screen.print(f"{hidden} more; --json lists all.", markup=False)

@@ -12,6 +12,8 @@ FOLDER = Path(__file__).parents[3] / "migrations"
 
 def migrate(url: str) -> None:
     """Run every migration that the database has not seen, in one transaction."""
+    # Asked first: a database that does not answer says so itself, and not from inside the migrations.
+    present_revision(url)
     command.upgrade(_config(url), "head")
 
 
