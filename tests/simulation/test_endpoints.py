@@ -264,8 +264,7 @@ async def test_a_repeated_upload_with_the_same_idempotency_key_has_one_effect(
     async with parts.database.transaction() as tx:
         assert await tx.find_value("SELECT count(*) FROM models") == 1
         assert await tx.find_value("SELECT requests_used FROM usage_quotas") == 1
-        # The second file is nobody's, and will be swept.
-        assert await tx.find_value("SELECT count(*) FROM discarded_blobs") == 1
+        assert await tx.find_value("SELECT count(*) FROM discarded_blobs") == 0
     changed = await client.post(
         f"{API}/models",
         headers=party.headers | {"Idempotency-Key": "one"},
@@ -437,6 +436,25 @@ async def test_a_repeated_run_with_the_same_idempotency_key_has_one_effect(
     async with parts.database.transaction() as tx:
         assert await tx.find_value("SELECT count(*) FROM runs") == 1
         assert await tx.find_value("SELECT requests_used FROM usage_quotas") == 2
+
+
+async def test_a_repeated_request_is_answered_as_before_whatever_changed_since(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    headers, files = party.headers | {"Idempotency-Key": "one"}, {"file": ("a.xlsx", workbooks.portfolio())}
+    uploaded = await client.post(f"{API}/models", headers=headers, files=files)
+    model = uploaded.json()["model_id"]
+    started = await client.post(f"{API}/simulations", headers=headers, json=run_body(model))
+    deleted = await client.delete(f"{API}/models/{model}?delete_runs=true", headers=party.headers)
+    assert deleted.status_code == 200
+    async with parts.database.transaction() as tx:
+        await tx.execute("UPDATE api_subscriptions SET trial_end = now() - interval '1 day'")
+    again = await client.post(f"{API}/models", headers=headers, files=files)
+    assert (again.status_code, again.json()) == (201, uploaded.json())
+    again = await client.post(f"{API}/simulations", headers=headers, json=run_body(model))
+    assert (again.status_code, again.json()) == (201, started.json())
+    changed = await client.post(f"{API}/simulations", headers=headers, json=run_body(model, seed=8))
+    assert_problem(changed, 409, "idempotency-key-reused")
 
 
 @pytest.mark.parametrize("place", ["/simulation_config/webhook_url", "/webhook_url"])

@@ -114,6 +114,24 @@ class Call:
                 await idempotency.finish(tx, self._scope(), self.idempotency_key, status, outcome.body)
         return outcome
 
+    async def find_answer(self, content: Any) -> Outcome | None:
+        """Return what the same request was answered before, or None; ask before work outside `perform`.
+
+        What has changed since, a model that was deleted or a free trial that ended, must not refuse a request
+        that had its effect. Raises: BadIdempotencyKey, IdempotencyKeyReused.
+        """
+        if self.idempotency_key is None:
+            return None
+        async with self.database.transaction() as tx:
+            stored = await idempotency.find_answer(
+                tx, self._scope(), self.idempotency_key, idempotency.digest(content), self.now
+            )
+            if stored is None:
+                return None
+            await self._record(tx, stored.status, units=0, credit_count=0)
+        self.recorded = True
+        return Outcome(body=stored.body)
+
     async def record_refusal(self, status: int, problem_code: str | None) -> None:
         """Write a call that was not served, or not through `perform`, to the usage log; it counts 0."""
         if not self.recorded:

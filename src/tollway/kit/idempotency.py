@@ -96,11 +96,29 @@ async def begin(
     )
     if claimed:
         return None
-    record = await tx.get_one(
+    stored = await find_answer(tx, scope, key, request_digest, now)
+    assert stored is not None, "a record commits together with its answer"
+    return stored
+
+
+async def find_answer(
+    tx: Transaction, scope: str, key: str, request_digest: bytes, now: datetime
+) -> StoredAnswer | None:
+    """Return the answer that the key has, without claiming it where it has none.
+
+    For work before the transaction of the effect, which must not refuse what was answered already.
+    Raises: BadIdempotencyKey, IdempotencyKeyReused where the content differs.
+    """
+    record = await tx.find_one(
         _Record,
-        "SELECT request_digest, status, body FROM idempotency_records WHERE scope = %(scope)s AND key = %(key)s",
-        parameters,
+        """
+        SELECT request_digest, status, body FROM idempotency_records
+        WHERE scope = %(scope)s AND key = %(key)s AND created_at >= %(oldest)s
+        """,
+        {"scope": scope, "key": check_key(key), "oldest": now - timedelta(hours=KEPT_HOURS)},
     )
+    if record is None:
+        return None
     if bytes(record.request_digest) != request_digest:
         raise IdempotencyKeyReused(
             "This Idempotency-Key was already used with other content. "
