@@ -9,6 +9,7 @@ from tollway.customers.entities import (
     AddressNotVerified,
     PasswordNotAccepted,
     SignInAgain,
+    TooManyAttempts,
     Visit,
 )
 from tollway.customers.passwords import Passwords
@@ -97,6 +98,17 @@ async def test_a_weak_password_is_refused_beside_its_field(database, passwords, 
     with pytest.raises(PasswordNotAccepted) as refused:
         await set_password(database, passwords, caller, now, password)
     assert [error.pointer for error in refused.value.errors] == ["/password"]
+
+
+async def test_a_borrowed_browser_does_not_guess_the_password_for_ever(database, passwords, now):
+    caller = await make_caller(database, now)
+    await set_password(database, passwords, caller, now)
+    later = now + timedelta(minutes=16)
+    for _ in range(10):
+        with pytest.raises(SignInAgain):
+            await set_password(database, passwords, caller, later, "another good one", current_password="no")
+    with pytest.raises(TooManyAttempts):
+        await set_password(database, passwords, caller, later, "another good one", current_password=PASSWORD)
 
 
 async def test_a_password_is_changed_by_whoever_knows_it_or_just_signed_in(database, passwords, now):

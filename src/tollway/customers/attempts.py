@@ -42,6 +42,10 @@ DEMO_RUNS_PER_NETWORK = AttemptLimit(
 SUPPORT_MESSAGES_PER_NETWORK = AttemptLimit(
     "support_message/network", 10, timedelta(hours=1), "messages to support from your network"
 )
+# Each mails a copy to the address that was typed, and nobody's mailbox is filled by strangers.
+SUPPORT_MESSAGES_PER_EMAIL = AttemptLimit(
+    "support_message/email", 5, timedelta(hours=1), "messages to support from one address"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +108,12 @@ def demo_run_attempts(address: str) -> tuple[Attempt, ...]:
     return (Attempt(DEMO_RUNS_PER_NETWORK, network_of(address)),)
 
 
-def support_message_attempts(address: str) -> tuple[Attempt, ...]:
+def support_message_attempts(email: str, address: str) -> tuple[Attempt, ...]:
     """Return what one message to support counts as."""
-    return (Attempt(SUPPORT_MESSAGES_PER_NETWORK, network_of(address)),)
+    return (
+        Attempt(SUPPORT_MESSAGES_PER_NETWORK, network_of(address)),
+        Attempt(SUPPORT_MESSAGES_PER_EMAIL, _subject_of(email)),
+    )
 
 
 def network_of(address: str) -> str:

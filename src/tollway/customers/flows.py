@@ -60,9 +60,9 @@ async def count_demo_run(database: Database, visit: Visit) -> None:
     await _count(database, demo_run_attempts(visit.address), visit)
 
 
-async def count_support_message(database: Database, visit: Visit) -> None:
-    """Count a message to support. Raises: TooManyAttempts."""
-    await _count(database, support_message_attempts(visit.address), visit)
+async def count_support_message(database: Database, email: str, visit: Visit) -> None:
+    """Count a message to support, and the copy to its writer. Raises: TooManyAttempts."""
+    await _count(database, support_message_attempts(email, visit.address), visit)
 
 
 async def _count(database: Database, attempts: tuple[Attempt, ...], visit: Visit) -> None:
@@ -102,7 +102,7 @@ async def set_password(
         current_password: needed where there is one already, unless the session is fresh (whoever forgot
             the password signs in by mail and sets a new one).
 
-    Raises: AddressNotVerified, PasswordNotAccepted (/password), SignInAgain, Unavailable.
+    Raises: AddressNotVerified, PasswordNotAccepted (/password), SignInAgain, TooManyAttempts, Unavailable.
     Writes: users, user_sessions, audit_entries.
     """
     user = caller.user
@@ -114,15 +114,14 @@ async def set_password(
         raise PasswordNotAccepted(fault, errors=(FieldError("/password", fault),))
     async with database.transaction() as tx:
         present_hash = await operations.find_password_hash(tx, user.id)
-    if (
-        present_hash is not None
-        and not caller.session.is_fresh(visit.now)
-        and not await passwords.matches(current_password[:PASSWORD_LENGTH_MAX], present_hash)
-    ):
-        raise SignInAgain(
-            "The current password is not right. If you forgot it, sign in by mail and set a new one then.",
-            errors=(FieldError("/current_password", "This is not your current password."),),
-        )
+    if present_hash is not None and not caller.session.is_fresh(visit.now):
+        # A borrowed browser guesses no better here than a stranger at the door.
+        await count_sign_in(database, user.email, visit)
+        if not await passwords.matches(current_password[:PASSWORD_LENGTH_MAX], present_hash):
+            raise SignInAgain(
+                "The current password is not right. If you forgot it, sign in by mail and set a new one then.",
+                errors=(FieldError("/current_password", "This is not your current password."),),
+            )
     password_hash = await passwords.hash(password)
     async with database.transaction() as tx:
         await operations.replace_password(tx, caller, password_hash, visit)

@@ -42,7 +42,7 @@ async def send_message(
     if errors:
         return _support_form(request, visitor, values, errors, status=422)
     try:
-        await customers.count_support_message(database_of(request), visit_of(request))
+        await customers.count_support_message(database_of(request), address, visit_of(request))
     except TooMany as problem:
         return _support_form(request, visitor, values, {"message": problem.message}, status=problem.status)
     about = visitor.customer.public_id if visitor and visitor.customer else "not signed in"
