@@ -32,6 +32,21 @@ async def test_a_workbook_is_fetched_once_and_deleted_at_the_end(tmp_path: Path)
     local.close()
 
 
+@pytest.mark.parametrize("whole_folder", [False, True])
+async def test_a_copy_that_the_system_tidied_away_is_fetched_again(
+    tmp_path: Path, *, whole_folder: bool
+) -> None:
+    blobs = Blobs.at("", tmp_path)
+    await blobs.put("workbooks/1/a", b"content")
+    local = LocalCopies(blobs)
+    path = await local.get("workbooks/1/a", sha256(b"content"))
+    path.unlink()
+    if whole_folder:
+        path.parent.rmdir()
+    assert (await local.get("workbooks/1/a", sha256(b"content"))).read_bytes() == b"content"
+    local.close()
+
+
 async def test_only_the_copies_used_last_are_kept(tmp_path: Path) -> None:
     blobs = Blobs.at("", tmp_path)
     local = LocalCopies(blobs)

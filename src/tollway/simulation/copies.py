@@ -26,9 +26,10 @@ class LocalCopies:
         """Return where a workbook lies, fetching it on first use. Raises: BlobMissing."""
         async with self._fetching:
             path = self._paths.get(sha256)
-            if path is None:
+            # Systems tidy their temporary folders, and a server outlives that.
+            if path is None or not path.exists():
                 content = await self._blobs.get(blob)
-                if self._folder is None:
+                if self._folder is None or not self._folder.exists():
                     self._folder = await asyncio.to_thread(_make_folder)
                 path = self._folder / f"{sha256.hex()}.xlsx"
                 await asyncio.to_thread(path.write_bytes, content)
