@@ -14,7 +14,7 @@ from tollway.kit.jobs import count_waiting_jobs
 from tollway.metering import operations as metering
 from tollway.plans import operations as plans
 from tollway.plans.entities import SubscriptionStatus
-from tollway.simulation import operations, shard_store, shards
+from tollway.simulation import operations, shard_store, shards, store
 from tollway.simulation.entities import (
     ModelHasRuns,
     ModelNotFound,
@@ -185,3 +185,35 @@ async def test_lists_are_paged_newest_first(database: Database, rows: Rows, now:
             if cursor is None:
                 break
     assert seen == models[::-1]
+
+
+async def test_deleting_a_model_waits_for_the_shard_that_is_being_completed(
+    database: Database, rows: Rows, now: datetime
+) -> None:
+    """Each locks the run before its shards; the other way round PostgreSQL would end one of the two."""
+    party = await make_party(database, now)
+    model = await rows.model(party, now)
+    run = await rows.run(party, model, now)
+    async with database.transaction() as tx:
+        claimed = await shards.claim_next_shard(tx, now)
+    assert claimed is not None
+
+    async def delete() -> int:
+        async with database.transaction() as tx:
+            return await operations.delete_model(tx, caller_of(party), model, delete_runs=True, now=now)
+
+    async with database.transaction() as tx:
+        assert await store.find_run_by_id(tx, run.id, lock=True)
+        deleting = asyncio.create_task(delete())
+        await until_one_waits(database)
+        assert await shards.complete_shard(tx, claimed[1], LIVE, now)
+    assert await deleting == 1
+
+
+async def until_one_waits(database: Database) -> None:
+    """Wait until another transaction waits for a lock."""
+    while True:
+        async with database.transaction() as tx:
+            if await tx.find_value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                return
+        await asyncio.sleep(0.02)

@@ -30,8 +30,13 @@ async def discard_blobs_of_runs(tx: Transaction, run_ids: list[int], now: dateti
 
 
 async def list_run_ids_of_model(tx: Transaction, model_id: int) -> list[int]:
-    """List the identities of a model's runs."""
-    rows = await tx.list_rows("SELECT id FROM runs WHERE model_id = %(id)s", {"id": model_id})
+    """List the identities of a model's runs, locked until the transaction ends.
+
+    Runs are locked before their shards, as by whoever completes a shard, or the two would wait for each other.
+    """
+    rows = await tx.list_rows(
+        "SELECT id FROM runs WHERE model_id = %(id)s ORDER BY id FOR UPDATE", {"id": model_id}
+    )
     return [int(row["id"]) for row in rows]
 
 
