@@ -169,7 +169,7 @@ def assert_order_allowed(order: RunOrder, model: Model, entitlement: Entitlement
                 "limit": "iterations_per_run",
                 "limit_value": limit,
                 "plan": entitlement.plan.tier,
-                "upgrade_url": "/pricing",
+                "upgrade_url": "/#plans",
             },
         )
     for what, given, marked in (
