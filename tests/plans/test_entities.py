@@ -68,6 +68,13 @@ def test_what_a_subscription_allows(line: str) -> None:
         assert refused.value.status == 402
 
 
+def test_whoever_has_not_verified_the_address_is_told_that_it_lifts_the_limit() -> None:
+    unverified = entitlement_of(subscription("pending_verification", "-"), PLANS["trial"], START)
+    assert "verifying your address" in unverified.way_to_more_requests
+    verified = entitlement_of(subscription("trialing", "14"), PLANS["trial"], START)
+    assert "larger plan" in verified.way_to_more_requests
+
+
 @pytest.mark.promise("X11")
 def test_free_tiers_count_by_calendar_month_and_paid_ones_from_their_start() -> None:
     now = datetime(2026, 7, 3, 9, 0, tzinfo=UTC)

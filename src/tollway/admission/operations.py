@@ -144,7 +144,14 @@ class Call:
         entitlement = await plans.get_entitlement(tx, self.caller.owner_id, self.product, self.now)
         entitlement.assert_may_write()
         quota = await plans.get_quota(tx, entitlement, self.caller.mode, self.now)
-        await metering.use_units(tx, quota, units, stop=_stops(entitlement, self.caller.mode), now=self.now)
+        await metering.use_units(
+            tx,
+            quota,
+            units,
+            stop=_stops(entitlement, self.caller.mode),
+            now=self.now,
+            way_out=entitlement.way_to_more_requests,
+        )
         await metering.assert_daily_limit(
             tx,
             self.caller.owner_id,

@@ -30,8 +30,16 @@ async def change_included(tx: Transaction, quota_id: int, requests_included: int
     await store.update_included(tx, quota_id, requests_included)
 
 
-async def use_units(tx: Transaction, quota: Quota, units: int, *, stop: bool, now: datetime) -> None:
-    """Count units against a quota, or raise QuotaUsedUp where the plan stops at what is included.
+async def use_units(
+    tx: Transaction,
+    quota: Quota,
+    units: int,
+    *,
+    stop: bool,
+    now: datetime,
+    way_out: str = "a larger plan lifts the limit now",
+) -> None:
+    """Count units against a quota, or raise QuotaUsedUp, which tells the way out, where the plan stops there.
 
     Two calls at once cannot both take the last unit: one statement reads and writes.
     """
@@ -39,7 +47,7 @@ async def use_units(tx: Transaction, quota: Quota, units: int, *, stop: bool, no
         return
     raise QuotaUsedUp(
         f"All {quota.requests_included:,} requests of this period are used. "
-        f"The next period begins at {quota.period_end:%Y-%m-%d %H:%M} UTC; a larger plan lifts the limit now.",
+        f"The next period begins at {quota.period_end:%Y-%m-%d %H:%M} UTC; {way_out}.",
         retry_after_seconds=max(1, int((quota.period_end - now).total_seconds())),
         members={
             "limit": "requests_per_period",

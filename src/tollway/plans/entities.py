@@ -118,6 +118,15 @@ class Entitlement:
         """The plan's limits."""
         return self.plan.limits
 
+    @property
+    def way_to_more_requests(self) -> str:
+        """What lifts the limit of requests before the period ends."""
+        if self.subscription.status is SubscriptionStatus.PENDING_VERIFICATION:
+            return (
+                "verifying your address lifts the limit now: the code and the link for it were mailed to you"
+            )
+        return "a larger plan lifts the limit now"
+
     def free_trial_days_remaining(self, now: datetime) -> int | None:
         """Count the started days that are left of the free trial; None where there is none."""
         if self.subscription.status is not SubscriptionStatus.TRIALING or self.subscription.trial_end is None:
