@@ -25,8 +25,11 @@ from tollway.kit.paging import PAGE_SIZE, PAGE_SIZE_MAX
 from tollway.kit.problems import FieldError, Invalid, TooLarge
 from tollway.simulation import flows, operations, shapes
 from tollway.simulation.entities import (
+    INPUTS_MAX,
     ITERATIONS_MAX,
     ITERATIONS_MIN,
+    OUTPUTS_MAX,
+    REFERENCE_LENGTH_MAX,
     SEED_MAX,
     BadUpload,
     InputMark,
@@ -38,14 +41,11 @@ from tollway.simulation.flows import Upload, Workshop
 from tollway.simulation.refusals import refusal
 
 API_VERSION = "1.0.0"
-INPUTS_MAX = 1_000
-OUTPUTS_MAX = 100
 CONFIDENCE_LEVELS_MAX = 10
 TAGS_MAX = 20
 TAG_LENGTH_MAX = 50
 NAME_LENGTH_MAX = 200
 DESCRIPTION_LENGTH_MAX = 2_000
-REFERENCE_LENGTH_MAX = 100
 FORM_FIELDS_MAX = TAGS_MAX + 5
 FORM_FIELD_BYTES_MAX = 10_000
 

@@ -22,6 +22,10 @@ PRODUCT = "montecarlo"
 ITERATIONS_MIN = 1_000
 ITERATIONS_MAX = 100_000_000
 SEED_MAX = 2**63 - 1
+INPUTS_MAX = 1_000
+OUTPUTS_MAX = 100
+# Of one cell, with its sheet.
+REFERENCE_LENGTH_MAX = 100
 
 
 class RunStatus(enum.StrEnum):

@@ -129,6 +129,8 @@ async def test_marks_are_remembered_and_a_run_can_be_started_from_another(ana: V
         ({"seed": "-1"}, "whole number"),
         ({"seed": "9" * 5_000}, "whole number"),
         ({"confidence": []}, "Choose at least one"),
+        ({"output_cell": ["Portfolio!B16"] * 101}, "at most 1,000 inputs and 100 outputs"),
+        ({"output_cell": ["B" * 101]}, "at most 100 characters"),
     ],
 )
 async def test_what_is_wrong_with_a_run_is_said_and_nothing_typed_is_lost(

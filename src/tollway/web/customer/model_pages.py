@@ -19,7 +19,16 @@ from tollway.kit.problems import FieldError, Invalid, NotFound, Problem
 from tollway.plans import operations as plans
 from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
-from tollway.simulation.entities import ITERATIONS_MIN, InputMark, Model, RunOrder
+from tollway.simulation.entities import (
+    INPUTS_MAX,
+    ITERATIONS_MIN,
+    OUTPUTS_MAX,
+    REFERENCE_LENGTH_MAX,
+    SEED_MAX,
+    InputMark,
+    Model,
+    RunOrder,
+)
 from tollway.simulation.flows import Upload, Workshop
 from tollway.simulation.samples import Sample
 from tollway.web.cells import general_text
@@ -31,12 +40,10 @@ from tollway.web.samples import find_sample, sample_views
 PAGE_SIZE = 20
 ITERATIONS_OFFERED = 100_000
 CONFIDENCE_OFFERED = ("0.95", "0.99")
-ROWS_MAX = 1_000
 FORM_FIELDS_MAX = 10
 NAME_LENGTH_MAX = 200
 # Multipart boundaries and the small fields beside a file.
 FORM_OVERHEAD_BYTES = 65_536
-SEED_MAX = 2**63 - 1
 # Python refuses to read a number of thousands of digits, and reads slowly before it does.
 DIGITS_MAX = 30
 
@@ -213,7 +220,8 @@ async def show_model(
 async def start_run(request: Request, page: SignedIn, model_id: str) -> Response:
     """Remember the marks and start a run; what is wrong is said beside its field."""
     refuse_cross_site(request)
-    form = await request.form()
+    # A form without files: nothing is spooled to disk that somebody would have to close.
+    form = await request.form(max_files=0)
     marks = Marks(
         inputs=[
             {"cell": cell.strip(), "distribution": text.strip()}
@@ -221,10 +229,8 @@ async def start_run(request: Request, page: SignedIn, model_id: str) -> Response
                 _texts(form.getlist("input_cell")), _texts(form.getlist("input_distribution")), strict=False
             )
             if cell.strip() or text.strip()
-        ][:ROWS_MAX],
-        outputs=[{"cell": cell.strip()} for cell in _texts(form.getlist("output_cell")) if cell.strip()][
-            :ROWS_MAX
         ],
+        outputs=[{"cell": cell.strip()} for cell in _texts(form.getlist("output_cell")) if cell.strip()],
         iterations=str(form.get("iterations", "")).strip(),
         seed=str(form.get("seed", "")).strip(),
         confidence=_texts(form.getlist("confidence")),
@@ -260,7 +266,12 @@ def _read_order(model_id: str, marks: Marks) -> RunOrder | None:
             inputs.append(InputMark(row["cell"], read_distribution(row["distribution"])))
         except EngineError as refused:
             row["error"] = in_words_of_the_form(refused.message)
-    if not marks.inputs:
+    for row in [*marks.inputs, *marks.outputs]:
+        if len(row["cell"]) > REFERENCE_LENGTH_MAX:
+            row["error"] = f"A cell has at most {REFERENCE_LENGTH_MAX} characters, its sheet included."
+    if len(marks.inputs) > INPUTS_MAX or len(marks.outputs) > OUTPUTS_MAX:
+        marks.errors["form"] = f"A run takes at most {INPUTS_MAX:,} inputs and {OUTPUTS_MAX:,} outputs."
+    elif not marks.inputs:
         marks.errors["form"] = "Mark at least one input: a cell that is uncertain, with a distribution."
     elif not marks.outputs:
         marks.errors["form"] = "Mark at least one output: a formula whose result you want to know."
@@ -273,7 +284,7 @@ def _read_order(model_id: str, marks: Marks) -> RunOrder | None:
     levels = [level for level in marks.confidence if level in ("0.9", "0.95", "0.99")]
     if not levels:
         marks.errors["confidence"] = "Choose at least one."
-    if iterations is None or marks.errors or any("error" in row for row in marks.inputs):
+    if iterations is None or marks.errors or any("error" in row for row in [*marks.inputs, *marks.outputs]):
         marks.errors.setdefault("form", "Correct what is marked below.")
         return None
     return RunOrder(
