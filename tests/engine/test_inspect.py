@@ -115,7 +115,7 @@ def test_what_is_unsupported_is_listed_by_cell_and_name_and_the_rest_still_check
     assert found.unsupported == (
         ("S!A1", "NOW"),
         ("S!A3", "structured reference"),
-        ("S!A4", "unreadable-formula"),
+        ("S!A4", "unreadable formula"),
     )
     assert found.functions == {"NOW": 1}
     assert (found.agreement.equal, found.agreement.left_out) == (1, 3)

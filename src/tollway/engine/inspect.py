@@ -168,7 +168,8 @@ class BoundFormulas:
             except UnsupportedFormula as error:
                 self.unsupported.append((book.text(address), error.construct))
             except EngineError as error:
-                self.unsupported.append((book.text(address), error.code))
+                # Its code in words: "unreadable formula" is no function's name.
+                self.unsupported.append((book.text(address), error.code.replace("-", " ")))
 
     def precedents(self, address: Address) -> Iterator[Address]:
         """The computed cells that a formula reads; none for one that could not be bound."""

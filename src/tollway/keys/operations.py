@@ -49,7 +49,10 @@ async def authenticate(tx: Transaction, authorization: str | None, now: datetime
     """
     scheme, _, secret = (authorization or "").strip().partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
-        raise ApiKeyMissing("Send your API key in the header `Authorization: Bearer YOUR_API_KEY`.")
+        how = "Send your API key in the header `Authorization: Bearer YOUR_API_KEY`"
+        if authorization:
+            raise ApiKeyMissing(f"The Authorization header does not begin with the word Bearer. {how}.")
+        raise ApiKeyMissing(f"{how}.")
     secret = secret.strip()
     assert_well_formed(secret)
     api_key = await store.find_active_by_hash(tx, _hash(secret), now)
