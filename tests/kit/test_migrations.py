@@ -113,3 +113,29 @@ def test_the_tables_keep_the_names_and_columns_that_were_promised(database_url: 
                 case "users":
                     assert "'regular'" in found[table, "user_type"][1]
                     assert found[table, "api_enabled"][1] == "false"
+
+
+def test_a_row_is_deleted_without_reading_whole_tables(empty_url: str) -> None:
+    """PostgreSQL looks for what refers to a deleted row; without an index it reads everything there is."""
+    migrate(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        found = connection.execute(
+            """
+            SELECT conrelid::regclass || '.' || attname FROM pg_constraint
+            JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+            WHERE contype = 'f' AND confrelid <> 'plan_versions'::regclass AND NOT EXISTS (
+                SELECT 1 FROM pg_index
+                WHERE indrelid = conrelid AND indkey[0] = conkey[1] AND indpred IS NULL)
+            """
+        ).fetchall()
+    assert found == [], "versions of plans are never deleted; everything else is"
+
+
+def test_the_sweep_reads_only_the_runs_that_wait_for_a_summary(empty_url: str) -> None:
+    migrate(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("SET enable_seqscan = off")
+        plan = connection.execute(
+            "EXPLAIN SELECT id FROM runs WHERE summarized_at IS NULL AND results_deleted_at IS NULL"
+        ).fetchall()
+    assert "runs_unsummarized" in str(plan)
