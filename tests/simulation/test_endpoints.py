@@ -618,3 +618,15 @@ def test_every_code_has_a_page_with_its_title() -> None:
         page = (folder / f"{leaf.code}.md").read_text()
         assert page.startswith(f"---\ntitle: {leaf.title}\n---\n"), leaf.code
     assert set(REFUSALS) <= {leaf.code for leaf in leaves}
+
+
+async def test_iterations_may_be_written_as_1e5(client: httpx.AsyncClient, party: Party) -> None:
+    model_id = await uploaded_id(client, party)
+    response = await client.post(
+        f"{API}/simulations", headers=party.headers, json=run_body(model_id, iterations=1e4)
+    )
+    assert response.status_code == 201, response.text
+    refused = await client.post(
+        f"{API}/simulations", headers=party.headers, json=run_body(model_id, iterations=10_000.5)
+    )
+    assert refused.status_code == 422

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.datastructures import FormData, UploadFile
 
 from tollway.admission.operations import Call, Outcome, call_of
@@ -87,10 +87,16 @@ class VariableIn(_Body):
     distribution: dict[str, Any]
 
 
+def whole_number(value: object) -> object:
+    """Read 100000.0, which is what 1e5 means in JSON, as the whole number it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class ConfigIn(_Body):
     """What to compute. Variables and output cells may be left out where the model has them marked."""
 
-    iterations: Annotated[int, Field(ge=ITERATIONS_MIN, le=ITERATIONS_MAX)]
+    # 1e5 is how people and the command line write it; JSON has one kind of number.
+    iterations: Annotated[int, BeforeValidator(whole_number), Field(ge=ITERATIONS_MIN, le=ITERATIONS_MAX)]
     variables: Annotated[list[VariableIn], Field(max_length=INPUTS_MAX)] | None = None
     output_cells: Annotated[list[Reference], Field(max_length=OUTPUTS_MAX)] | None = None
     confidence_levels: Annotated[

@@ -1,7 +1,9 @@
 """Models and runs as pages: upload, mark, run, read; and nobody sees another's."""
 
 import re
+from pathlib import Path
 
+import openpyxl
 import pytest
 from tests.simulation.conftest import XLSX, working
 from tests.simulation.workbooks import portfolio
@@ -220,3 +222,16 @@ async def test_lists_are_paged(ana: Visitor) -> None:
     second = await ana.get(onward.group(1))
     assert "Back to the newest" in second.text
     assert (await ana.get("/models?cursor=forged")).status_code == 422
+
+
+async def test_a_workbook_without_a_formula_says_so(ana: Visitor, tmp_path: Path) -> None:
+    written = openpyxl.Workbook()
+    assert written.active is not None
+    written.active.append(["Price", 10])
+    written.save(tmp_path / "numbers.xlsx")
+    answer = await ana.client.post(
+        "/models",
+        files={"file": ("numbers.xlsx", (tmp_path / "numbers.xlsx").read_bytes(), XLSX)},
+        headers=HTML | ORIGIN,
+    )
+    assert "holds no formula" in (await ana.get(answer.headers["location"])).text

@@ -401,6 +401,14 @@ def _curve(row: dict[str, str]) -> Any:
 
 def _notes(model: Model) -> list[str]:
     """Say what a reader should know before relying on the model."""
+    if not model.formulas_count:
+        return [
+            "The workbook holds no formula, so there is nothing that inputs could move. Upload one that computes."
+        ]
+    if not model.inspection["outputs_detected"]:
+        return [
+            "No formula of the workbook shows a number that nothing else reads. Type the cell you want to know."
+        ]
     agreement = model.inspection["agreement"]
     different = agreement.get("different", 0)
     if not different:
