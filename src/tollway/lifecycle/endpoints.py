@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from tollway.customers.entities import SESSION_DAYS, UseCase, Visit
-from tollway.kit.cookies import set_session_cookie
+from tollway.kit.cookies import read_session_cookie, set_session_cookie
 from tollway.kit.http import ReplayingRoute, client_address, refuse_cross_site
 from tollway.kit.problems import FieldError, Invalid, WrongType
 from tollway.lifecycle import flows
@@ -82,12 +82,14 @@ async def _sign_up(request: Request, values: Mapping[str, str]) -> SignedUp:
     visit = Visit(
         client_address(request), request.headers.get("user-agent", ""), request.scope["received_at"]
     )
+    parts: LifecycleParts = request.app.state.lifecycle
     return await flows.sign_up(
         request.app.state.database,
-        request.app.state.lifecycle,
+        parts,
         form,
         visit,
         idempotency_key=request.headers.get("idempotency-key"),
+        earlier_secret=read_session_cookie(request, secure=parts.secure),
     )
 
 

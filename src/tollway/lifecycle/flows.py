@@ -31,11 +31,13 @@ async def sign_up(
     visit: Visit,
     *,
     idempotency_key: str | None = None,
+    earlier_secret: str | None = None,
 ) -> SignedUp:
     """Make a customer of a stranger; see `operations.sign_up`.
 
     Args:
         idempotency_key: the header of a program that may send the same request again.
+        earlier_secret: of the session that this browser had before; its cookie is replaced, so it ends.
 
     Raises: Invalid (/email, /company, /use_case), TooManyAttempts, BadIdempotencyKey, IdempotencyKeyReused.
     """
@@ -44,6 +46,8 @@ async def sign_up(
         idempotency.check_key(idempotency_key)
     await customer_flows.count_sign_up(database, checked.email, visit)
     async with database.transaction() as tx:
+        if earlier_secret is not None:
+            await _end_session_of(tx, earlier_secret, visit)
         if idempotency_key is None:
             return await operations.sign_up(tx, parts, form, visit)
         # Nobody is signed in yet, so the address of the client is all that tells callers apart.
@@ -56,6 +60,12 @@ async def sign_up(
         # The secret of the session is stored nowhere; a repeated request gets a session of its own.
         await idempotency.finish(tx, scope, idempotency_key, 200, {"user_id": signed_up.user.id})
         return signed_up
+
+
+async def _end_session_of(tx: Transaction, secret: str, visit: Visit) -> None:
+    earlier = await customers.find_session_caller(tx, secret, visit.now)
+    if earlier is not None:
+        await customers.end_session(tx, earlier.session.id, visit.now)
 
 
 async def _signed_up_before(tx: Transaction, user_id: int, visit: Visit) -> SignedUp:

@@ -122,6 +122,15 @@ async def test_a_password_that_is_too_short_is_refused_beside_its_field(ana: Vis
     assert "at least 10 characters" in answer.text
 
 
+async def test_signing_up_again_leaves_no_session_behind(stranger: Visitor) -> None:
+    await stranger.sign_up("first@example.com")
+    earlier = stranger.client.cookies["tollway_session"]
+    await stranger.sign_up("second@example.com")
+    assert (await stranger.get("/dashboard")).status_code == 200
+    stranger.client.cookies.set("tollway_session", earlier)
+    assert (await stranger.get("/dashboard")).status_code == 303
+
+
 async def test_signing_out_ends_the_session(ana: Visitor) -> None:
     cookie = ana.client.cookies["tollway_session"]
     assert (await ana.post("/signout")).status_code == 303
