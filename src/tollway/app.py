@@ -157,7 +157,9 @@ def _site_of(settings: Settings) -> Site:
 def build_registry(parts: Parts) -> JobRegistry:
     """Gather the jobs that a worker runs."""
     registry = JobRegistry()
-    notifications_jobs.register(registry, parts.database, _smtp_of(parts.settings))
+    notifications_jobs.register(
+        registry, parts.database, _smtp_of(parts.settings), in_production=parts.settings.production
+    )
     lifecycle_jobs.register(registry, parts.database)
     simulation_jobs.register(
         registry,

@@ -100,6 +100,13 @@ async def test_a_weak_password_is_refused_beside_its_field(database, passwords, 
     assert [error.pointer for error in refused.value.errors] == ["/password"]
 
 
+async def test_a_first_password_is_set_only_soon_after_signing_in(database, passwords, now):
+    caller = await make_caller(database, now)
+    with pytest.raises(SignInAgain):
+        await set_password(database, passwords, caller, now + timedelta(minutes=16))
+    assert await flows.check_password(database, passwords, "ana@example.com", PASSWORD) is None
+
+
 async def test_a_borrowed_browser_does_not_guess_the_password_for_ever(database, passwords, now):
     caller = await make_caller(database, now)
     await set_password(database, passwords, caller, now)

@@ -67,9 +67,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def runner_of(database: Database, smtp: SmtpSettings | None) -> Any:
+def runner_of(database: Database, smtp: SmtpSettings | None, *, in_production: bool = False) -> Any:
     registry = JobRegistry()
-    jobs.register(registry, database, smtp)
+    jobs.register(registry, database, smtp, in_production=in_production)
     return registry.runners[SEND_MAIL_JOB][0]
 
 
@@ -290,6 +290,15 @@ async def test_without_a_server_the_link_is_printed_and_the_mail_stays_readable(
     async with database.transaction() as tx:
         page = await notifications.list_mails(tx)
     assert [one.public_id for one in page.items] == [mail_id]
+
+
+async def test_in_production_a_missing_server_is_a_failure_and_no_link_is_printed(database, now, capsys):
+    mail_id = await queue(database, now)
+    await runner_of(database, None, in_production=True)({"mail_id": mail_id})
+    assert "token=" not in capsys.readouterr().out
+    mail = await mail_of(database, mail_id)
+    assert mail.sent_at is None
+    assert "SMTP_HOST" in mail.last_failure
 
 
 async def test_a_job_whose_mail_is_gone_does_nothing(database):

@@ -114,6 +114,12 @@ async def set_password(
         raise PasswordNotAccepted(fault, errors=(FieldError("/password", fault),))
     async with database.transaction() as tx:
         present_hash = await operations.find_password_hash(tx, user.id)
+    if present_hash is None and not caller.session.is_fresh(visit.now):
+        # Else whoever borrows a browser for a minute could keep the door open for ever.
+        raise SignInAgain(
+            "A first password can be set within minutes of signing in. Sign in by mail, and set it then.",
+            errors=(FieldError("/password", "Sign in by mail once more, and set it then."),),
+        )
     if present_hash is not None and not caller.session.is_fresh(visit.now):
         # A borrowed browser guesses no better here than a stranger at the door.
         await count_sign_in(database, user.email, visit)

@@ -11,22 +11,33 @@ from tollway.kit.log import log
 from tollway.kit.mail import SEND_MAIL_JOB
 from tollway.kit.problems import NotFound
 from tollway.notifications import operations, remote
-from tollway.notifications.entities import MailNotTaken, MailRefused, OutboxMail, SmtpSettings
+from tollway.notifications.entities import (
+    MailNotTaken,
+    MailRefused,
+    MailServerFailed,
+    OutboxMail,
+    SmtpSettings,
+)
 
 LINK = re.compile(r"https?://[^\s<>\"']+")
 FAILURE_LENGTH_MAX = 500
 
 
-def register(registry: JobRegistry, database: Database, smtp: SmtpSettings | None) -> None:
+def register(
+    registry: JobRegistry, database: Database, smtp: SmtpSettings | None, *, in_production: bool = False
+) -> None:
     """Register the sending of mails.
 
     Args:
         smtp: None where no server is configured: mails then stay readable in the outbox, and each one's
             link is printed.
+        in_production: without a server every mail is a failure there, which is logged and tried again;
+            links that sign strangers in are printed nowhere.
     """
+    unsent = MailServerFailed("SMTP_HOST is not set, so no mail leaves") if in_production else None
 
     async def send_mail(payload: dict[str, Any]) -> None:
-        await _send_mail(database, smtp, payload["mail_id"], payload.get("attempt", 0))
+        await _send_mail(database, smtp, unsent, payload["mail_id"], payload.get("attempt", 0))
 
     async def delete_old_mails(_payload: dict[str, Any]) -> None:
         async with database.transaction() as tx:
@@ -36,10 +47,13 @@ def register(registry: JobRegistry, database: Database, smtp: SmtpSettings | Non
     registry.add_schedule("notifications.delete_old_mails", "17 3 * * *", delete_old_mails)
 
 
-async def _send_mail(database: Database, smtp: SmtpSettings | None, mail_id: str, attempt: int) -> None:
+async def _send_mail(
+    database: Database, smtp: SmtpSettings | None, unsent: MailServerFailed | None, mail_id: str, attempt: int
+) -> None:
     """Send a mail unless that was done; a crash between sending and recording sends it twice.
 
     Args:
+        unsent: what to record where there is no server, instead of leaving the mail to the outbox.
         attempt: how often it was tried when this job was written; a job of an earlier try does nothing.
     """
     try:
@@ -48,6 +62,9 @@ async def _send_mail(database: Database, smtp: SmtpSettings | None, mail_id: str
     except NotFound:
         return
     if mail.settled or mail.attempt_count != attempt:
+        return
+    if smtp is None and unsent is not None:
+        await _record_failure(database, mail, unsent)
         return
     if smtp is None:
         print(console_line(mail), flush=True)

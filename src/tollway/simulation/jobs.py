@@ -126,6 +126,8 @@ class _Runner:
                 return False
             if loop.time() > deadline:
                 computing.cancel()
+                # What cannot be cancelled would keep its process for ever; the pool starts anew with the next task.
+                self.processes.close()
                 raise TimeoutError(f"a shard took longer than {SHARD_SECONDS_MAX:.0f} s")
 
     async def _give_up(self, shard: ClaimedShard) -> None:

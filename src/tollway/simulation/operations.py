@@ -338,6 +338,9 @@ async def finish_run(tx: Transaction, run_id: int, results: list[dict[str, Any]]
     run = await store.find_run_by_id(tx, run_id, lock=True)
     if run is None or run.summarized_at is not None or run.status is RunStatus.FAILED:
         return False
+    if run.results_deleted_at is not None:
+        # Its time was over before the summary came; nothing is written into what was emptied.
+        return False
     cancelled = run.status is RunStatus.CANCELLED
     status = RunStatus.CANCELLED if cancelled else RunStatus.COMPLETED
     await store.update_results(tx, run.id, results, status, now)

@@ -14,7 +14,8 @@ WRITTEN_IN_FULL_MAX = 1e15
 PLACES_MAX = 12
 # Day 0 of serial numbers in the 1900 system, from March 1900 on (before, Excel counts a day that never was).
 EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a sheet's dates have no zone
-SERIALS = range(61, 2_958_466)
+# The last day, 9999-12-31, is left out: its last moments round into a year that Python has not.
+SERIALS = range(61, 2_958_465)
 _QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 
 

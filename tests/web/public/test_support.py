@@ -39,3 +39,15 @@ async def test_nobodys_mailbox_is_filled_with_copies(stranger: Visitor) -> None:
     for _ in range(5):
         assert (await stranger.post("/support", body)).status_code == 200
     assert (await stranger.post("/support", body)).status_code == 429
+
+
+async def test_a_stranger_gets_no_copy_because_anyone_can_type_an_address(
+    stranger: Visitor, parts: Parts
+) -> None:
+    body = {"email": "someone@example.com", "subject": "s", "message": "m"}
+    answer = await stranger.post("/support", body)
+    assert answer.status_code == 200
+    assert "A copy is on its way" not in answer.text
+    async with parts.database.transaction() as tx:
+        mailed = await tx.list_rows("SELECT to_address FROM outbox_mails")
+    assert mailed == [{"to_address": parts.settings.support_email}]

@@ -10,7 +10,7 @@ from tollway.audit import operations as audit
 from tollway.keys import operations as keys
 from tollway.keys.entities import ApiKey
 from tollway.kit.db import Transaction
-from tollway.kit.http import refuse_cross_site
+from tollway.kit.http import ReplayingRoute, refuse_cross_site
 from tollway.kit.money import format_whole
 from tollway.kit.problems import NotFound
 from tollway.metering import operations as metering
@@ -28,7 +28,7 @@ DAYS_SHOWN = 30
 CALLS_SHOWN = 10
 NOTICES = {"password_set": "Your password is saved."}
 
-router = APIRouter(prefix="/dashboard", include_in_schema=False)
+router = APIRouter(prefix="/dashboard", route_class=ReplayingRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)

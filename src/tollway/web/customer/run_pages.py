@@ -10,7 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from markupsafe import Markup
 
 from tollway.kit.clock import read_now
-from tollway.kit.http import refuse_cross_site
+from tollway.kit.http import ReplayingRoute, refuse_cross_site
 from tollway.kit.problems import Conflict, NotFound
 from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
@@ -26,7 +26,7 @@ PAGE_SIZE = 20
 # As long as the stream of a cancelled run waits for its summary.
 SUMMARY_PATIENCE = timedelta(seconds=simulation_flows.SUMMARY_SECONDS_MAX)
 
-router = APIRouter(prefix="/runs", include_in_schema=False)
+router = APIRouter(prefix="/runs", route_class=ReplayingRoute, include_in_schema=False)
 
 
 @router.get("")

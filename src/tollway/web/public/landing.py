@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from tollway.customers import flows as customers
 from tollway.customers.entities import UseCase
-from tollway.kit.http import refuse_cross_site
+from tollway.kit.http import ReplayingRoute, refuse_cross_site
 from tollway.kit.problems import NotFound, Problem
 from tollway.plans import operations as plans
 from tollway.plans.entities import Plan
@@ -25,7 +25,7 @@ ORIGIN_PARAMETERS = ("utm_source", "utm_campaign", "ref", "campaign")
 ORIGIN_LENGTH_MAX = 200
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=ReplayingRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
