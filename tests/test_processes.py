@@ -104,6 +104,7 @@ def test_a_half_made_database_is_set_aside(installed: Installed) -> None:
     (half_made / "postgresql.conf").write_text("# interrupted\n")
     installed.start()
     installed.wait_ready()
+    assert "was half made; it is kept as database.incomplete-" in installed.output
     aside = list((installed.folder / "postgres").glob("database.incomplete-*"))
     assert len(aside) == 1, "nothing is deleted that might be somebody's"
 

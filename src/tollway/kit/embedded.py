@@ -27,6 +27,8 @@ from urllib.parse import quote
 
 import psycopg
 
+from tollway.kit.log import log
+
 ACCOUNT = "tollway-db"
 DATABASE = "tollway"
 START_SECONDS_MAX = 30.0
@@ -196,6 +198,7 @@ class EmbeddedPostgres:
             # Never delete what might be somebody's data.
             aside = self.folder / f"database.incomplete-{int(time.time())}"
             self.cluster.rename(aside)
+            log.warning(f"{self.cluster} was half made; it is kept as {aside.name}, and a new one is made.")
         partial = self.folder / "database.partial"
         shutil.rmtree(partial, ignore_errors=True)
         self._own_folder(partial)
