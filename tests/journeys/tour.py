@@ -73,7 +73,7 @@ async def visitor(walk: Walk) -> AsyncIterator[str]:
     yield "support-sent"
     await walk.open("/outbox")
     yield "outbox"
-    await page.get_by_role("row").filter(has_text="somebody@example.com").get_by_role("link").first.click()
+    await page.get_by_role("row").filter(has_text="Support: A question").get_by_role("link").first.click()
     await page.locator("pre.mail").wait_for()
     yield "outbox-message"
     await walk.open("/nowhere")
