@@ -32,8 +32,8 @@ def _terms(lowering: Lowering, arguments: Sequence[Lowered]) -> tuple[list[Opera
 
 def _operands(grid: Grid | Varying) -> list[Operand]:
     if isinstance(grid, Varying):
-        return grid.operands()
-    return [Constant(value) for value in grid.values()]
+        return grid.items()
+    return [Constant(value) for value in grid.items()]
 
 
 def _add_cell_term(lowering: Lowering, operand: Operand, terms: list[Operand], silent: list[Operand]) -> None:

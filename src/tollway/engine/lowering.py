@@ -449,8 +449,8 @@ def _may_give_reference(node: Node) -> bool:
 
 def _holds_numbers(lowered: Lowered) -> bool:
     if isinstance(lowered, Grid):
-        return all(isinstance(value, float) for value in lowered.values())
-    operands = lowered.operands() if isinstance(lowered, Varying) else [lowered]
+        return all(isinstance(value, float) for value in lowered.items())
+    operands = lowered.items() if isinstance(lowered, Varying) else [lowered]
     return all(kind_of(operand) is Kind.NUMBER for operand in operands)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tollway.engine.functions.registry import Grid, element
+from tollway.engine.functions.registry import Grid, Rectangle, element
 from tollway.engine.graph import Address, FormulaBook
 from tollway.engine.operations import Constant, Kind, Operand, Slot
 from tollway.engine.syntax import Node
@@ -16,39 +16,17 @@ class NotLowerableError(Exception):
     """This part of a formula has no block form; the part around it is interpreted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Varying:
-    """A rectangle of operands, some of which vary. As Grid, `rows` may stop before the counts."""
-
-    rows: Sequence[Sequence[Operand]]
-    row_count: int
-    column_count: int
-    origin: tuple[int, int, int] | None = None
-
-    def at(self, row: int, column: int) -> Operand:
-        """The operand at a place counted from 0."""
-        if row < len(self.rows) and column < len(self.rows[row]):
-            return self.rows[row][column]
-        return BLANK
-
-    def operands(self) -> list[Operand]:
-        """Row by row; blanks at the end may be missing."""
-        return [operand for row in self.rows for operand in row]
-
-    def line(self) -> list[Operand]:
-        """The operands of a single row or column, in order."""
-        if self.row_count == 1:
-            return [self.at(0, column) for column in range(self.column_count)]
-        return [self.at(row, 0) for row in range(self.row_count)]
-
-    @property
-    def is_line(self) -> bool:
-        """One row or one column."""
-        return self.row_count == 1 or self.column_count == 1
-
-
 # What an empty cell gives.
 BLANK = Constant(None)
+
+
+class Varying(Rectangle[Operand]):
+    """A rectangle of operands, some of which vary."""
+
+    __slots__ = ()
+    blank = BLANK
+
+
 # What a blank counts as among values of one kind.
 BLANKS: dict[Kind, Value] = {Kind.NUMBER: 0.0, Kind.LOGICAL: False, Kind.TEXT: ""}
 # A constant array stays a Grid.

@@ -1,10 +1,16 @@
 """SQL over api_keys."""
 
 from datetime import datetime
+from typing import LiteralString
 
 from tollway.customers.entities import Mode
 from tollway.keys.entities import ApiKey
 from tollway.kit.db import Transaction
+
+_API_KEY: LiteralString = (
+    "id, customer_id, key_id, name, status, rate_limit_tier, product, mode, last_four, last_used_at, "
+    "expires_at, created_at"
+)
 
 
 async def insert_api_key(
@@ -23,13 +29,12 @@ async def insert_api_key(
     """Write a new, active key."""
     return await tx.get_one(
         ApiKey,
-        """
+        f"""
         INSERT INTO api_keys (customer_id, key_id, key_hash, name, status, rate_limit_tier, product, mode,
             last_four, sealed_secret, created_at, updated_at)
         VALUES (%(customer_id)s, %(key_id)s, %(key_hash)s, %(name)s, 'active', %(tier)s, %(product)s, %(mode)s,
             %(last_four)s, %(sealed_secret)s, %(now)s, %(now)s)
-        RETURNING id, customer_id, key_id, name, status, rate_limit_tier, product, mode, last_four,
-            last_used_at, expires_at, created_at
+        RETURNING {_API_KEY}
         """,
         {
             "customer_id": customer_id,
@@ -50,10 +55,8 @@ async def find_active_by_hash(tx: Transaction, key_hash: str, now: datetime) -> 
     """Return the active, unexpired key of that hash."""
     return await tx.find_one(
         ApiKey,
-        """
-        SELECT id, customer_id, key_id, name, status, rate_limit_tier, product, mode, last_four,
-            last_used_at, expires_at, created_at
-        FROM api_keys
+        f"""
+        SELECT {_API_KEY} FROM api_keys
         WHERE key_hash = %(key_hash)s AND status = 'active' AND (expires_at IS NULL OR expires_at > %(now)s)
         """,
         {"key_hash": key_hash, "now": now},
@@ -64,10 +67,8 @@ async def find_first_test_key(tx: Transaction, customer_id: int, product: str) -
     """Return the oldest active test key of a customer."""
     return await tx.find_one(
         ApiKey,
-        """
-        SELECT id, customer_id, key_id, name, status, rate_limit_tier, product, mode, last_four,
-            last_used_at, expires_at, created_at
-        FROM api_keys
+        f"""
+        SELECT {_API_KEY} FROM api_keys
         WHERE customer_id = %(customer_id)s AND product = %(product)s AND mode = 'test' AND status = 'active'
         ORDER BY id LIMIT 1
         """,

@@ -101,7 +101,7 @@ def _all_truths(arguments: Sequence[Argument]) -> list[bool]:
 def _truths(arguments: Sequence[Argument]) -> Iterator[bool]:
     for argument in arguments:
         if isinstance(argument, Grid):
-            for value in argument.values():
+            for value in argument.items():
                 if isinstance(value, ErrorValue):
                     raise FailedError(value)
                 if isinstance(value, (bool, float)):

@@ -83,7 +83,7 @@ def sum_of_products(*arguments: Argument) -> float:
     if any((grid.row_count, grid.column_count) != shape for grid in grids):
         raise FailedError(ErrorValue.VALUE)
     for grid in grids:
-        for value in grid.values():
+        for value in grid.items():
             if isinstance(value, ErrorValue):
                 raise FailedError(value)
     filled_rows = min(len(grid.rows) for grid in grids)

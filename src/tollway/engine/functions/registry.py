@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ from tollway.engine.values import (
 GRID_CELLS_MAX = 2_000_000
 _KINDS = frozenset({"number", "text", "logical", "value", "any", "grid", "array"})
 _WHOLE_KINDS = frozenset({"grid", "array"})
+Item = TypeVar("Item")
 
 
 class FailedError(Exception):
@@ -49,30 +50,33 @@ class FailedError(Exception):
 
 
 @dataclass(slots=True)
-class Grid:
-    """A rectangle of values: an array, or the cells of a reference.
+class Rectangle(Generic[Item]):
+    """Rows and columns of items.
 
-    `rows` may stop before `row_count` and `column_count`; what lies beyond is blank.
-    `origin` is (sheet, top row, left column) where the values are those of cells.
+    `rows` may stop before `row_count` and `column_count`; what lies beyond is `blank`.
+    `origin` is (sheet, top row, left column) where the items are those of cells.
     """
 
-    rows: Sequence[Sequence[Value]]
+    rows: Sequence[Sequence[Item]]
     row_count: int
     column_count: int
     origin: tuple[int, int, int] | None = None
 
-    def at(self, row: int, column: int) -> Value:
-        """The value at a place counted from 0."""
+    blank: ClassVar[Any]
+    """What an empty cell gives."""
+
+    def at(self, row: int, column: int) -> Item:
+        """The item at a place counted from 0."""
         if row < len(self.rows) and column < len(self.rows[row]):
             return self.rows[row][column]
-        return None
+        return cast(Item, self.blank)
 
-    def values(self) -> list[Value]:
+    def items(self) -> list[Item]:
         """Row by row; blanks at the end may be missing."""
-        return [value for row in self.rows for value in row]
+        return [item for row in self.rows for item in row]
 
-    def line(self) -> list[Value]:
-        """The values of a single row or column in order, with every blank."""
+    def line(self) -> list[Item]:
+        """The items of a single row or column in order, with every blank."""
         if self.row_count == 1:
             return [self.at(0, column) for column in range(self.column_count)]
         return [self.at(row, 0) for row in range(self.row_count)]
@@ -81,6 +85,13 @@ class Grid:
     def is_line(self) -> bool:
         """One row or one column."""
         return self.row_count == 1 or self.column_count == 1
+
+
+class Grid(Rectangle[Value]):
+    """A rectangle of values: an array, or the cells of a reference."""
+
+    __slots__ = ()
+    blank = None
 
 
 Argument = Value | Grid

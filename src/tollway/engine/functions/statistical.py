@@ -97,7 +97,7 @@ def count(*arguments: Argument) -> float:
     found = 0
     for argument in arguments:
         if isinstance(argument, Grid):
-            found += sum(isinstance(value, float) for value in argument.values())
+            found += sum(isinstance(value, float) for value in argument.items())
         elif isinstance(argument, str):
             found += number_from_text(argument) is not None
         else:
@@ -111,7 +111,7 @@ def count_filled(*arguments: Argument) -> float:
     found = 0
     for argument in arguments:
         if isinstance(argument, Grid):
-            found += sum(value is not None for value in argument.values())
+            found += sum(value is not None for value in argument.items())
         else:
             found += 1
     return float(found)
@@ -121,7 +121,7 @@ def count_filled(*arguments: Argument) -> float:
 def count_blank(argument: Argument) -> float:
     """How many cells are blank or hold ""."""
     grid = as_grid(argument)
-    filled = sum(value is not None and value != "" for value in grid.values())
+    filled = sum(value is not None and value != "" for value in grid.items())
     return float(grid.row_count * grid.column_count - filled)
 
 
