@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from fastapi import Request
@@ -259,6 +260,17 @@ def refuse_cross_site(request: Request) -> None:
             "This form was sent from another site. Open our own page and send it from there.",
             log_message=f"origin {origin!r}, site {site!r}",
         )
+
+
+def foreign_referrer(request: Request) -> str:
+    """Return the page of another site that linked here, or nothing; our own pages brought nobody."""
+    referrer = request.headers.get("referer", "")
+    try:
+        host = urlsplit(referrer).netloc
+    except ValueError:
+        # Half an IPv6 address, for instance: nobody was sent by that.
+        return ""
+    return "" if host == request.headers.get("host", "") else referrer
 
 
 PageRenderer = Callable[[Request, Problem], Response | None]

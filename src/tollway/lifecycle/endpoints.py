@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from tollway.customers.entities import SESSION_DAYS, UseCase, Visit
 from tollway.kit.cookies import read_session_cookie, set_session_cookie
-from tollway.kit.http import ReplayingRoute, client_address, refuse_cross_site
+from tollway.kit.http import ReplayingRoute, client_address, foreign_referrer, refuse_cross_site
 from tollway.kit.problems import FieldError, Invalid, WrongType
 from tollway.lifecycle import flows
 from tollway.lifecycle.entities import LifecycleParts, SignedUp, SignUpForm
@@ -71,12 +71,12 @@ async def sign_up(request: Request) -> Response:
 
 
 async def _sign_up(request: Request, values: Mapping[str, str]) -> SignedUp:
-    origin = dict(request.query_params) | dict(values)
+    origin = dict(request.query_params) | dict(values) | {"Referer": foreign_referrer(request)}
     form = SignUpForm(
         email=values.get("email", ""),
         company=values.get("company", ""),
         use_case=values.get("use_case", ""),
-        referrer=_first(origin, "referrer", "utm_source", "ref") or _foreign_referrer(request),
+        referrer=_first(origin, "referrer", "utm_source", "ref", "Referer"),
         campaign=_first(origin, "campaign", "utm_campaign"),
     )
     visit = Visit(
@@ -133,13 +133,3 @@ def _first(values: Mapping[str, str], *names: str) -> str:
     """Return the first of these that is filled in, cut to what can be printed."""
     found = next((values[name] for name in names if values.get(name, "").strip()), "")
     return "".join(character for character in found.strip() if character.isprintable())
-
-
-def _foreign_referrer(request: Request) -> str:
-    """Return the page that linked here; our own pages brought nobody."""
-    referrer = request.headers.get("referer", "")
-    try:
-        host = urlsplit(referrer).netloc
-    except ValueError:
-        return ""
-    return "" if host == request.headers.get("host", "") else _first({"": referrer}, "")

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from tollway.customers import flows as customers
 from tollway.customers.entities import UseCase
-from tollway.kit.http import ReplayingRoute, refuse_cross_site
+from tollway.kit.http import ReplayingRoute, foreign_referrer, refuse_cross_site
 from tollway.kit.problems import NotFound, Problem
+from tollway.lifecycle.entities import ORIGIN_LENGTH_MAX
 from tollway.plans import operations as plans
 from tollway.plans.entities import Plan
 from tollway.web.pages import PRODUCT, Visitor, database_of, html, is_htmx, visit_of
@@ -22,7 +23,6 @@ from tollway.web.site import site_of
 HERO_SAMPLE = "portfolio"
 HERO_SEED = 7
 ORIGIN_PARAMETERS = ("utm_source", "utm_campaign", "ref", "campaign")
-ORIGIN_LENGTH_MAX = 200
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 router = APIRouter(route_class=ReplayingRoute, include_in_schema=False)
@@ -152,16 +152,6 @@ async def _landing(
 def signup_url(request: Request) -> str:
     """Return where the sign-up form goes, with what brought the visitor here (A34): campaign and foreign page."""
     known = {name: request.query_params[name] for name in ORIGIN_PARAMETERS if name in request.query_params}
-    if referrer := _foreign_referrer(request):
+    if referrer := foreign_referrer(request):
         known.setdefault("ref", referrer[:ORIGIN_LENGTH_MAX])
     return "/signup" + (f"?{urlencode(known)}" if known else "")
-
-
-def _foreign_referrer(request: Request) -> str:
-    referrer = request.headers.get("referer", "")
-    try:
-        host = urlsplit(referrer).netloc
-    except ValueError:
-        # Half an IPv6 address, for instance: nobody was sent by that.
-        return ""
-    return "" if host == request.headers.get("host", "") else referrer
