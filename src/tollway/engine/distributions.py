@@ -169,14 +169,31 @@ class Uniform(Continuous):
 
 
 @dataclass(frozen=True)
-class Triangular(Continuous):
+class _Peaked(Continuous):
+    """Rises from min to the mode and falls to max."""
+
+    min: float
+    mode: float
+    max: float
+
+    def _check(self) -> None:
+        check_range(self.kind, self.min, self.max)
+        check_mode(self.kind, self.min, self.mode, self.max)
+
+    @property
+    def _support(self) -> tuple[float, float]:
+        return self.min, self.max
+
+    def _window(self) -> tuple[float, float, float]:
+        return self.min, self.max, self.mode
+
+
+@dataclass(frozen=True)
+class Triangular(_Peaked):
     """A straight rise from min to the mode, a straight fall to max. The mode may be either end."""
 
     kind: ClassVar[str] = "triangular"
     sentence: ClassVar[str] = "triangular from {min} to {max}, most likely {mode}"
-    min: float
-    mode: float
-    max: float
 
     @cached_property
     def mean(self) -> float:
@@ -189,14 +206,6 @@ class Triangular(Continuous):
         width, rise = self.max - self.min, self.mode - self.min
         return math.sqrt((width * width - width * rise + rise * rise) / 18)
 
-    def _check(self) -> None:
-        check_range(self.kind, self.min, self.max)
-        check_mode(self.kind, self.min, self.mode, self.max)
-
-    @property
-    def _support(self) -> tuple[float, float]:
-        return self.min, self.max
-
     def _draws(self, uniforms: Floats) -> Floats:
         width = self.max - self.min
         share_below_mode = (self.mode - self.min) / width
@@ -204,9 +213,6 @@ class Triangular(Continuous):
         squares = np.where(rising, uniforms * share_below_mode, (1 - uniforms) * (1 - share_below_mode))
         distances = width * np.sqrt(squares)
         return np.where(rising, self.min + distances, self.max - distances)
-
-    def _window(self) -> tuple[float, float, float]:
-        return self.min, self.max, self.mode
 
     def _density(self, x: Floats) -> Floats:
         corners = [self.min, self.mode, self.max]
@@ -282,7 +288,7 @@ class Lognormal(Continuous):
 
 
 @dataclass(frozen=True)
-class Pert(Continuous):
+class Pert(_Peaked):
     """A smooth hump from min to max around the mode: a beta distribution with mean (min + 4 mode + max) / 6.
 
     Source: Malcolm, Roseboom, Clark and Fazar 1959, Operations Research 7(5), 646-669, in the usual form
@@ -291,9 +297,6 @@ class Pert(Continuous):
 
     kind: ClassVar[str] = "pert"
     sentence: ClassVar[str] = "PERT from {min} to {max}, most likely {mode}"
-    min: float
-    mode: float
-    max: float
 
     @cached_property
     def mean(self) -> float:
@@ -310,19 +313,8 @@ class Pert(Continuous):
         """First shape parameter of the beta distribution, 1 to 5; the second is 6 - alpha."""
         return 1 + 4 * (self.mode - self.min) / (self.max - self.min)
 
-    def _check(self) -> None:
-        check_range(self.kind, self.min, self.max)
-        check_mode(self.kind, self.min, self.mode, self.max)
-
-    @property
-    def _support(self) -> tuple[float, float]:
-        return self.min, self.max
-
     def _draws(self, uniforms: Floats) -> Floats:
         return self.min + (self.max - self.min) * pert_share(self.alpha, uniforms)
-
-    def _window(self) -> tuple[float, float, float]:
-        return self.min, self.max, self.mode
 
     def _density(self, x: Floats) -> Floats:
         width = self.max - self.min
