@@ -22,10 +22,14 @@ async def insert_entry(
     """Write one entry."""
     await tx.execute(
         """
-        INSERT INTO audit_entries
-            (occurred_at, action, customer_id, actor, subject, ip_address, request_id, details)
-        VALUES (%(now)s, %(action)s, %(customer_id)s, %(actor)s, %(subject)s, %(ip)s, %(request_id)s,
-            %(details)s::jsonb)
+        WITH entry AS (
+            INSERT INTO audit_entries (occurred_at, action, customer_id, actor, subject, request_id, details)
+            VALUES (%(now)s, %(action)s, %(customer_id)s, %(actor)s, %(subject)s, %(request_id)s,
+                %(details)s::jsonb)
+            RETURNING id, customer_id
+        )
+        INSERT INTO audit_persons (entry_id, customer_id, ip_address, salt)
+        SELECT id, customer_id, %(ip)s, '' FROM entry
         """,
         {
             "now": now,
@@ -45,9 +49,9 @@ async def list_entries(tx: Transaction, customer_id: int, before_id: int | None,
     return await tx.list_all(
         Entry,
         """
-        SELECT id, occurred_at, action, customer_id, actor, subject, ip_address, request_id, details
-        FROM audit_entries
-        WHERE customer_id = %(customer_id)s AND (%(before)s::bigint IS NULL OR id < %(before)s)
+        SELECT id, occurred_at, action, audit_entries.customer_id, actor, subject, ip_address, request_id, details
+        FROM audit_entries LEFT JOIN audit_persons ON entry_id = id
+        WHERE audit_entries.customer_id = %(customer_id)s AND (%(before)s::bigint IS NULL OR id < %(before)s)
         ORDER BY id DESC LIMIT %(limit)s
         """,
         {"customer_id": customer_id, "before": before_id, "limit": limit},
