@@ -105,6 +105,13 @@ CREATE TABLE audit_persons (
 );
 CREATE INDEX audit_persons_by_customer ON audit_persons (customer_id);
 CREATE INDEX audit_persons_by_user ON audit_persons (user_id);
+CREATE INDEX audit_persons_by_name ON audit_persons (actor_name, entry_id);
+CREATE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% may be erased from, never changed', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER audit_persons_are_never_changed BEFORE UPDATE OR TRUNCATE ON audit_persons
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
 INSERT INTO audit_persons (entry_id, customer_id, ip_address, salt)
 SELECT id, customer_id, ip_address, '\x'::bytea FROM audit_entries WHERE ip_address IS NOT NULL;
 ALTER TABLE audit_entries

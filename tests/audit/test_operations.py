@@ -46,7 +46,7 @@ async def test_an_entry_tells_who_did_what_to_what_when_and_from_where(database,
     [
         "UPDATE audit_entries SET actor = 'user:usr_2'",
         "DELETE FROM audit_entries",
-        "TRUNCATE audit_entries",
+        "TRUNCATE audit_entries CASCADE",
     ],
 )
 async def test_the_database_refuses_to_change_an_entry(database, now, statement):

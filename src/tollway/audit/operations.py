@@ -1,15 +1,28 @@
-"""Write the audit list and read it."""
+"""Write the audit list, read it, prove it, and forget the people beside it."""
 
-import ipaddress
 import json
+import secrets
 from datetime import datetime
 from typing import Any
 
 from tollway.audit import store
-from tollway.audit.entities import ACTION_LENGTH_MAX, DETAILS_BYTES_MAX, Entry
+from tollway.audit.entities import (
+    ACTION_LENGTH_MAX,
+    ACTOR_NAME_LENGTH_MAX,
+    DETAILS_BYTES_MAX,
+    SALT_BYTES,
+    Entry,
+    EntryFilter,
+    Proof,
+    commit_to,
+    known_address,
+    weigh,
+)
 from tollway.kit.db import Transaction
 from tollway.kit.paging import PAGE_SIZE, PAGE_SIZE_MAX, Page, decode_cursor, page_of
 from tollway.kit.scope import request_id
+
+EVERYTHING = EntryFilter()
 
 
 async def record_entry(
@@ -22,8 +35,11 @@ async def record_entry(
     address: str | None,
     now: datetime,
     details: dict[str, Any] | None = None,
+    on_behalf_of: str = "",
+    actor_name: str = "",
+    user_id: int | None = None,
 ) -> None:
-    """Write down who did what; it commits together with the deed. Writes: audit_entries.
+    """Write down who did what; it commits together with the deed. Writes: audit_entries, audit_persons.
 
     Args:
         action: `thing.done`, such as `api_key.revealed`.
@@ -32,26 +48,65 @@ async def record_entry(
         subject: public id of what it was done to.
         address: where the request came from; left out where it is no IP address.
         details: plain values, ids and numbers only: entries outlive the people they tell of.
+        on_behalf_of: public id of the customer whose pages an administrator was looking at.
+        actor_name: the actor's address of e-mail, or the key's name, for readers; erased with the customer.
+        user_id: the user behind the actor, so that erasing the user finds this entry's person too.
     """
     assert 0 < len(action) <= ACTION_LENGTH_MAX, action
     details = details or {}
     assert len(json.dumps(details)) <= DETAILS_BYTES_MAX, action
-    await store.insert_entry(
-        tx, action, customer_id, actor, subject, _inet(address), request_id.get(), details, now
+    actor_name = actor_name[:ACTOR_NAME_LENGTH_MAX]
+    known = known_address(address)
+    # Nothing personal: nothing to commit to, and nothing to erase.
+    is_personal = bool(actor_name) or known is not None
+    salt = secrets.token_bytes(SALT_BYTES)
+    commitment = commit_to(salt, actor_name, known) if is_personal else None
+    entry_id = await store.insert_entry(
+        tx, action, customer_id, actor, on_behalf_of, subject, request_id.get(), details, commitment, now
     )
+    if is_personal:
+        await store.insert_person(tx, entry_id, customer_id, user_id, actor_name, known, salt)
 
 
 async def list_entries(
-    tx: Transaction, customer_id: int, cursor: str | None = None, limit: int = PAGE_SIZE
+    tx: Transaction,
+    customer_id: int,
+    cursor: str | None = None,
+    limit: int = PAGE_SIZE,
+    chosen: EntryFilter = EVERYTHING,
 ) -> Page[Entry]:
     """List what was done for or to a customer, newest first, a page at a time. Raises: BadCursor."""
     assert 1 <= limit <= PAGE_SIZE_MAX, limit
-    entries = await store.list_entries(tx, customer_id, decode_cursor(cursor), limit + 1)
+    entries = await store.list_entries(tx, customer_id, chosen, decode_cursor(cursor), limit + 1)
     return page_of(entries, [entry.id for entry in entries], limit)
 
 
-def _inet(address: str | None) -> str | None:
-    try:
-        return str(ipaddress.ip_address(address)) if address else None
-    except ValueError:
-        return None
+async def list_all_entries(
+    tx: Transaction,
+    cursor: str | None = None,
+    limit: int = PAGE_SIZE,
+    chosen: EntryFilter = EVERYTHING,
+) -> Page[Entry]:
+    """List what anybody did, as administrators read it, newest first, a page at a time. Raises: BadCursor."""
+    assert 1 <= limit <= PAGE_SIZE_MAX, limit
+    entries = await store.list_all_entries(tx, chosen, decode_cursor(cursor), limit + 1)
+    return page_of(entries, [entry.id for entry in entries], limit)
+
+
+async def prove_person(tx: Transaction, entry_id: int) -> Proof:
+    """Say whether the person beside an entry is the one it was written with. Raises LookupError."""
+    evidence = await store.find_evidence(tx, entry_id)
+    if evidence is None:
+        raise LookupError(f"there is no entry {entry_id}")
+    return weigh(evidence)
+
+
+async def erase_persons(
+    tx: Transaction, *, customer_id: int | None = None, user_id: int | None = None
+) -> int:
+    """Forget the names, addresses and salts beside a customer's or a user's entries; return how many went.
+
+    The entries stay, and so does their number; without its salt a commitment tells nothing any more.
+    Writes: audit_persons.
+    """
+    return await store.delete_persons(tx, customer_id, user_id)
