@@ -1,13 +1,15 @@
 """One line of the audit list, the person beside it, and what binds the two."""
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from tollway.kit.crypto import equal_in_constant_time, keyed_hash
+from tollway.kit.problems import FieldError, Invalid
 
 ACTION_LENGTH_MAX = 100
 DETAILS_BYTES_MAX = 4_000
@@ -15,6 +17,13 @@ DETAILS_BYTES_MAX = 4_000
 ACTOR_NAME_LENGTH_MAX = 254
 SALT_BYTES = 32
 FILTER_LENGTH_MAX = 254
+# The newest entries that one file holds; a month of a busy customer has some thousand.
+CSV_ENTRIES_MAX = 50_000
+# PostgreSQL takes no NUL, and nobody searches for the other control characters.
+FILTER_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+DAY_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+STAFF = "Tollway's staff"
 
 Address = IPv4Address | IPv6Address
 
@@ -37,7 +46,24 @@ class Entry:
     details: dict[str, Any]
     actor_name: str
     ip_address: Address | None
+    user_id: int | None
     is_erased: bool
+
+    @property
+    def shown_actor(self) -> str:
+        """Who did it, in a reader's words: by name where it is known."""
+        return "erased" if self.is_erased else self.actor_name or self.actor
+
+    @property
+    def shown_address(self) -> str:
+        """Where it was done from, in a reader's words; empty where that was never known."""
+        if self.is_erased:
+            return "erased"
+        return "" if self.ip_address is None else str(self.ip_address)
+
+    def by_staff(self) -> "Entry":
+        """Write the entry as customers read it of an administrator: neither their name nor their address."""
+        return replace(self, actor_name=STAFF, ip_address=None, is_erased=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +107,43 @@ class EntryFilter:
         if self.until_day is None or self.until_day == date.max:
             return None
         return datetime.combine(self.until_day + timedelta(days=1), time.min, UTC)
+
+
+def chosen_by(
+    *, action: str = "", actor: str = "", subject: str = "", from_day: str = "", until_day: str = ""
+) -> EntryFilter:
+    """Read a filter from what a form or a query says; empty texts do not choose. Raises Invalid.
+
+    The pointers of the errors are `/action`, `/actor`, `/subject`, `/from` and `/until`.
+    """
+    errors = [
+        FieldError(f"/{name}", f"must have at most {FILTER_LENGTH_MAX} characters, and no control characters")
+        for name, text in (("action", action), ("actor", actor), ("subject", subject))
+        if len(text) > FILTER_LENGTH_MAX or not re.fullmatch(FILTER_PATTERN, text)
+    ]
+    first, last = _day(from_day, "/from", errors), _day(until_day, "/until", errors)
+    if first and last and last < first:
+        errors.append(FieldError("/until", "is before the first day; choose the same day or a later one"))
+    if errors:
+        raise Invalid(
+            "The entries cannot be chosen like that: "
+            + "; ".join(f"{one.pointer.strip('/')} {one.message}" for one in errors)
+            + ".",
+            errors=tuple(errors),
+        )
+    return EntryFilter(action.strip(), actor.strip(), subject.strip(), first, last)
+
+
+def _day(text: str, pointer: str, errors: list[FieldError]) -> date | None:
+    if not text:
+        return None
+    try:
+        if not re.fullmatch(DAY_PATTERN, text):
+            raise ValueError(text)
+        return date.fromisoformat(text)
+    except ValueError:
+        errors.append(FieldError(pointer, "must be a day, written as 2026-01-31"))
+        return None
 
 
 def known_address(text: str | None) -> Address | None:

@@ -18,11 +18,14 @@ from tollway.audit.entities import (
     known_address,
     weigh,
 )
+from tollway.audit.wording import words_for
 from tollway.kit.db import Transaction
-from tollway.kit.paging import PAGE_SIZE, PAGE_SIZE_MAX, Page, decode_cursor, page_of
+from tollway.kit.paging import PAGE_SIZE, Page, decode_cursor, page_of
 from tollway.kit.scope import request_id
 
 EVERYTHING = EntryFilter()
+# Files are read in larger pages than people turn.
+BATCH_SIZE_MAX = 1_000
 
 
 async def record_entry(
@@ -76,7 +79,7 @@ async def list_entries(
     chosen: EntryFilter = EVERYTHING,
 ) -> Page[Entry]:
     """List what was done for or to a customer, newest first, a page at a time. Raises: BadCursor."""
-    assert 1 <= limit <= PAGE_SIZE_MAX, limit
+    assert 1 <= limit <= BATCH_SIZE_MAX, limit
     entries = await store.list_entries(tx, customer_id, chosen, decode_cursor(cursor), limit + 1)
     return page_of(entries, [entry.id for entry in entries], limit)
 
@@ -88,7 +91,7 @@ async def list_all_entries(
     chosen: EntryFilter = EVERYTHING,
 ) -> Page[Entry]:
     """List what anybody did, as administrators read it, newest first, a page at a time. Raises: BadCursor."""
-    assert 1 <= limit <= PAGE_SIZE_MAX, limit
+    assert 1 <= limit <= BATCH_SIZE_MAX, limit
     entries = await store.list_all_entries(tx, chosen, decode_cursor(cursor), limit + 1)
     return page_of(entries, [entry.id for entry in entries], limit)
 
@@ -110,3 +113,8 @@ async def erase_persons(
     Writes: audit_persons.
     """
     return await store.delete_persons(tx, customer_id, user_id)
+
+
+def describe_action(action: str) -> str:
+    """Say an action in words that a reader knows; one without words keeps its name."""
+    return words_for(action)
