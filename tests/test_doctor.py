@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from tests.parties import make_party
 
 from tollway.customers import operations as customers
-from tollway.customers.entities import UserType
+from tollway.customers.permissions import UserType
 from tollway.doctor import Finding, examine
 from tollway.kit.db import Database
 from tollway.kit.jobs import enqueue_job

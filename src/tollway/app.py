@@ -8,7 +8,9 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from tollway.admission.caller_middleware import CallerMiddleware, Recognition
 from tollway.admission.middleware import AddressLimitMiddleware, AdmissionMiddleware, ProductPaths
+from tollway.authentication.entities import TokenKeys
 from tollway.customers.flows import Passwords
 from tollway.kit.blobs import Blobs
 from tollway.kit.crypto import Sealer, master_key_from_text
@@ -53,6 +55,7 @@ class Parts:
     sealer: Sealer
     # Hashes six-digit codes; derived from JWT_SECRET, so that no secret serves two purposes.
     code_key: bytes
+    token_keys: TokenKeys
     blobs: Blobs
     processes: WorkerProcesses
     workshop: Workshop
@@ -86,11 +89,13 @@ async def open_parts(settings: Settings) -> Parts:
     # Nothing of these runs until the first task comes.
     processes = WorkerProcesses(settings.worker_processes)
     stopping = asyncio.Event()
+    signing = Sealer(master_key_from_text(settings.jwt_secret.get_secret_value()))
     return Parts(
         settings=settings,
         database=database,
         sealer=Sealer(master_key_from_text(settings.encryption_key.get_secret_value())),
-        code_key=Sealer(master_key_from_text(settings.jwt_secret.get_secret_value())).subkey("codes"),
+        code_key=signing.subkey("codes"),
+        token_keys=TokenKeys(signing.subkey("access tokens"), settings.jwt_expires_in_seconds),
         blobs=blobs,
         processes=processes,
         workshop=Workshop.open(database, blobs, stopping, processes.process_count),
@@ -114,6 +119,8 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.database = parts.database
     api.state.sealer = parts.sealer
     api.state.code_key = parts.code_key
+    api.state.token_keys = parts.token_keys
+    api.state.passwords = parts.passwords
     api.state.blobs = parts.blobs
     api.state.stopping = parts.stopping
     api.state.lifecycle = parts.lifecycle
@@ -122,7 +129,9 @@ def build_app(parts: Parts) -> ASGIApp:
         api.include_router(router)
     mount_pages(api, _site_of(settings), parts.passwords)
 
-    app: ASGIApp = AdmissionMiddleware(api, parts.database, (MONTECARLO,), DOCS_URL)
+    recognition = Recognition(parts.database, parts.token_keys, settings.secure, DOCS_URL)
+    app: ASGIApp = CallerMiddleware(api, recognition)
+    app = AdmissionMiddleware(app, parts.database, (MONTECARLO,), DOCS_URL)
     if settings.cors_origins:
         app = CORSMiddleware(
             app,

@@ -8,7 +8,9 @@ from pathlib import Path
 from tollway.admission.operations import Call
 from tollway.app import Parts, open_parts
 from tollway.customers import operations as customers
-from tollway.customers.entities import Caller, ChallengePurpose, Customer, Mode, User, UserType, Visit
+from tollway.customers.callers import Caller
+from tollway.customers.entities import ChallengePurpose, Customer, Mode, User, Visit
+from tollway.customers.permissions import UserType
 from tollway.keys import operations as keys
 from tollway.kit.clock import read_now
 from tollway.kit.crypto import hash_password

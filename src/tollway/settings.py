@@ -9,6 +9,7 @@ import contextlib
 import ipaddress
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,10 @@ DIFFERENT_CHARACTERS_MIN = 10
 # What guides print; anyone who reads them knows these.
 SAMPLE_PARTS = ("change-me", "changeme", "your-", "your_", "example", "sample", "placeholder", "super-secret",
                 "12345678901234567890", "abcdefghijklmnopqrstuvwxyz", "dev-secret", "password")  # fmt: skip
+
+
+DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhd]?)")
+SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 class SettingsRefused(Exception):
@@ -61,6 +66,13 @@ class Settings(BaseSettings):
     )
 
     jwt_secret: SecretStr = SecretStr("")
+    jwt_expires_in_seconds: int = Field(
+        3_600,
+        ge=60,
+        le=86_400,
+        validation_alias=AliasChoices("JWT_EXPIRES_IN", "jwt_expires_in_seconds"),
+        description="How long an access token works: seconds, or 15m, 1h, 1d.",
+    )
     encryption_key: SecretStr = SecretStr("")
 
     smtp_host: str = Field("", description="Empty: mails stay in the development outbox at /outbox.")
@@ -89,6 +101,13 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("jwt_expires_in_seconds", mode="before")
+    @classmethod
+    def read_duration(cls, value: object) -> object:
+        """Read `1h` as 3600."""
+        match = DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+        return int(match["number"]) * SECONDS_OF_UNIT[match["unit"]] if match else value
 
     @field_validator("environment", "log_level", mode="before")
     @classmethod

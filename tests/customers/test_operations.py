@@ -24,9 +24,9 @@ from tollway.customers.entities import (
     LinkUnknown,
     LinkUsed,
     TooManyAttempts,
-    UserType,
     Visit,
 )
+from tollway.customers.permissions import UserType
 from tollway.kit.problems import Invalid, NotFound
 
 CODE_KEY = b"thirty-two bytes for code hashes"

@@ -9,7 +9,8 @@ import pytest
 from tests.parties import SEALER
 
 from tollway.customers import operations as customers
-from tollway.customers.entities import SessionCaller, Visit
+from tollway.customers.callers import SessionCaller
+from tollway.customers.entities import Visit
 from tollway.kit.db import Database
 from tollway.lifecycle import flows
 from tollway.lifecycle.entities import LifecycleParts, SignedUp, SignUpForm

@@ -27,7 +27,10 @@ FILE_ORDER = {
 }
 # `samples` and `export` are verbs of simulation that need neither a transaction nor a server: the command
 # line uses them where there is no database.
-PUBLIC_FILES = {"entities", "operations", "flows", "samples", "export"}
+# `permissions`, `callers` and `guard` of customers say who calls and what they may do: every endpoint asks them.
+PUBLIC_FILES = {"entities", "operations", "flows", "samples", "export", "permissions", "callers", "guard"}
+# A file that grew is split by what its parts are about: `session_store`, `member_operations`, `admin_endpoints`.
+SPLIT_FILES = ("store", "operations", "flows", "endpoints", "middleware")
 # These join packages and may reach into them to mount endpoints, middlewares and jobs.
 JOINERS = {"app.py"}
 WEB = {"fastapi", "starlette", "uvicorn", "jinja2"}
@@ -50,7 +53,13 @@ def domain_files() -> Iterator[tuple[str, str, ast.Module]]:
 
 def rank(file: str) -> int | None:
     """Return a file's place in the order, or None for a private file that its domain orders itself."""
-    return FILE_ORDER["store"] if file.endswith("_store") else FILE_ORDER.get(file)
+    return FILE_ORDER.get(kind_of(file))
+
+
+def kind_of(file: str) -> str:
+    """Return what kind of file it is: `session_store` is a store."""
+    kind = file.rpartition("_")[2]
+    return kind if kind in SPLIT_FILES else file
 
 
 def test_the_import_contracts_hold_with_no_exemption() -> None:
@@ -71,9 +80,9 @@ def test_a_domains_files_import_downwards_only() -> None:
             theirs = rank(match[1]) if match else None
             if mine is None or theirs is None or not match or match[1] == file:
                 continue
-            # A store that was split in files is still one store.
-            both_stores = file.endswith("_store") and match[1].endswith("store")
-            if theirs >= mine and not both_stores:
+            # A file that was split is still of one kind; import-linter refuses circles among its parts.
+            same_kind = kind_of(file) == kind_of(match[1])
+            if theirs >= mine and not same_kind:
                 wrong.append(f"{domain}/{file}.py:{line} imports {match[1]}")
     assert sorted(set(wrong)) == []
 
@@ -86,7 +95,7 @@ def test_a_domain_is_entered_by_its_entities_operations_and_flows() -> None:
             match = re.match(r"tollway\.(\w+)\.(\w+)", name)
             if not match or match[1] not in DOMAINS or match[1] == package or path in JOINERS:
                 continue
-            if match[2] not in PUBLIC_FILES and (SOURCE / match[1] / f"{match[2]}.py").exists():
+            if kind_of(match[2]) not in PUBLIC_FILES and (SOURCE / match[1] / f"{match[2]}.py").exists():
                 wrong.append(f"{path}:{line} imports {match[1]}/{match[2]}.py")
     assert sorted(set(wrong)) == []
 
@@ -117,7 +126,7 @@ def test_operations_and_stores_do_not_reach_the_network() -> None:
     wrong = [
         f"{domain}/{file}.py:{line} imports {name}"
         for domain, file, tree in domain_files()
-        if file == "operations" or (rank(file) == FILE_ORDER["store"] and file != "remote")
+        if kind_of(file) in ("operations", "store")
         for name, line in imports(tree)
         if name.split(".")[0] in NETWORK - {"obstore"} or name.startswith("tollway.kit.net")
     ]  # fmt: skip
@@ -154,7 +163,7 @@ def test_sql_stands_in_stores_and_in_kit_alone() -> None:
     wrong = []
     for path, tree in modules().items():
         file = Path(path).stem
-        if path.startswith("kit/") or file == "store" or file.endswith("_store"):
+        if path.startswith("kit/") or kind_of(file) == "store":
             continue
         documentation = {
             id(node.body[0].value)

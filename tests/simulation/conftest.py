@@ -14,7 +14,9 @@ from tests.parties import Party, make_party
 from tests.simulation.workbooks import PORTFOLIO_VARIABLES, portfolio
 
 from tollway.app import Parts, build_registry
-from tollway.customers.entities import Caller, Mode, UserType
+from tollway.customers.callers import Caller
+from tollway.customers.entities import Mode
+from tollway.customers.permissions import UserType
 from tollway.kit.clock import read_now
 from tollway.kit.db import Database
 from tollway.kit.ids import new_id

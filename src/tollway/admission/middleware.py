@@ -12,8 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tollway.admission.entities import AddressLimitReached
 from tollway.admission.operations import Call
-from tollway.customers.entities import Caller, UserType
-from tollway.keys import operations as keys
+from tollway.admission.recognition import recognise_key
 from tollway.kit.db import Database
 from tollway.kit.http import problem_response
 from tollway.kit.log import log
@@ -75,19 +74,8 @@ class AdmissionMiddleware:
 
     async def _recognise(self, request: Request, paths: ProductPaths) -> Call:
         async with self.database.transaction() as tx:
-            api_key = await keys.authenticate(
-                tx, request.headers.get("authorization"), request.scope["received_at"]
-            )
-        caller = Caller(
-            customer_id=api_key.customer_id,
-            user_id=None,
-            user_type=UserType.API_CUSTOMER,
-            verified=True,
-            mode=api_key.mode,
-            api_key_id=api_key.id,
-            address=request.scope["client_address"],
-        )
-        return Call.of(request, caller, paths.product, self.database)
+            recognised = await recognise_key(tx, request)
+        return Call.of(request, recognised.caller, paths.product, self.database)
 
     async def _upload_limit(self, call: Call, request: Request, paths: ProductPaths) -> int | None:
         """Return how many bytes this call's body may have, or None where the general limit is enough."""

@@ -11,7 +11,8 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, Response
 
 from tollway.admission.entities import UNITS
-from tollway.customers.entities import Caller, Mode
+from tollway.customers.callers import Caller
+from tollway.customers.entities import Mode
 from tollway.keys import operations as keys
 from tollway.kit import idempotency
 from tollway.kit.db import Database, Transaction

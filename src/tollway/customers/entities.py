@@ -1,16 +1,18 @@
-"""Users, customers, who is calling, and the rules by which a stranger becomes one of them."""
+"""Users, customers, and the rules by which a stranger becomes one of them."""
 
 import enum
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tollway.customers.permissions import Role, UserType
 from tollway.kit.problems import (
     Conflict,
     FieldError,
     Forbidden,
     Invalid,
     NotFound,
+    Problem,
     TooMany,
     Unauthenticated,
 )
@@ -49,21 +51,6 @@ class Mode(enum.StrEnum):
     LIVE = "live"
 
 
-class UserType(enum.StrEnum):
-    """The five kinds of user (B1-B5)."""
-
-    REGULAR = "regular"
-    API_CUSTOMER = "api_customer"
-    ENTERPRISE = "enterprise"
-    ADMIN = "admin"
-    SUPER_ADMIN = "super_admin"
-
-    @property
-    def administers(self) -> bool:
-        """Whether this user may see every customer."""
-        return self in (UserType.ADMIN, UserType.SUPER_ADMIN)
-
-
 class UseCase(enum.StrEnum):
     """What a customer came for: the options of the sign-up form, exactly (A27)."""
 
@@ -84,6 +71,7 @@ class User:
     user_type: UserType
     email_verified_at: datetime | None
     has_password: bool
+    has_second_factor: bool
     created_at: datetime
 
     def __post_init__(self) -> None:
@@ -93,6 +81,15 @@ class User:
     def verified(self) -> bool:
         """Whether the address is proven to be theirs."""
         return self.email_verified_at is not None
+
+
+class CustomerState(enum.StrEnum):
+    """Whether a customer may act at all."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DEACTIVATED = "deactivated"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,32 +103,69 @@ class Customer:
     billing_email: str
     use_case: UseCase
     created_at: datetime
+    suspended_at: datetime | None = None
+    suspended_reason: str = ""
+    deactivated_at: datetime | None = None
+    erased_at: datetime | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "use_case", UseCase(self.use_case))
 
+    @property
+    def state(self) -> CustomerState:
+        """Whether they may act; what is gravest counts."""
+        if self.erased_at is not None:
+            return CustomerState.ERASED
+        if self.deactivated_at is not None:
+            return CustomerState.DEACTIVATED
+        return CustomerState.ACTIVE if self.suspended_at is None else CustomerState.SUSPENDED
+
+    def refusal(self) -> Problem | None:
+        """Return what to tell whoever acts for a customer that may not act; None where it may."""
+        match self.state:
+            case CustomerState.ACTIVE:
+                return None
+            case CustomerState.SUSPENDED:
+                reason = f": {self.suspended_reason.rstrip('.')}" if self.suspended_reason else ""
+                return CustomerSuspended(
+                    f"{self.company_name} was suspended by the people who run this service{reason}. "
+                    "Nothing was deleted. Write to support to have it looked at again."
+                )
+            case _:
+                return CustomerDeactivated(
+                    f"{self.company_name} was deactivated by one of its owners. Write to support to have it reopened."
+                )
+
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """The signed-in or key-bearing party of one request; endpoints read it and never make one.
+class Member:
+    """One person of a customer, and what they are there."""
 
-    `user_id` is None for a call with an API key, `api_key_id` is None on a page; an administrator
-    who is no customer has no `customer_id`.
-    """
+    customer_id: int
+    user_id: int
+    user_public_id: str
+    email: str
+    name: str
+    role: Role
+    created_at: datetime
+    last_sign_in_at: datetime | None
+    has_second_factor: bool
 
-    customer_id: int | None
-    user_id: int | None
-    user_type: UserType
-    verified: bool
-    mode: Mode
-    api_key_id: int | None
-    address: str
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "role", Role(self.role))
 
-    @property
-    def owner_id(self) -> int:
-        """The customer whose things this caller sees; only for endpoints that customers reach."""
-        assert self.customer_id is not None, "an administrator reached a customer's endpoint"
-        return self.customer_id
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One customer that a person belongs to."""
+
+    customer_id: int
+    customer_public_id: str
+    company_name: str
+    role: Role
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "role", Role(self.role))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,42 +175,6 @@ class Visit:
     address: str
     user_agent: str
     now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class UserSession:
-    """One browser that is signed in; its secret is in the browser alone."""
-
-    id: int
-    user_id: int
-    created_at: datetime
-    last_seen_at: datetime
-    expires_at: datetime
-
-    def is_fresh(self, now: datetime) -> bool:
-        """Whether its user proved who they are so lately that they are taken to be still there."""
-        return now - self.created_at < timedelta(minutes=FRESH_SESSION_MINUTES)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionCaller:
-    """Who a session cookie belongs to; an administrator may be no customer."""
-
-    user: User
-    customer: Customer | None
-    session: UserSession
-
-    def as_caller(self, address: str, mode: Mode = Mode.TEST) -> Caller:
-        """Write it as the caller that operations read."""
-        return Caller(
-            customer_id=self.customer.id if self.customer else None,
-            user_id=self.user.id,
-            user_type=self.user.user_type,
-            verified=self.user.verified,
-            mode=mode,
-            api_key_id=None,
-            address=address,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +236,13 @@ class ChallengePurpose(enum.StrEnum):
 
     VERIFY = "verify"
     SIGN_IN = "sign_in"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose, no password
+    CHANGE_EMAIL = "change_email"
 
     @property
     def link_lifetime(self) -> timedelta:
         """How long its link works; a link that signs in lives no longer than its code."""
-        if self is ChallengePurpose.VERIFY:
+        if self in (ChallengePurpose.VERIFY, ChallengePurpose.CHANGE_EMAIL):
             return timedelta(hours=VERIFY_LINK_HOURS)
         return timedelta(minutes=SIGN_IN_LINK_MINUTES)
 
@@ -278,6 +278,48 @@ class AddressTaken(Conflict):
 
     code = "address-taken"
     title = "This address already has a customer"
+
+
+class CustomerSuspended(Forbidden):
+    """An administrator stopped everything that this customer does."""
+
+    code = "customer-suspended"
+    title = "This customer is suspended"
+
+
+class CustomerDeactivated(Forbidden):
+    """One of its owners closed this customer."""
+
+    code = "customer-deactivated"
+    title = "This customer is deactivated"
+
+
+class LastOwner(Conflict):
+    """A customer would be left without an owner."""
+
+    code = "last-owner"
+    title = "There must be an owner"
+
+
+class PermissionMissing(Forbidden):
+    """The caller is known, and neither role nor scope lets them."""
+
+    code = "permission-missing"
+    title = "You may not do that"
+
+
+class SecondFactorNeeded(Forbidden):
+    """Administration asks for a second factor."""
+
+    code = "second-factor-needed"
+    title = "A second factor is needed"
+
+
+class ReadOnlyImpersonation(Forbidden):
+    """An administrator who looks at a customer's pages changes nothing there."""
+
+    code = "read-only-impersonation"
+    title = "You are only looking"
 
 
 class AddressNotVerified(Forbidden):

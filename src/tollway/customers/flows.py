@@ -10,11 +10,11 @@ from tollway.customers.attempts import (
     support_message_attempts,
     verify_mail_attempts,
 )
+from tollway.customers.callers import SessionCaller
 from tollway.customers.entities import (
     PASSWORD_LENGTH_MAX,
     AddressNotVerified,
     PasswordNotAccepted,
-    SessionCaller,
     SignInAgain,
     User,
     Visit,

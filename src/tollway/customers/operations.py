@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from psycopg.errors import UniqueViolation
 
 from tollway.audit import operations as audit
-from tollway.customers import store
+from tollway.customers import session_store, store
 from tollway.customers.attempts import (
     VERIFY_MAILS_PER_USER,
     Attempt,
     too_many,
 )
+from tollway.customers.callers import SessionCaller, SessionKind, UserSession
 from tollway.customers.challenges import CodeTrial, CodeVerdict, EmailChallenge, hash_of_code, normal_code
 from tollway.customers.entities import (
     CODE_ATTEMPTS_MAX,
@@ -26,16 +27,15 @@ from tollway.customers.entities import (
     LinkExpired,
     LinkUnknown,
     LinkUsed,
-    SessionCaller,
     SignUp,
     TooManyAttempts,
     UseCase,
     User,
-    UserType,
     Visit,
     email_fault,
     normal_email,
 )
+from tollway.customers.permissions import UserType
 from tollway.kit.crypto import sha256
 from tollway.kit.db import Transaction
 from tollway.kit.ids import new_id
@@ -46,6 +46,7 @@ SECRET_BYTES = 32
 SECRET_LENGTH_MAX = 100
 SEEN_AGAIN_SECONDS = 60
 
+SESSIONS_LISTED_MAX = 100
 SESSIONS_KEPT_DAYS = 30
 # Long enough that an old link is told apart from one that never was.
 CHALLENGES_KEPT_DAYS = 30
@@ -148,6 +149,22 @@ async def find_verified_user(tx: Transaction, email: str) -> User | None:
 async def get_customer(tx: Transaction, customer_id: int) -> Customer:
     """Return a customer; raises NotFound."""
     customer = await store.find_customer(tx, customer_id)
+    if customer is None:
+        raise NotFound("There is no such customer.")
+    return customer
+
+
+async def find_customer(tx: Transaction, public_id: str) -> Customer | None:
+    """Return a customer by the id that is shown, or None."""
+    return await store.find_customer_by_public_id(tx, public_id)
+
+
+async def lock_customer(tx: Transaction, customer_id: int) -> Customer:
+    """Return a customer and hold the row until the transaction ends; raises NotFound.
+
+    Whatever changes a balance, a subscription, the members or the state does this first.
+    """
+    customer = await store.lock_customer(tx, customer_id)
     if customer is None:
         raise NotFound("There is no such customer.")
     return customer
@@ -284,50 +301,117 @@ async def seconds_until_verify_mail(tx: Transaction, user: User, now: datetime) 
 # Sessions -----------------------------------------------------------------------------------------
 
 
-async def create_session(tx: Transaction, user_id: int, visit: Visit) -> str:
+async def create_session(tx: Transaction, user_id: int, visit: Visit, *, second_factor: bool = False) -> str:
     """Sign a browser in and return the secret of its cookie, of which only a hash is kept.
+
+    Writes: user_sessions, users.
+    """
+    secret, _ = await open_session(tx, user_id, SessionKind.BROWSER, visit, second_factor=second_factor)
+    return secret
+
+
+async def open_session(
+    tx: Transaction,
+    user_id: int,
+    kind: SessionKind,
+    visit: Visit,
+    *,
+    days: int = SESSION_DAYS,
+    second_factor: bool = False,
+) -> tuple[str, UserSession]:
+    """Sign a browser or a program in; return its secret, of which only a hash is kept, and the session.
 
     Writes: user_sessions, users.
     """
     secret = secrets.token_urlsafe(SECRET_BYTES)
     shortened = Visit(visit.address, visit.user_agent[:USER_AGENT_LENGTH_MAX], visit.now)
-    await store.insert_session(
+    session = await session_store.insert_session(
         tx,
+        new_id("ses"),
         user_id,
+        kind,
         sha256(secret),
-        visit.now + timedelta(days=SESSION_DAYS),
+        visit.now + timedelta(days=days),
         shortened,
         _inet(visit.address),
     )
     await store.update_signed_in(tx, user_id, visit.now)
-    return secret
+    if second_factor:
+        await session_store.update_session_proven(tx, session.id, second_factor=True, now=visit.now)
+    return secret, session
+
+
+async def find_session(tx: Transaction, secret: str, now: datetime) -> UserSession | None:
+    """Return the session of a secret, whatever its user still has to prove."""
+    return await session_store.find_session(tx, sha256(secret[:SECRET_LENGTH_MAX]), now)
 
 
 async def find_session_caller(tx: Transaction, secret: str, now: datetime) -> SessionCaller | None:
     """Return who a session cookie belongs to, or None where it ended, ran out or never was.
 
+    None too where the user has a second factor and did not show it in this session yet.
     Writes: user_sessions, at most once a minute.
     """
-    session = await store.find_session(tx, sha256(secret[:SECRET_LENGTH_MAX]), now)
-    if session is None:
-        return None
+    session = await find_session(tx, secret, now)
+    return await _caller_of(tx, session, now) if session else None
+
+
+async def find_caller_of_session(tx: Transaction, session_id: str, now: datetime) -> SessionCaller | None:
+    """Return whose session that is by its public id, which an access token carries."""
+    session = await session_store.find_session_by_public_id(tx, session_id, now)
+    return await _caller_of(tx, session, now) if session else None
+
+
+async def _caller_of(tx: Transaction, session: UserSession, now: datetime) -> SessionCaller | None:
     if now - session.last_seen_at >= timedelta(seconds=SEEN_AGAIN_SECONDS):
-        await store.update_session_seen(tx, session.id, now)
+        await session_store.update_session_seen(tx, session.id, now)
     user = await store.find_user(tx, session.user_id)
     assert user is not None, "sessions go with their user"
-    return SessionCaller(user, await store.find_customer_of(tx, user.id), session)
+    if user.has_second_factor and session.second_factor_at is None:
+        return None
+    if session.impersonates(now) and user.user_type.administers and session.impersonated_customer_id:
+        customer = await store.find_customer(tx, session.impersonated_customer_id)
+        return SessionCaller(user, customer, session, impersonating=True)
+    memberships = await store.list_memberships(tx, user.id)
+    chosen = next((one for one in memberships if one.customer_id == session.customer_id), None)
+    membership = chosen or next(iter(memberships), None)
+    if membership is None:
+        return SessionCaller(user, None, session)
+    customer = await store.find_customer(tx, membership.customer_id)
+    return SessionCaller(user, customer, session, membership.role)
+
+
+async def list_sessions(tx: Transaction, user_id: int, now: datetime) -> list[UserSession]:
+    """List where a user is signed in, browsers and programs, the one used last first."""
+    return await session_store.list_sessions(tx, user_id, now, SESSIONS_LISTED_MAX)
+
+
+async def look_at_customer(tx: Transaction, session_id: int, user_id: int, customer_public_id: str) -> None:
+    """Look at another of one's customers from now on; raises NotFound where the user does not belong to it."""
+    for membership in await store.list_memberships(tx, user_id):
+        if membership.customer_public_id == customer_public_id:
+            await session_store.update_session_customer(tx, session_id, membership.customer_id)
+            return
+    raise NotFound("There is no such customer among yours.")
+
+
+async def prove_session(
+    tx: Transaction, session_id: int, now: datetime, *, second_factor: bool = False
+) -> None:
+    """Remember that a session's user proved anew who they are. Writes: user_sessions."""
+    await session_store.update_session_proven(tx, session_id, second_factor=second_factor, now=now)
 
 
 async def end_session(tx: Transaction, session_id: int, now: datetime) -> None:
     """Sign one browser out; ending it twice changes nothing."""
-    await store.update_session_ended(tx, session_id, now)
+    await session_store.update_session_ended(tx, session_id, now)
 
 
 async def end_other_sessions(
     tx: Transaction, user_id: int, now: datetime, *, kept_session_id: int | None = None
 ) -> int:
     """Sign a user out everywhere, except in one browser where it is given; return how many ended."""
-    return await store.update_sessions_ended(tx, user_id, kept_session_id, now)
+    return await session_store.update_sessions_ended(tx, user_id, kept_session_id, now)
 
 
 # Passwords ----------------------------------------------------------------------------------------
@@ -363,7 +447,7 @@ async def replace_password(tx: Transaction, caller: SessionCaller, password_hash
 async def delete_ended(tx: Transaction, now: datetime) -> int:
     """Delete sessions, challenges and counts that can mean nothing any more; return how many rows went."""
     return (
-        await store.delete_sessions(tx, now - timedelta(days=SESSIONS_KEPT_DAYS))
+        await session_store.delete_sessions(tx, now - timedelta(days=SESSIONS_KEPT_DAYS))
         + await store.delete_challenges(tx, now - timedelta(days=CHALLENGES_KEPT_DAYS))
         + await store.delete_attempt_counts(tx, now - timedelta(days=ATTEMPTS_KEPT_DAYS))
     )

@@ -1,22 +1,24 @@
-"""SQL over users, api_customers, user_sessions, email_challenges and attempt_counts."""
+"""SQL over users, api_customers, customer_members, email_challenges and attempt_counts."""
 
 from datetime import datetime
 from typing import LiteralString
 
 from tollway.customers.attempts import AttemptCount
 from tollway.customers.challenges import EmailChallenge
-from tollway.customers.entities import ChallengePurpose, Customer, User, UserSession, UserType, Visit
+from tollway.customers.entities import ChallengePurpose, Customer, Member, Membership, User
+from tollway.customers.permissions import Role, UserType
 from tollway.kit.db import Transaction
 
 _USER: LiteralString = """
     users.id, users.public_id, users.email, users.name, users.user_type, users.email_verified_at,
-    users.password_hash IS NOT NULL AS has_password, users.created_at
+    users.password_hash IS NOT NULL AS has_password, users.totp_confirmed_at IS NOT NULL AS has_second_factor,
+    users.created_at
 """
 _CUSTOMER: LiteralString = """
     api_customers.id, api_customers.public_id, api_customers.user_id, api_customers.company_name,
-    api_customers.billing_email, api_customers.use_case, api_customers.created_at
+    api_customers.billing_email, api_customers.use_case, api_customers.created_at, api_customers.suspended_at,
+    api_customers.suspended_reason, api_customers.deactivated_at, api_customers.erased_at
 """
-_SESSION: LiteralString = "id, user_id, created_at, last_seen_at, expires_at"
 _CHALLENGE: LiteralString = """
     id, public_id, user_id, purpose, code_hash, attempts_left, created_at, expires_at, used_at
 """
@@ -60,8 +62,8 @@ async def insert_customer(
     use_case: str,
     now: datetime,
 ) -> Customer:
-    """Write a new customer."""
-    return await tx.get_one(
+    """Write a new customer, owned by a user."""
+    customer = await tx.get_one(
         Customer,
         f"""
         INSERT INTO api_customers
@@ -78,6 +80,8 @@ async def insert_customer(
             "now": now,
         },
     )
+    await insert_member(tx, customer.id, user_id, Role.OWNER, now)
+    return customer
 
 
 async def find_user(tx: Transaction, user_id: int) -> User | None:
@@ -106,13 +110,109 @@ async def find_customer(tx: Transaction, customer_id: int) -> Customer | None:
     )
 
 
+async def find_customer_by_public_id(tx: Transaction, public_id: str) -> Customer | None:
+    """Return a customer by the id that is shown."""
+    return await tx.find_one(
+        Customer, f"SELECT {_CUSTOMER} FROM api_customers WHERE public_id = %(id)s", {"id": public_id}
+    )
+
+
+async def lock_customer(tx: Transaction, customer_id: int) -> Customer | None:
+    """Return a customer and hold the row, so that changes of one customer happen one after the other."""
+    return await tx.find_one(
+        Customer, f"SELECT {_CUSTOMER} FROM api_customers WHERE id = %(id)s FOR UPDATE", {"id": customer_id}
+    )
+
+
 async def find_customer_of(tx: Transaction, user_id: int) -> Customer | None:
-    """Return the customer of a user."""
+    """Return the customer that a user has belonged to the longest."""
     return await tx.find_one(
         Customer,
-        f"SELECT {_CUSTOMER} FROM api_customers WHERE user_id = %(user_id)s ORDER BY id LIMIT 1",
+        f"""
+        SELECT {_CUSTOMER} FROM api_customers JOIN customer_members ON customer_id = id
+        WHERE customer_members.user_id = %(user_id)s ORDER BY customer_members.created_at, id LIMIT 1
+        """,
         {"user_id": user_id},
     )
+
+
+# Members ------------------------------------------------------------------------------------------
+
+
+async def insert_member(tx: Transaction, customer_id: int, user_id: int, role: Role, now: datetime) -> bool:
+    """Make a user belong to a customer; return whether they did not before."""
+    return bool(
+        await tx.execute(
+            """
+            INSERT INTO customer_members (customer_id, user_id, role, created_at)
+            VALUES (%(customer_id)s, %(user_id)s, %(role)s, %(now)s) ON CONFLICT DO NOTHING
+            """,
+            {"customer_id": customer_id, "user_id": user_id, "role": role.value, "now": now},
+        )
+    )
+
+
+async def update_member_role(tx: Transaction, customer_id: int, user_id: int, role: Role) -> None:
+    """Give a member another role."""
+    await tx.execute(
+        "UPDATE customer_members SET role = %(role)s WHERE customer_id = %(customer_id)s AND user_id = %(user_id)s",
+        {"customer_id": customer_id, "user_id": user_id, "role": role.value},
+    )
+
+
+async def delete_member(tx: Transaction, customer_id: int, user_id: int) -> None:
+    """Make a user belong to a customer no more."""
+    await tx.execute(
+        "DELETE FROM customer_members WHERE customer_id = %(customer_id)s AND user_id = %(user_id)s",
+        {"customer_id": customer_id, "user_id": user_id},
+    )
+
+
+_MEMBER: LiteralString = """
+    customer_members.customer_id, customer_members.user_id, users.public_id AS user_public_id, users.email,
+    users.name, customer_members.role, customer_members.created_at, users.last_sign_in_at,
+    users.totp_confirmed_at IS NOT NULL AS has_second_factor
+"""
+
+
+async def list_members(tx: Transaction, customer_id: int) -> list[Member]:
+    """List everyone who belongs to a customer, who came first first."""
+    return await tx.list_all(
+        Member,
+        f"""
+        SELECT {_MEMBER} FROM customer_members JOIN users ON users.id = user_id
+        WHERE customer_id = %(customer_id)s ORDER BY customer_members.created_at, user_id
+        """,
+        {"customer_id": customer_id},
+    )
+
+
+async def find_member(tx: Transaction, customer_id: int, user_id: int) -> Member | None:
+    """Return one person of a customer."""
+    return await tx.find_one(
+        Member,
+        f"""
+        SELECT {_MEMBER} FROM customer_members JOIN users ON users.id = user_id
+        WHERE customer_id = %(customer_id)s AND user_id = %(user_id)s
+        """,
+        {"customer_id": customer_id, "user_id": user_id},
+    )
+
+
+async def list_memberships(tx: Transaction, user_id: int) -> list[Membership]:
+    """List the customers that a user belongs to, the oldest membership first."""
+    return await tx.list_all(
+        Membership,
+        """
+        SELECT customer_id, public_id AS customer_public_id, company_name, role
+        FROM customer_members JOIN api_customers ON api_customers.id = customer_id
+        WHERE customer_members.user_id = %(user_id)s ORDER BY customer_members.created_at, customer_id
+        """,
+        {"user_id": user_id},
+    )
+
+
+# Verified addresses and passwords -----------------------------------------------------------------
 
 
 async def update_to_verified(tx: Transaction, user_id: int, now: datetime) -> User:
@@ -145,77 +245,6 @@ async def update_password_hash(tx: Transaction, user_id: int, password_hash: str
     await tx.execute(
         "UPDATE users SET password_hash = %(hash)s, updated_at = %(now)s WHERE id = %(id)s",
         {"id": user_id, "hash": password_hash, "now": now},
-    )
-
-
-# Sessions -----------------------------------------------------------------------------------------
-
-
-async def insert_session(
-    tx: Transaction,
-    user_id: int,
-    token_hash: bytes,
-    expires_at: datetime,
-    visit: Visit,
-    ip_address: str | None,
-) -> UserSession:
-    """Write a new session."""
-    return await tx.get_one(
-        UserSession,
-        f"""
-        INSERT INTO user_sessions
-            (user_id, token_hash, created_at, last_seen_at, expires_at, ip_address, user_agent)
-        VALUES (%(user_id)s, %(token_hash)s, %(now)s, %(now)s, %(expires_at)s, %(ip)s, %(user_agent)s)
-        RETURNING {_SESSION}
-        """,
-        {
-            "user_id": user_id,
-            "token_hash": token_hash,
-            "expires_at": expires_at,
-            "ip": ip_address,
-            "user_agent": visit.user_agent,
-            "now": visit.now,
-        },
-    )
-
-
-async def find_session(tx: Transaction, token_hash: bytes, now: datetime) -> UserSession | None:
-    """Return the session of that secret unless it ended."""
-    return await tx.find_one(
-        UserSession,
-        f"""
-        SELECT {_SESSION} FROM user_sessions
-        WHERE token_hash = %(token_hash)s AND ended_at IS NULL AND expires_at > %(now)s
-        """,
-        {"token_hash": token_hash, "now": now},
-    )
-
-
-async def update_session_seen(tx: Transaction, session_id: int, now: datetime) -> None:
-    """Remember when a session was last used."""
-    await tx.execute(
-        "UPDATE user_sessions SET last_seen_at = %(now)s WHERE id = %(id)s", {"id": session_id, "now": now}
-    )
-
-
-async def update_session_ended(tx: Transaction, session_id: int, now: datetime) -> None:
-    """End one session."""
-    await tx.execute(
-        "UPDATE user_sessions SET ended_at = %(now)s WHERE id = %(id)s AND ended_at IS NULL",
-        {"id": session_id, "now": now},
-    )
-
-
-async def update_sessions_ended(
-    tx: Transaction, user_id: int, kept_session_id: int | None, now: datetime
-) -> int:
-    """End every session of a user but one; return how many ended."""
-    return await tx.execute(
-        """
-        UPDATE user_sessions SET ended_at = %(now)s
-        WHERE user_id = %(user_id)s AND ended_at IS NULL AND id IS DISTINCT FROM %(kept)s
-        """,
-        {"user_id": user_id, "kept": kept_session_id, "now": now},
     )
 
 
@@ -356,14 +385,6 @@ async def find_attempt_count(
 
 
 # Retention ----------------------------------------------------------------------------------------
-
-
-async def delete_sessions(tx: Transaction, ended_before: datetime) -> int:
-    """Delete sessions that ended or ran out before a time."""
-    return await tx.execute(
-        "DELETE FROM user_sessions WHERE least(coalesce(ended_at, expires_at), expires_at) < %(time)s",
-        {"time": ended_before},
-    )
 
 
 async def delete_challenges(tx: Transaction, expired_before: datetime) -> int:

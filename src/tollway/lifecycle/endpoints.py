@@ -8,9 +8,17 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from tollway.customers.entities import SESSION_DAYS, UseCase, Visit
+from tollway.customers.entities import SESSION_DAYS, TooManyAttempts, UseCase, Visit
 from tollway.kit.cookies import read_session_cookie, set_session_cookie
-from tollway.kit.http import ReplayingRoute, client_address, foreign_referrer, refuse_cross_site
+from tollway.kit.http import (
+    CrossSiteRequest,
+    ReplayingRoute,
+    client_address,
+    foreign_referrer,
+    refuse_cross_site,
+)
+from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
+from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.kit.problems import FieldError, Invalid, WrongType
 from tollway.lifecycle import flows
 from tollway.lifecycle.entities import LifecycleParts, SignedUp, SignUpForm
@@ -32,19 +40,34 @@ _FIELDS = {
     "referrer": {"type": "string", "description": "Where the customer came from; else the Referer header."},
     "campaign": {"type": "string", "description": "Or utm_campaign, here or in the query."},
 }
+_DONE = {
+    "type": "object",
+    "required": ["success", "redirect"],
+    "properties": {"success": {"type": "boolean"}, "redirect": {"type": "string"}},
+}
+_REFUSALS = problem_responses(
+    CrossSiteRequest, BadIdempotencyKey, IdempotencyKeyReused, WrongType, Invalid, TooManyAttempts
+)
+# A form that cannot be used is shown again, with what is wrong beside each field.
+_REFUSALS[422]["content"]["text/html"] = {"schema": {"type": "string"}}
 _SCHEMA = {"schema": {"type": "object", "required": ["email", "company", "use_case"], "properties": _FIELDS}}
 
 
 @router.post(
     "/signup",
     summary="Sign up",
-    openapi_extra={"requestBody": {"required": True, "content": {JSON_TYPE: _SCHEMA, FORM_TYPE: _SCHEMA}}},
-    responses={
-        200: {"content": {JSON_TYPE: {"example": {"success": True, "redirect": DASHBOARD}}}},
+    tags=["Sign-up"],
+    openapi_extra={
+        "requestBody": {"required": True, "content": {JSON_TYPE: _SCHEMA, FORM_TYPE: _SCHEMA}},
+        "parameters": [IDEMPOTENCY_HEADER],
+    },
+    responses=_REFUSALS
+    | {
+        200: {
+            "description": "A customer was made; the cookie of a session comes along.",
+            "content": {JSON_TYPE: {"schema": _DONE, "example": {"success": True, "redirect": DASHBOARD}}},
+        },
         303: {"description": "A form was sent; the dashboard is next."},
-        415: {"description": "Neither JSON nor a form."},
-        422: {"description": "Something in the fields cannot be used."},
-        429: {"description": "Too many sign-ups from this network or with this address."},
     },
 )
 async def sign_up(request: Request) -> Response:

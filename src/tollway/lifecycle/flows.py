@@ -6,9 +6,9 @@ while one is open.
 
 from tollway.customers import flows as customer_flows
 from tollway.customers import operations as customers
+from tollway.customers.callers import SessionCaller
 from tollway.customers.entities import (
     ChallengePurpose,
-    SessionCaller,
     SignInRefused,
     SignUp,
     User,

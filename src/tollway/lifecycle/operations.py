@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from tollway.audit import operations as audit
 from tollway.customers import operations as customers
+from tollway.customers.callers import SessionCaller
 from tollway.customers.entities import (
     CODE_MINUTES,
     SIGN_IN_LINK_MINUTES,
@@ -11,7 +12,6 @@ from tollway.customers.entities import (
     ChallengePurpose,
     Customer,
     Mode,
-    SessionCaller,
     User,
     Visit,
 )

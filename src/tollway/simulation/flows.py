@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tollway.admission.operations import Call, Outcome
-from tollway.customers.entities import Caller
+from tollway.customers.callers import Caller
 from tollway.kit.blobs import BlobMissing, Blobs
 from tollway.kit.db import Database, Transaction
 from tollway.kit.ids import new_id

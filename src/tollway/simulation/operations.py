@@ -4,7 +4,7 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from tollway.customers.entities import Caller
+from tollway.customers.callers import Caller
 from tollway.kit.db import Transaction
 from tollway.kit.ids import new_id
 from tollway.kit.jobs import enqueue_job

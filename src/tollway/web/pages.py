@@ -3,17 +3,22 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tollway.admission.operations import Call
+from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
-from tollway.customers.entities import Caller, Mode, SessionCaller, Visit
+from tollway.customers.callers import Caller, SessionCaller
+from tollway.customers.entities import Mode, SecondFactorNeeded, SignInAgain, Visit
+from tollway.customers.guard import READING_METHODS, Needs
+from tollway.customers.permissions import Permission
 from tollway.kit.cookies import read_session_cookie
 from tollway.kit.db import Database, Transaction
-from tollway.kit.problems import Problem, Unauthenticated
+from tollway.kit.http import refuse_cross_site
+from tollway.kit.problems import NotFound, Problem, Unauthenticated
 from tollway.kit.scope import request_id
 from tollway.plans import operations as plans
 from tollway.plans.entities import Entitlement
@@ -69,6 +74,14 @@ class Page:
             resets_on=quota.period_end.date(),
             is_verified=self.signed_in.user.verified,
             test_mode=self.caller.mode is Mode.TEST,
+            may=frozenset(self.caller.permissions),
+            administers=self.caller.user_type.administers and not self.caller.impersonator,
+            impersonating=bool(self.caller.impersonator),
+            memberships=tuple(
+                (one.customer_public_id, one.company_name)
+                for one in await members.list_memberships(tx, self.signed_in.user.id)
+            ),
+            customer_id=customer.public_id if customer else "",
         )
         return shell, entitlement
 
@@ -102,16 +115,43 @@ async def find_visitor(request: Request) -> SessionCaller | None:
         return await customers.find_session_caller(tx, secret, received_at(request))
 
 
-async def page_of(request: Request) -> Page:
-    """Return the page request of a signed-in customer; raises SignInNeeded."""
-    signed_in = await find_visitor(request)
-    if signed_in is None or signed_in.customer is None:
-        raise SignInNeeded("Sign in to see this page.")
-    return Page(request, signed_in, signed_in.as_caller(request.scope["client_address"]))
+@dataclass(frozen=True, slots=True)
+class PageNeeds:
+    """Lets a signed-in person open a page who has a permission; says on a page to everyone else why not.
+
+    Args: as of `Needs`; where a recent proof is missing, the browser is sent to give it and comes back.
+    """
+
+    permission: Permission
+    proven: bool = False
+
+    async def __call__(self, request: Request) -> Page:
+        """Return the page request. Raises: SignInNeeded, NotFound, and what `Needs` raises."""
+        signed_in = await find_visitor(request)
+        administrative = self.permission.is_administrative
+        if signed_in is None or (signed_in.customer is None and not (administrative or self.is_own)):
+            raise SignInNeeded("Sign in to see this page.")
+        caller = signed_in.as_caller(request.scope["client_address"])
+        if administrative and not signed_in.user.user_type.administers:
+            # To everyone else the administration does not exist.
+            raise NotFound(f"There is nothing at {request.url.path}.")
+        if request.method not in READING_METHODS:
+            refuse_cross_site(request)
+        if not (caller.impersonator and self.is_own):
+            Needs(self.permission, proven=self.proven).check(caller, request)
+        return Page(request, signed_in, caller)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a person's own matter, which needs no customer."""
+        return self.permission is Permission.OWN
 
 
 Visitor = Annotated[SessionCaller | None, Depends(find_visitor)]
-SignedIn = Annotated[Page, Depends(page_of)]
+# Who looks at a customer's things, and who works with them.
+SignedIn = Annotated[Page, Depends(PageNeeds(Permission.VIEW))]
+Working = Annotated[Page, Depends(PageNeeds(Permission.USE))]
+Own = Annotated[Page, Depends(PageNeeds(Permission.OWN))]
 
 
 def html(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
@@ -145,6 +185,17 @@ def render_problem_page(request: Request, problem: Problem) -> Response | None:
         "/monte-carlo-api/"
     ):
         return None
+    if isinstance(problem, SignInAgain):
+        # Only pages that ask for a recent proof raise it, so proving it leads back to where it was asked.
+        back = request.url.path if request.method == "GET" else _page_before(request)
+        target = f"/signin/again?next={quote(back, safe='/')}"
+        return (
+            Response(status_code=204, headers={"HX-Redirect": target})
+            if is_htmx(request)
+            else redirect(target)
+        )
+    if isinstance(problem, SecondFactorNeeded):
+        return redirect("/security/second-factor")
     if isinstance(problem, SignInNeeded) and is_htmx(request):
         # A redirect would put the sign-in page into a corner of this one.
         return Response(status_code=204, headers={"HX-Redirect": "/signin"})
@@ -170,6 +221,16 @@ def render_problem_page(request: Request, problem: Problem) -> Response | None:
     if problem.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(problem.retry_after_seconds)
     return response
+
+
+def _page_before(request: Request) -> str:
+    """Return the page of ours that a form was sent from."""
+    referrer = urlsplit(request.headers.get("referer", ""))
+    return (
+        referrer.path
+        if referrer.netloc == request.headers.get("host", "") and referrer.path
+        else "/dashboard"
+    )
 
 
 WHAT_TO_DO = {

@@ -44,6 +44,14 @@ class Shell:
     resets_on: date
     is_verified: bool = True
     test_mode: bool = False
+    # What the reader may do, so that nobody is offered a place that is closed to them.
+    may: frozenset[str] = frozenset()
+    administers: bool = False
+    # An administrator looks at this customer's pages in its place.
+    impersonating: bool = False
+    # Public id and name of every customer that the reader belongs to, and which one is looked at.
+    memberships: tuple[tuple[str, str], ...] = ()
+    customer_id: str = ""
 
 
 def render(name: str, **context: object) -> str:

@@ -1,12 +1,13 @@
 """`/dashboard`: key, usage, free trial, last run and first steps; as a page and as JSON (A45, A46)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
 from tollway.audit import operations as audit
+from tollway.customers.permissions import Permission
 from tollway.keys import operations as keys
 from tollway.keys.entities import ApiKey
 from tollway.kit.db import Transaction
@@ -20,7 +21,7 @@ from tollway.plans.entities import Entitlement, Plan
 from tollway.simulation import operations as simulation
 from tollway.web.charts import Series, daily_bars
 from tollway.web.customer.first_calls import first_calls
-from tollway.web.pages import PRODUCT, Page, SignedIn, html, is_htmx
+from tollway.web.pages import PRODUCT, Page, PageNeeds, SignedIn, html, is_htmx
 from tollway.web.public.landing import plan_view
 from tollway.web.site import site_of
 
@@ -74,7 +75,9 @@ async def _as_json(page: Page) -> JSONResponse:
 
 
 @router.post("/key")
-async def reveal_key(request: Request, page: SignedIn) -> Response:
+async def reveal_key(
+    request: Request, page: Annotated[Page, Depends(PageNeeds(Permission.KEYS_MANAGE))]
+) -> Response:
     """Show the test key whole; that it was shown is on record (X8)."""
     refuse_cross_site(request)
     async with page.database.transaction() as tx:
@@ -101,7 +104,13 @@ async def _as_page(request: Request, page: Page, *, is_key_shown: bool) -> Respo
     async with page.database.transaction() as tx:
         shell, entitlement = await page.shell(tx)
         api_key = await keys.find_default_test_key(tx, page.caller.owner_id)
-        secret = await keys.reveal_test_key(tx, request.app.state.sealer, api_key) if api_key else ""
+        # Samples carry the key only for whoever might have it shown.
+        may_see = page.caller.may(Permission.KEYS_MANAGE)
+        secret = (
+            await keys.reveal_test_key(tx, request.app.state.sealer, api_key)
+            if api_key and may_see
+            else "YOUR_API_KEY"
+        )
         runs = await simulation.list_runs(tx, page.caller, None, 1)
         run_count = await simulation.count_runs(tx, page.caller)
         steps = await _steps(tx, page)

@@ -34,7 +34,7 @@ from tollway.simulation.samples import Sample
 from tollway.web.cells import general_text
 from tollway.web.customer.sheets import sheet_views, shown_texts
 from tollway.web.distributions import curve_of, in_words_of_the_form, read_distribution, shown_distribution
-from tollway.web.pages import PRODUCT, Page, SignedIn, field_errors, html, redirect
+from tollway.web.pages import PRODUCT, Page, SignedIn, Working, field_errors, html, redirect
 from tollway.web.samples import find_sample, sample_views
 
 PAGE_SIZE = 20
@@ -88,13 +88,13 @@ async def list_models(request: Request, page: SignedIn, cursor: str | None = Non
 
 
 @router.get("/upload")
-async def show_upload(request: Request, page: SignedIn) -> Response:
+async def show_upload(request: Request, page: Working) -> Response:
     """Show the form that takes a workbook."""
     return await _upload_form(request, page)
 
 
 @router.post("")
-async def upload_model(request: Request, page: SignedIn) -> Response:
+async def upload_model(request: Request, page: Working) -> Response:
     """Take a workbook and show its model."""
     refuse_cross_site(request)
     async with page.database.transaction() as tx:
@@ -120,7 +120,7 @@ async def upload_model(request: Request, page: SignedIn) -> Response:
 
 
 @router.post("/samples")
-async def use_sample(request: Request, page: SignedIn, sample: Annotated[str, Form()] = "") -> Response:
+async def use_sample(request: Request, page: Working, sample: Annotated[str, Form()] = "") -> Response:
     """Make a model of a sample workbook, its inputs and outputs marked."""
     refuse_cross_site(request)
     chosen = find_sample(sample)
@@ -217,7 +217,7 @@ async def show_model(
 
 
 @router.post("/{model_id}/runs")
-async def start_run(request: Request, page: SignedIn, model_id: str) -> Response:
+async def start_run(request: Request, page: Working, model_id: str) -> Response:
     """Remember the marks and start a run; what is wrong is said beside its field."""
     refuse_cross_site(request)
     # A form without files: nothing is spooled to disk that somebody would have to close.
@@ -429,7 +429,7 @@ def _plain_text(value: Any) -> str:
 
 
 @router.get("/{model_id}/delete")
-async def ask_delete(request: Request, page: SignedIn, model_id: str) -> Response:
+async def ask_delete(request: Request, page: Working, model_id: str) -> Response:
     """Ask before deleting, for those without a script."""
     async with page.database.transaction() as tx:
         shell, _ = await page.shell(tx)
@@ -440,7 +440,7 @@ async def ask_delete(request: Request, page: SignedIn, model_id: str) -> Respons
 
 
 @router.post("/{model_id}/delete")
-async def delete_model(request: Request, page: SignedIn, model_id: str) -> Response:
+async def delete_model(request: Request, page: Working, model_id: str) -> Response:
     """Delete a model with its runs."""
     refuse_cross_site(request)
     async with page.database.transaction() as tx:

@@ -18,7 +18,7 @@ from tollway.simulation.entities import Run, RunStatus
 from tollway.web.charts import histogram
 from tollway.web.customer.model_pages import workshop_of
 from tollway.web.distributions import shown_distribution
-from tollway.web.pages import SignedIn, html, redirect
+from tollway.web.pages import SignedIn, Working, html, redirect
 from tollway.web.rendering import render
 from tollway.web.results import figure_format, headline, output_view
 
@@ -117,7 +117,7 @@ async def stream_events(request: Request, page: SignedIn, run_id: str) -> Respon
 
 
 @router.post("/{run_id}/cancel")
-async def cancel_run(request: Request, page: SignedIn, run_id: str) -> Response:
+async def cancel_run(request: Request, page: Working, run_id: str) -> Response:
     """Stop a run and keep what was computed."""
     refuse_cross_site(request)
     try:

@@ -23,7 +23,8 @@ from tollway.kit.problems import Conflict, NotFound, Problem, TooMany, Unauthent
 from tollway.lifecycle import flows, operations
 from tollway.lifecycle.entities import LifecycleParts
 from tollway.web.pages import (
-    SignedIn,
+    Own,
+    Page,
     Visitor,
     database_of,
     field_errors,
@@ -101,7 +102,7 @@ async def show_verify(request: Request, visitor: Visitor, token: str = "") -> Re
 
 
 @router.post("/verify")
-async def verify_by_code(request: Request, page: SignedIn, code: Annotated[str, Form()] = "") -> Response:
+async def verify_by_code(request: Request, page: Own, code: Annotated[str, Form()] = "") -> Response:
     """Verify by the 6-digit code."""
     refuse_cross_site(request)
     try:
@@ -133,7 +134,7 @@ async def renew_link(request: Request, token: Annotated[str, Form()] = "") -> Re
 
 
 @router.post("/verify/resend")
-async def resend_code(request: Request, page: SignedIn) -> Response:
+async def resend_code(request: Request, page: Own) -> Response:
     """Mail a new link and code."""
     refuse_cross_site(request)
     try:
@@ -295,7 +296,7 @@ def _with_session(request: Request, response: Response, secret: str | None) -> R
 
 
 @router.get("/password")
-async def show_password(request: Request, page: SignedIn) -> Response:
+async def show_password(request: Request, page: Own) -> Response:
     """Show the form that sets or changes a password."""
     return _password_form(request, page)
 
@@ -303,7 +304,7 @@ async def show_password(request: Request, page: SignedIn) -> Response:
 @router.post("/password")
 async def set_password(
     request: Request,
-    page: SignedIn,
+    page: Own,
     password: Annotated[str, Form()] = "",
     current_password: Annotated[str, Form()] = "",
 ) -> Response:
@@ -325,7 +326,7 @@ async def set_password(
     return redirect("/dashboard?notice=password_set")
 
 
-def _password_form(request: Request, page: SignedIn, problem: Problem | None = None) -> Response:
+def _password_form(request: Request, page: Page, problem: Problem | None = None) -> Response:
     return html(
         request,
         "public/password.html",

@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
-from tollway.customers.entities import SessionCaller
+from tollway.customers.callers import SessionCaller
+from tollway.customers.permissions import Permission
 from tollway.keys import operations as keys
 from tollway.kit.problems import NotFound
 from tollway.web.markdown import Guide
@@ -77,6 +78,9 @@ async def _show(
 async def find_own_test_key(request: Request, visitor: SessionCaller | None) -> str | None:
     """Return the reader's own test key, whole, for samples that run as pasted; None for strangers."""
     if visitor is None or visitor.customer is None:
+        return None
+    if not visitor.as_caller(request.scope["client_address"]).may(Permission.KEYS_MANAGE):
+        # What a reader may not have shown on the page of keys does not stand in samples either.
         return None
     async with database_of(request).transaction() as tx:
         api_key = await keys.find_default_test_key(tx, visitor.customer.id)
