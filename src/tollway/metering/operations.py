@@ -25,9 +25,11 @@ async def get_quota(
     return await store.open_quota(tx, subscription_id, mode, period, requests_included, overage_rate, now)
 
 
-async def change_included(tx: Transaction, quota_id: int, requests_included: int | None) -> None:
-    """Change how many units the period under way includes; what was used stays used."""
-    await store.update_included(tx, quota_id, requests_included)
+async def change_included(
+    tx: Transaction, quota_id: int, requests_included: int | None, overage_rate: Decimal
+) -> None:
+    """Change how many units the period under way includes, and the rate beyond; what was used stays used."""
+    await store.update_included(tx, quota_id, requests_included, overage_rate)
 
 
 async def use_units(

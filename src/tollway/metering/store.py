@@ -79,11 +79,13 @@ async def release_units(tx: Transaction, quota_id: int, units: int) -> None:
     )
 
 
-async def update_included(tx: Transaction, quota_id: int, requests_included: int | None) -> None:
-    """Change what a period includes."""
+async def update_included(
+    tx: Transaction, quota_id: int, requests_included: int | None, overage_rate: Decimal
+) -> None:
+    """Change what a period includes, and the rate beyond it."""
     await tx.execute(
-        "UPDATE usage_quotas SET requests_included = %(included)s WHERE id = %(id)s",
-        {"id": quota_id, "included": requests_included},
+        "UPDATE usage_quotas SET requests_included = %(included)s, overage_rate = %(rate)s WHERE id = %(id)s",
+        {"id": quota_id, "included": requests_included, "rate": overage_rate},
     )
 
 

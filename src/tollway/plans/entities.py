@@ -1,15 +1,27 @@
-"""Plans, subscriptions and entitlements."""
+"""Plans, subscriptions, and what they allow at a moment: entitlements, each limit with the rules that gave it."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tollway.kit.problems import PaymentRequired
+from tollway.kit.money import format_whole
+from tollway.kit.problems import NotFound, PaymentRequired
+from tollway.plans.periods import add_months, month_around
 
 # Until an address is verified its key may make this many requests (X4).
 UNVERIFIED_REQUESTS_INCLUDED = 20
+# No limit passes this, however much is granted: what counts up to it is a column of four bytes.
+LIMIT_MAX = 2_000_000_000
+REQUESTS_INCLUDED = "requests_included"
+FEATURE_PREFIX = "feature:"
+FREE_TRIAL_TIER = "trial"
+GRANDFATHERED_TIER = "free_existing"
+# Names of tiers that other documents use for ours (X1).
+TIER_ALIASES = {"pro": "professional"}
+PRODUCTS = ("montecarlo", "wallet", "agents")
 
 
 class Overage(enum.StrEnum):
@@ -20,12 +32,55 @@ class Overage(enum.StrEnum):
     ALWAYS = "always"
 
 
+class Feature(enum.StrEnum):
+    """What a plan may have beside its limits; the code asks for these by name, never for a tier."""
+
+    PRIORITY = "priority"
+    WEBHOOKS = "webhooks"
+    PHONE_SUPPORT = "phone_support"
+    PRIORITY_SUPPORT = "priority_support"
+    LIVE_CHAT = "live_chat"
+    INTEGRATION_HELP = "integration_help"
+    EMERGENCY_LINE = "emergency_line"
+    DEDICATED_SUPPORT = "dedicated_support"
+    ADVANCED_DOCUMENTATION = "advanced_documentation"
+    BASIC_ANALYTICS = "basic_analytics"
+    ADVANCED_ANALYTICS = "advanced_analytics"
+    REALTIME_ANALYTICS = "realtime_analytics"
+    PREMIUM_ROUTING = "premium_routing"
+    RESERVED_WORKERS = "reserved_workers"
+    CUSTOM_INTEGRATIONS = "custom_integrations"
+    CUSTOM_SLA = "custom_sla"
+    CUSTOM_ENDPOINTS = "custom_endpoints"
+    DEDICATED_ADDRESSES = "dedicated_addresses"
+    ON_PREMISE = "on_premise"
+
+    @property
+    def label(self) -> str:
+        """How people read it."""
+        return self.value.replace("_", " ")
+
+
 class SubscriptionStatus(enum.StrEnum):
-    """Where a customer's hold on a plan stands."""
+    """Where a customer's hold on a plan stands.
+
+    `pending_payment` is that of a customer who came for a paid plan and holds the free one until it is paid.
+    """
 
     PENDING_VERIFICATION = "pending_verification"
+    PENDING_PAYMENT = "pending_payment"
     TRIALING = "trialing"
     ACTIVE = "active"
+    PAST_DUE = "past_due"
+    CANCELLED = "cancelled"
+
+
+class EntitlementState(enum.StrEnum):
+    """What a subscription lets API keys do at a moment (X9)."""
+
+    PENDING_PAYMENT = "pending_payment"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
     CANCELLED = "cancelled"
 
 
@@ -36,13 +91,41 @@ class FreeTrialEnded(PaymentRequired):
     title = "The free trial has ended"
 
 
+class SubscriptionEnded(PaymentRequired):
+    """The plan was cancelled and its last period is over; what exists can be read."""
+
+    code = "subscription-ended"
+    title = "The subscription has ended"
+
+
+class FeatureNotIncluded(PaymentRequired):
+    """The plan that is held does not have a feature; the message names one that has it."""
+
+    code = "feature-not-included"
+    title = "Your plan does not include that"
+
+
+class PlanUnknown(NotFound):
+    """The catalogue has no such plan, or it is not for everybody to choose."""
+
+    code = "plan-unknown"
+    title = "There is no such plan"
+
+
 class CatalogRefused(Exception):
     """The catalogue breaks a rule; the message names the place."""
 
 
+# Plans --------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one plan allows, beside its number of requests."""
+    """How much of each thing is allowed, beside the number of requests.
+
+    A number is a bound, and 0 means that there is none of it, as for what another product counts. None
+    means without a bound, where the type allows it.
+    """
 
     iterations_max: int
     file_bytes_max: int
@@ -50,11 +133,19 @@ class Limits:
     requests_per_day_max: int | None
     workbook_days: int
     result_days: int
+    requests_per_minute_max: int | None = None
+    agents_max: int = 0
+    api_keys_max: int = 10
+
+
+LIMIT_NAMES = tuple(field.name for field in fields(Limits))
+# Only these may be without a bound.
+UNBOUNDED_NAMES = frozenset({REQUESTS_INCLUDED, "requests_per_day_max", "requests_per_minute_max"})
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One version of one tier of one product, as the catalogue declared it."""
+    """One version of one tier of one product, as the catalogue declared it. No price: by arrangement."""
 
     version_id: int
     product: str
@@ -62,7 +153,7 @@ class Plan:
     version: int
     name: str
     description: str
-    price_minor: int
+    price_minor: int | None
     currency: str
     requests_included: int | None
     overage: Overage
@@ -71,21 +162,65 @@ class Plan:
     public: bool
     limits: Limits
     features: tuple[str, ...]
+    # Versions that were sold before these were written down lack them; they promised no more than this.
+    gates: frozenset[Feature] = frozenset()
+    premium_rate: Decimal | None = None
+    fair_use_requests: int | None = None
+    support: str = "Community"
+    support_response_hours: int = 48
+    sales_call_hours: int | None = None
+    uptime_sla: Decimal | None = None
 
     @classmethod
     def from_content(cls, version_id: int, version: int, content: dict[str, Any]) -> "Plan":
-        """Read a plan back from the JSON that `plan_versions.content` holds."""
+        """Read a plan back from the JSON that `plan_versions.content` holds, of this catalogue or an earlier one."""
         values = dict(content)
         values["overage"] = Overage(values["overage"])
-        values["overage_rate"] = Decimal(values["overage_rate"])
         values["limits"] = Limits(**values["limits"])
         values["features"] = tuple(values["features"])
+        values["gates"] = frozenset(Feature(name) for name in values.get("gates", ()))
+        for name in ("overage_rate", "premium_rate", "uptime_sla"):
+            if values.get(name) is not None:
+                values[name] = Decimal(values[name])
         return cls(version_id=version_id, version=version, **values)
+
+    @property
+    def price_text(self) -> str:
+        """Its price as people read it."""
+        if self.price_minor is None:
+            return "by arrangement"
+        return "free" if self.free else f"{format_whole(self.price_minor, self.currency)} a month"
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Its place among the plans of its product: free ones, then by price, then those by arrangement."""
+        return (2, 0) if self.price_minor is None else (0 if self.free else 1, self.price_minor)
+
+    def amount_of(self, subject: str) -> int | None:
+        """Return what this plan gives of a limit, or 1 or 0 for `feature:NAME`."""
+        if subject == REQUESTS_INCLUDED:
+            return self.requests_included
+        if subject.startswith(FEATURE_PREFIX):
+            return int(subject.removeprefix(FEATURE_PREFIX) in self.gates)
+        found: int | None = getattr(self.limits, subject)
+        return found
+
+
+SUBJECTS = (REQUESTS_INCLUDED, *LIMIT_NAMES, *(FEATURE_PREFIX + feature for feature in Feature))
+
+
+def normal_tier(tier: str) -> str:
+    """Write the name of a tier the one way we keep it; `pro` is `professional` (X1)."""
+    tier = tier.strip().lower()
+    return TIER_ALIASES.get(tier, tier)
+
+
+# Subscriptions ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A customer's hold on a plan."""
+    """A customer's hold on a plan. The months of a paid one run from `current_period_start`."""
 
     id: int
     public_id: str
@@ -101,6 +236,89 @@ class Subscription:
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", SubscriptionStatus(self.status))
 
+    def state(self, now: datetime) -> EntitlementState:
+        """Say what it lets API keys do at `now`; a free trial that ended is as good as cancelled (X3)."""
+        ended = (
+            self.status is SubscriptionStatus.TRIALING
+            and self.trial_end is not None
+            and self.trial_end <= now
+        )
+        if ended or self.status is SubscriptionStatus.CANCELLED:
+            return EntitlementState.CANCELLED
+        if self.status is SubscriptionStatus.PAST_DUE:
+            return EntitlementState.PAST_DUE
+        if self.status is SubscriptionStatus.PENDING_PAYMENT:
+            return EntitlementState.PENDING_PAYMENT
+        return EntitlementState.ACTIVE
+
+
+class AdjustmentKind(enum.StrEnum):
+    """Whether something is added to what the plan gives, or stands in its place for a while."""
+
+    GRANT = "grant"
+    OVERRIDE = "override"
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """What one customer was given beside their plan. Never changed; `ended_at` closes it early."""
+
+    id: int
+    public_id: str
+    customer_id: int
+    product: str
+    kind: AdjustmentKind
+    subject: str
+    amount: int | None
+    starts_at: datetime
+    ends_at: datetime | None
+    ended_at: datetime | None
+    reason: str
+    created_by: str
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", AdjustmentKind(self.kind))
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Whether it counts at `now`: from its start until before its end."""
+        return (
+            self.starts_at <= now
+            and (self.ends_at is None or now < self.ends_at)
+            and (self.ended_at is None or now < self.ended_at)
+        )
+
+
+# Entitlements -------------------------------------------------------------------------------------
+
+
+class RuleKind(enum.StrEnum):
+    """What can give a limit."""
+
+    PLAN = "plan"
+    UNVERIFIED = "unverified"
+    PAST_DUE = "past_due"
+    GRANT = "grant"
+    OVERRIDE = "override"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule that gave a limit, or a part of it; `reference` names the version of a plan, or an adjustment."""
+
+    kind: RuleKind
+    reference: str
+    amount: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedLimit:
+    """One limit (or `feature:NAME`, 1 or 0) and the rules that gave it: together they are its amount."""
+
+    subject: str
+    amount: int | None
+    rules: tuple[Rule, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
@@ -108,15 +326,23 @@ class Entitlement:
 
     subscription: Subscription
     plan: Plan
+    state: EntitlementState
     requests_included: int | None
-    read_only: bool
+    limits: Limits
+    features: frozenset[Feature]
+    explained: tuple[ExplainedLimit, ...]
     period_start: datetime
     period_end: datetime
 
     @property
-    def limits(self) -> Limits:
-        """The plan's limits."""
-        return self.plan.limits
+    def read_only(self) -> bool:
+        """Whether only reading is left."""
+        return self.state is EntitlementState.CANCELLED
+
+    @property
+    def overage(self) -> Overage:
+        """What happens beyond the included requests; whoever owes us money gets none on credit."""
+        return Overage.STOP if self.state is EntitlementState.PAST_DUE else self.plan.overage
 
     @property
     def way_to_more_requests(self) -> str:
@@ -125,6 +351,8 @@ class Entitlement:
             return (
                 "verifying your address lifts the limit now: the code and the link for it were mailed to you"
             )
+        if self.state is EntitlementState.PAST_DUE:
+            return "paying the open invoice lifts the limit now"
         return "a larger plan lifts the limit now"
 
     def free_trial_days_remaining(self, now: datetime) -> int | None:
@@ -134,55 +362,111 @@ class Entitlement:
         seconds = (self.subscription.trial_end - now).total_seconds()
         return max(0, -int(-seconds // 86_400))
 
+    def explain(self, subject: str) -> ExplainedLimit:
+        """Return one limit with the rules that gave it."""
+        return next(one for one in self.explained if one.subject == subject)
+
     def assert_may_write(self) -> None:
-        """Raise FreeTrialEnded where only reading is left."""
-        if self.read_only:
+        """Raise FreeTrialEnded or SubscriptionEnded where only reading is left."""
+        if not self.read_only:
+            return
+        if self.plan.tier == FREE_TRIAL_TIER or self.subscription.status is SubscriptionStatus.TRIALING:
             raise FreeTrialEnded(
                 "Your free trial has ended: everything you made can still be read, but nothing new can be made. "
                 "Choose a plan to go on."
             )
+        raise SubscriptionEnded(
+            f"Your plan {self.plan.name} has ended: everything you made can still be read, but nothing new can "
+            "be made. Choose a plan to go on."
+        )
 
 
-def entitlement_of(subscription: Subscription, plan: Plan, now: datetime) -> Entitlement:
-    """Derive what a subscription allows at `now`.
+def entitlement_of(
+    subscription: Subscription,
+    plan: Plan,
+    now: datetime,
+    *,
+    adjustments: Sequence[Adjustment] = (),
+    free_plan: Plan | None = None,
+) -> Entitlement:
+    """Derive what a subscription allows at `now`: the plan, with grants added, or an override in its place.
 
-    Free tiers count by calendar month in UTC, paid ones by months from the subscription's start (X11).
+    Free tiers count by calendar month in UTC, paid ones by months from the day they began (X11).
+
+    Args:
+        adjustments: the customer's for this product; those not in force at `now` are left out here.
+        free_plan: the product's free tier; whoever is past due has no more of anything than it gives (X9).
+
+    INVARIANT: every limit is what its rules say (tests/plans/test_properties.py::test_every_limit_is_explained).
     """
-    unverified = subscription.status is SubscriptionStatus.PENDING_VERIFICATION
-    ended = subscription.status is SubscriptionStatus.CANCELLED or (
-        subscription.status is SubscriptionStatus.TRIALING
-        and subscription.trial_end is not None
-        and subscription.trial_end <= now
-    )
+    in_force = [one for one in adjustments if one.is_in_force(now)]
+    state = subscription.state(now)
+    bases = {subject: _base(subject, subscription, plan, free_plan, state) for subject in SUBJECTS}
+    explained = {subject: _explain(subject, bases[subject], in_force) for subject in SUBJECTS}
     if plan.free:
         start = datetime(now.year, now.month, 1, tzinfo=UTC)
         end = add_months(start, 1)
+    elif subscription.current_period_start <= now < subscription.current_period_end:
+        start, end = subscription.current_period_start, subscription.current_period_end
     else:
-        start, end = month_around(subscription.created_at, now)
+        start, end = month_around(subscription.current_period_start, now)
     return Entitlement(
         subscription=subscription,
         plan=plan,
-        requests_included=UNVERIFIED_REQUESTS_INCLUDED if unverified else plan.requests_included,
-        read_only=ended,
+        state=state,
+        requests_included=explained[REQUESTS_INCLUDED].amount,
+        limits=_limits_of(explained),
+        features=frozenset(feature for feature in Feature if explained[FEATURE_PREFIX + feature].amount),
+        explained=tuple(explained.values()),
         period_start=start,
         period_end=end,
     )
 
 
-def month_around(anchor: datetime, now: datetime) -> tuple[datetime, datetime]:
-    """Return the month, counted from `anchor`, that holds `now`: from its start until before its end."""
-    months = (now.year - anchor.year) * 12 + now.month - anchor.month
-    start = add_months(anchor, months)
-    if start > now:
-        months -= 1
-        start = add_months(anchor, months)
-    return start, add_months(anchor, months + 1)
+def _base(
+    subject: str,
+    subscription: Subscription,
+    plan: Plan,
+    free_plan: Plan | None,
+    state: EntitlementState,
+) -> Rule:
+    """Say what is there before anything is granted."""
+    amount = plan.amount_of(subject)
+    if subject == REQUESTS_INCLUDED and subscription.status is SubscriptionStatus.PENDING_VERIFICATION:
+        return Rule(RuleKind.UNVERIFIED, reference_of(plan), UNVERIFIED_REQUESTS_INCLUDED)
+    if state is EntitlementState.PAST_DUE and free_plan is not None:
+        free_amount = free_plan.amount_of(subject)
+        if free_amount is not None and (amount is None or free_amount < amount):
+            return Rule(RuleKind.PAST_DUE, reference_of(free_plan), free_amount)
+    return Rule(RuleKind.PLAN, reference_of(plan), amount)
 
 
-def add_months(anchor: datetime, months: int) -> datetime:
-    """Move by whole months; a day that the month lacks becomes its last (31 January + 1 is 28 February)."""
-    years, month_index = divmod(anchor.month - 1 + months, 12)
-    year, month = anchor.year + years, month_index + 1
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    lengths = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-    return anchor.replace(year=year, month=month, day=min(anchor.day, lengths[month - 1]))
+def _explain(subject: str, base: Rule, in_force: Sequence[Adjustment]) -> ExplainedLimit:
+    """Add grants to a base, where without a bound wins; or put the newest override in its place."""
+    mine = [one for one in in_force if one.subject == subject]
+    overrides = [one for one in mine if one.kind is AdjustmentKind.OVERRIDE]
+    if overrides:
+        newest = max(overrides, key=lambda one: (one.created_at, one.id))
+        return ExplainedLimit(
+            subject, newest.amount, (Rule(RuleKind.OVERRIDE, newest.public_id, newest.amount),)
+        )
+    if base.amount is None:
+        return ExplainedLimit(subject, None, (base,))
+    grants = [Rule(RuleKind.GRANT, one.public_id, one.amount) for one in mine]
+    unbounded = tuple(rule for rule in grants if rule.amount is None)
+    if unbounded:
+        return ExplainedLimit(subject, None, unbounded)
+    most = 1 if subject.startswith(FEATURE_PREFIX) else LIMIT_MAX
+    amount = min(most, base.amount + sum(rule.amount or 0 for rule in grants))
+    return ExplainedLimit(subject, amount, (base, *grants))
+
+
+def _limits_of(explained: Mapping[str, ExplainedLimit]) -> Limits:
+    values: dict[str, Any] = {name: explained[name].amount for name in LIMIT_NAMES}
+    assert all(value is not None or name in UNBOUNDED_NAMES for name, value in values.items()), values
+    return Limits(**values)
+
+
+def reference_of(plan: Plan) -> str:
+    """Name one version of a plan, such as `montecarlo/starter@2`."""
+    return f"{plan.product}/{plan.tier}@{plan.version}"

@@ -1,25 +1,53 @@
-"""Load the catalogue, subscribe, and say what a customer may do now."""
+"""Load the catalogue and subscribe. The other verbs of this domain stand in files of their own and are entered here."""
 
 import hashlib
 import json
 from datetime import datetime, timedelta
 
-from tollway.customers.entities import Mode
 from tollway.kit.db import Transaction
 from tollway.kit.ids import new_id
-from tollway.kit.problems import NotFound
-from tollway.metering import operations as metering
-from tollway.metering.entities import Quota
 from tollway.plans import store
-from tollway.plans.catalog import CatalogPlan, read_catalog
+from tollway.plans.adjustment_operations import end_adjustment, grant, list_adjustments, override
+from tollway.plans.catalog import CatalogPlan, ProductOnSale, read_catalog, read_products
 from tollway.plans.entities import (
     Entitlement,
     Plan,
+    PlanUnknown,
     Subscription,
     SubscriptionStatus,
-    add_months,
-    entitlement_of,
+    normal_tier,
 )
+from tollway.plans.entitlement_operations import (
+    assert_feature,
+    find_entitlement,
+    find_free_plan,
+    get_entitlement,
+    get_quota,
+    lift_quota,
+    lift_quotas,
+    list_held,
+)
+from tollway.plans.periods import add_months
+
+__all__ = [
+    "assert_feature",
+    "end_adjustment",
+    "find_entitlement",
+    "find_free_plan",
+    "get_entitlement",
+    "get_quota",
+    "grant",
+    "lift_quota",
+    "lift_quotas",
+    "list_adjustments",
+    "list_held",
+    "list_plans",
+    "list_products",
+    "load_catalog",
+    "override",
+    "start_free_trial",
+    "subscribe",
+]
 
 
 async def load_catalog(tx: Transaction, now: datetime, catalog: list[CatalogPlan] | None = None) -> int:
@@ -42,6 +70,14 @@ async def list_plans(tx: Transaction, product: str) -> list[Plan]:
     return [plan for plan in await store.list_newest_plans(tx, product) if plan.public]
 
 
+def list_products() -> list[ProductOnSale]:
+    """List the products with how their API keys begin and what is sold beside their plans.
+
+    Raises: CatalogRefused.
+    """
+    return read_products()
+
+
 async def subscribe(
     tx: Transaction,
     customer_id: int,
@@ -52,9 +88,9 @@ async def subscribe(
     trial_end: datetime | None = None,
 ) -> Subscription:
     """Give a customer a hold on the newest version of a plan. Writes: api_subscriptions."""
-    plan = await store.find_newest_plan(tx, product, tier)
+    plan = await store.find_newest_plan(tx, product, normal_tier(tier))
     if plan is None:
-        raise NotFound(f"There is no plan {tier!r} of {product!r} in the catalogue.")
+        raise PlanUnknown(f"There is no plan {tier!r} of {product!r} in the catalogue.")
     return await store.insert_subscription(
         tx, new_id("sub"), customer_id, plan, status, (now, add_months(now, 1)), trial_end, now
     )
@@ -67,31 +103,3 @@ async def start_free_trial(
     entitlement = await get_entitlement(tx, customer_id, product, now)
     await store.update_to_trialing(tx, entitlement.subscription.id, now + timedelta(days=days), now)
     return await get_entitlement(tx, customer_id, product, now)
-
-
-async def get_entitlement(tx: Transaction, customer_id: int, product: str, now: datetime) -> Entitlement:
-    """Say what a customer may do with a product at `now`; raises NotFound where they never subscribed."""
-    subscription = await store.find_subscription(tx, customer_id, product)
-    if subscription is None:
-        raise NotFound(f"You have no subscription to {product!r}.")
-    return entitlement_of(subscription, await store.get_plan(tx, subscription.plan_version_id), now)
-
-
-async def get_quota(tx: Transaction, entitlement: Entitlement, mode: Mode, now: datetime) -> Quota:
-    """Return the quota of the period under way, opening it on first use. Writes: usage_quotas."""
-    return await metering.get_quota(
-        tx,
-        entitlement.subscription.id,
-        mode,
-        (entitlement.period_start, entitlement.period_end),
-        entitlement.requests_included,
-        entitlement.plan.overage_rate,
-        now,
-    )
-
-
-async def lift_quota(tx: Transaction, entitlement: Entitlement, mode: Mode, now: datetime) -> Quota:
-    """Bring the period under way to what the entitlement includes now; what was used stays used."""
-    quota = await get_quota(tx, entitlement, mode, now)
-    await metering.change_included(tx, quota.id, entitlement.requests_included)
-    return await get_quota(tx, entitlement, mode, now)

@@ -67,7 +67,7 @@ async def list_newest_plans(tx: Transaction, product: str) -> list[Plan]:
         """,
         {"product": product},
     )
-    return sorted((row.plan() for row in rows), key=lambda plan: plan.price_minor)
+    return sorted((row.plan() for row in rows), key=lambda plan: (plan.rank, plan.tier))
 
 
 async def get_plan(tx: Transaction, plan_version_id: int) -> Plan:
@@ -125,6 +125,21 @@ async def find_subscription(tx: Transaction, customer_id: int, product: str) -> 
         ORDER BY (status <> 'cancelled') DESC, id DESC LIMIT 1
         """,
         {"customer_id": customer_id, "product": product},
+    )
+
+
+async def list_subscriptions(tx: Transaction, customer_id: int) -> list[Subscription]:
+    """Return a customer's present hold on each product, or the last one where it was cancelled."""
+    return await tx.list_all(
+        Subscription,
+        """
+        SELECT DISTINCT ON (product) id, public_id, customer_id, product, plan_version_id, status,
+            current_period_start, current_period_end, trial_end, created_at
+        FROM api_subscriptions
+        WHERE customer_id = %(customer_id)s
+        ORDER BY product, (status <> 'cancelled') DESC, id DESC
+        """,
+        {"customer_id": customer_id},
     )
 
 
