@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
@@ -17,6 +16,7 @@ from tollway.kit.crypto import Sealer, master_key_from_text
 from tollway.kit.db import Database
 from tollway.kit.http import Edge, EdgeMiddleware, exception_handlers
 from tollway.kit.jobs import JobRegistry
+from tollway.lifecycle import activity_endpoints
 from tollway.lifecycle import endpoints as lifecycle
 from tollway.lifecycle import jobs as lifecycle_jobs
 from tollway.lifecycle.entities import LifecycleParts
@@ -30,6 +30,7 @@ from tollway.simulation.execution import WorkerProcesses
 from tollway.simulation.flows import Workshop
 from tollway.web.application import mount_pages
 from tollway.web.markdown import read_guides
+from tollway.web.openapi_document import DocumentedApi
 from tollway.web.pages import render_problem_page
 from tollway.web.site import Site
 
@@ -107,7 +108,7 @@ async def open_parts(settings: Settings) -> Parts:
 def build_app(parts: Parts) -> ASGIApp:
     """Join middleware, endpoints and pages into one application."""
     settings = parts.settings
-    api = FastAPI(
+    api = DocumentedApi(
         title="Tollway",
         version="1.0.0",
         docs_url=None,
@@ -125,7 +126,7 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.stopping = parts.stopping
     api.state.lifecycle = parts.lifecycle
     api.state.workshop = parts.workshop
-    for router in (monitoring.router, lifecycle.router, simulation.router):
+    for router in (monitoring.router, lifecycle.router, activity_endpoints.router, simulation.router):
         api.include_router(router)
     mount_pages(api, _site_of(settings), parts.passwords)
 

@@ -23,6 +23,14 @@ CSV_ENTRIES_MAX = 50_000
 FILTER_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 DAY_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
+# What a reader may choose by, and what the actions of each group begin with.
+ACTION_GROUPS = (
+    ("api_key.", "API keys"),
+    ("user.", "People and sign-in"),
+    ("member.", "Team"),
+    ("customer.", "The company"),
+)
+
 STAFF = "Tollway's staff"
 
 Address = IPv4Address | IPv6Address

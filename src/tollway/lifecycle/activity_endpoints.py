@@ -30,7 +30,9 @@ class ActivityEntry(BaseModel):
     description: str = Field(description="The same in words.")
     actor: str = Field(description="`user:usr_...`, `api_key:mc_test_...`, or a part of Tollway.")
     actor_name: str = Field(description="An address, or `erased`; empty where nobody's name is known.")
-    on_behalf_of: str = Field(description="The customer in whose place an administrator looked; mostly empty.")
+    on_behalf_of: str = Field(
+        description="The customer in whose place an administrator looked; mostly empty."
+    )
     subject: str = Field(description="The id of what it was done to.")
     ip_address: str = Field(description="Where it was done from, or `erased`; empty where that is not known.")
     request_id: str

@@ -225,6 +225,7 @@ async def delete_unverified(tx: Transaction, customer: Customer, now: datetime) 
     if user is None or user.verified:
         return False
     await store.delete_everything_of(tx, customer.id, now)
+    await audit.erase_persons(tx, customer_id=customer.id, user_id=user.id)
     await customers.delete_customer(tx, customer)
     return True
 
@@ -267,4 +268,6 @@ async def _record(
         address=visit.address,
         now=visit.now,
         details=details,
+        actor_name=user.email,
+        user_id=user.id,
     )
