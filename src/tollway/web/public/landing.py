@@ -33,7 +33,8 @@ class PlanView:
     """A plan as the pages offer it."""
 
     name: str
-    price: Decimal
+    # None: by arrangement.
+    price: Decimal | None
     is_free_trial: bool
     summary: str
     features: list[str]
@@ -107,7 +108,7 @@ def plan_view(plan: Plan, *, url: str = "", action: str = "") -> PlanView:
     limits = plan.limits
     return PlanView(
         name=plan.name,
-        price=Decimal(plan.price_minor) / 100,
+        price=None if plan.price_minor is None else Decimal(plan.price_minor) / 100,
         is_free_trial=plan.tier == "trial",
         summary=plan.description,
         features=[
