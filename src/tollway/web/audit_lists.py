@@ -12,7 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from tollway.audit.entities import ACTION_GROUPS, Entry, EntryFilter, chosen_by
 from tollway.audit.operations import describe_action
 from tollway.kit.paging import Page
-from tollway.kit.problems import FieldError, Invalid
+from tollway.kit.problems import Invalid
 from tollway.web.pages import field_errors
 
 FIELDS = ("action", "actor", "subject", "from", "until")
@@ -79,14 +79,6 @@ def csv_response(pieces: AsyncIterator[str], name: str, now: datetime) -> Respon
     """Answer with a file that is sent while it is read."""
     headers = {"Content-Disposition": f'attachment; filename="{name}-{now:%Y-%m-%d}.csv"'}
     return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def unknown_customer() -> Invalid:
-    """Say that nobody has the id that was typed."""
-    return Invalid(
-        "There is no customer with that id.",
-        errors=(FieldError("/customer", "There is no customer with that id; it begins with cus_"),),
-    )
 
 
 def _row(entry: Entry, customer_ids: Mapping[int, str] | None) -> dict[str, Any]:
