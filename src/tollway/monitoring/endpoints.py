@@ -2,12 +2,13 @@
 
 import time
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 import psycopg_pool
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 
 from tollway.kit.db import Database
 
@@ -15,7 +16,28 @@ router = APIRouter(prefix="/monitoring", tags=["Monitoring"])
 _started = time.monotonic()
 
 
-@router.get("/health")
+class Services(BaseModel):
+    """The parts that the server needs."""
+
+    database: Literal["connected", "disconnected"]
+    redis: Literal["disabled"]
+
+
+class Health(BaseModel):
+    """Whether the server and its database work."""
+
+    status: Literal["healthy", "unhealthy"]
+    timestamp: str = Field(description="ISO 8601, in UTC.", examples=["2026-06-15T12:00:00.000Z"])
+    uptime: float = Field(description="Seconds since the process started.", examples=[86400.5])
+    services: Services
+
+
+@router.get(
+    "/health",
+    summary="Check the parts",
+    response_model=Health,
+    responses={503: {"model": Health, "description": "A configured part does not answer."}},
+)
 async def show_health(request: Request) -> JSONResponse:
     """Tell whether the server and its database work; 503 where a configured part does not answer (X21).
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Path as PathPart
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.datastructures import FormData, UploadFile
 
 from tollway.admission.operations import Call, Outcome, call_of
@@ -21,48 +21,55 @@ from tollway.engine import EngineError, parse_distribution
 from tollway.kit.clock import read_now
 from tollway.kit.db import Transaction
 from tollway.kit.http import ReplayingRoute
-from tollway.kit.paging import PAGE_SIZE, PAGE_SIZE_MAX
+from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
+from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
+from tollway.kit.paging import PAGE_SIZE, PAGE_SIZE_MAX, BadCursor
 from tollway.kit.problems import FieldError, Invalid, TooLarge
-from tollway.simulation import flows, operations, shapes
+from tollway.metering.entities import DailyLimitReached, QuotaUsedUp
+from tollway.plans.entities import FreeTrialEnded
+from tollway.simulation import answers, flows, operations, shapes
+from tollway.simulation.bodies import (
+    DESCRIPTION_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    TAG_LENGTH_MAX,
+    TAGS_MAX,
+    UPLOAD_FORM,
+    ModelIn,
+    SimulationIn,
+    VariableIn,
+)
 from tollway.simulation.entities import (
-    INPUTS_MAX,
-    ITERATIONS_MAX,
-    ITERATIONS_MIN,
-    OUTPUTS_MAX,
-    REFERENCE_LENGTH_MAX,
-    SEED_MAX,
     BadUpload,
     InputMark,
+    InspectionBusy,
+    IterationsOverPlan,
+    ModelHasRuns,
+    ModelNotFound,
+    NothingMarked,
+    ResultsDeleted,
+    RunFailed,
+    RunIsOver,
+    RunNotFinished,
     RunNotFound,
     RunOrder,
+    RunsAtOnce,
+    StreamsAtOnce,
+    UnsupportedFileType,
     WebhookUrlNotSupported,
+    WorkbookDeleted,
 )
 from tollway.simulation.flows import Upload, Workshop
-from tollway.simulation.refusals import refusal
+from tollway.simulation.refusals import REFUSALS, BadDistribution, BadInputCell, BadOutputCell, refusal
 
 API_VERSION = "1.0.0"
-CONFIDENCE_LEVELS_MAX = 10
-TAGS_MAX = 20
-TAG_LENGTH_MAX = 50
-NAME_LENGTH_MAX = 200
-DESCRIPTION_LENGTH_MAX = 2_000
 FORM_FIELDS_MAX = TAGS_MAX + 5
 FORM_FIELD_BYTES_MAX = 10_000
 
 router = APIRouter(prefix=shapes.PREFIX, route_class=ReplayingRoute, tags=["Monte Carlo API"])
 _started = time.monotonic()
 
-Reference = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=REFERENCE_LENGTH_MAX,
-        description="A cell such as Sheet2!C10; without a sheet, as B5, it is on the first visible one.",
-    ),
-]
-Tag = Annotated[str, Field(min_length=1, max_length=TAG_LENGTH_MAX)]
 ThisCall = Annotated[Call, Depends(call_of)]
-Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)]
+Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX, description="How many at most.")]
 
 
 def workshop_of(request: Request) -> Workshop:
@@ -73,61 +80,20 @@ def workshop_of(request: Request) -> Workshop:
 
 
 TheWorkshop = Annotated[Workshop, Depends(workshop_of)]
+ModelId = Annotated[str, PathPart(description="Of one of your models.", examples=[answers.MODEL_ID])]
+RunId = Annotated[str, PathPart(description="Of one of your runs.", examples=[answers.RUN_ID])]
+OfModel = Annotated[str | None, Query(description="Of one of your models: list its runs alone.")]
+Cursor = Annotated[str | None, Query(description="The `next_cursor` of the page before.")]
 
-
-class _Body(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class VariableIn(_Body):
-    """A cell whose number is drawn."""
-
-    cell: Reference
-    name: Annotated[str, Field(max_length=NAME_LENGTH_MAX)] | None = None
-    distribution: dict[str, Any]
-
-
-def whole_number(value: object) -> object:
-    """Read 100000.0, which is what 1e5 means in JSON, as the whole number it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-class ConfigIn(_Body):
-    """What to compute. Variables and output cells may be left out where the model has them marked."""
-
-    # 1e5 is how people and the command line write it; JSON has one kind of number.
-    iterations: Annotated[int, BeforeValidator(whole_number), Field(ge=ITERATIONS_MIN, le=ITERATIONS_MAX)]
-    variables: Annotated[list[VariableIn], Field(max_length=INPUTS_MAX)] | None = None
-    output_cells: Annotated[list[Reference], Field(max_length=OUTPUTS_MAX)] | None = None
-    confidence_levels: Annotated[
-        list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1, max_length=CONFIDENCE_LEVELS_MAX)
-    ] = [0.95, 0.99]
-    seed: Annotated[int, Field(ge=0, le=SEED_MAX)] | None = None
-    webhook_url: Any = None
-
-
-class SimulationIn(_Body):
-    """A run to start."""
-
-    model_id: Annotated[str, Field(min_length=1, max_length=REFERENCE_LENGTH_MAX)]
-    simulation_config: ConfigIn
-    webhook_url: Any = None
-
-
-class ModelIn(_Body):
-    """What to change of a model; what is left out stays as it is."""
-
-    model_name: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)] | None = None
-    description: Annotated[str, Field(max_length=DESCRIPTION_LENGTH_MAX)] | None = None
-    tags: Annotated[list[Tag], Field(max_length=TAGS_MAX)] | None = None
-    inputs: Annotated[list[VariableIn], Field(max_length=INPUTS_MAX)] | None = None
-    outputs: Annotated[list[Reference], Field(max_length=OUTPUTS_MAX)] | None = None
+# How calls that count against the quota, and calls that may be repeated, are refused.
+COUNTED = (FreeTrialEnded, QuotaUsedUp, DailyLimitReached)
+REPLAYED = (BadIdempotencyKey, IdempotencyKeyReused)
 
 
 # --- health --------------------------------------------------------------------------------------------
 
 
-@router.get("/health")
+@router.get("/health", summary="Check the service", response_model=answers.Health)
 async def show_health(workshop: TheWorkshop) -> JSONResponse:
     """Say that the service works, without a key."""
     async with workshop.database.transaction() as tx:
@@ -163,25 +129,12 @@ def memory_mb() -> float:
 @router.post(
     "/models",
     status_code=201,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["file"],
-                        "properties": {
-                            "file": {"type": "string", "format": "binary"},
-                            "model_name": {"type": "string"},
-                            "description": {"type": "string"},
-                            "tags": {"type": "string", "description": "separated by commas"},
-                        },
-                    }
-                }
-            },
-        }
-    },
+    summary="Upload a workbook",
+    response_model=answers.UploadedModel,
+    openapi_extra={"requestBody": UPLOAD_FORM, "parameters": [IDEMPOTENCY_HEADER]},
+    responses=problem_responses(
+        *COUNTED, *REPLAYED, BadUpload, UnsupportedFileType, InspectionBusy, *REFUSALS.values()
+    ),
 )
 async def upload_model(request: Request, call: ThisCall, workshop: TheWorkshop) -> Response:
     """Upload a workbook (.xlsx or .xlsm); its formulas are counted and inputs and outputs suggested."""
@@ -251,8 +204,10 @@ def _tags(form: FormData) -> tuple[str, ...]:
     return tags
 
 
-@router.get("/models")
-async def list_models(call: ThisCall, cursor: str | None = None, limit: Limit = PAGE_SIZE) -> Response:
+@router.get(
+    "/models", summary="List models", response_model=answers.Models, responses=problem_responses(BadCursor)
+)
+async def list_models(call: ThisCall, cursor: Cursor = None, limit: Limit = PAGE_SIZE) -> Response:
     """List your models, newest first."""
 
     async def work(tx: Transaction) -> Outcome:
@@ -263,8 +218,13 @@ async def list_models(call: ThisCall, cursor: str | None = None, limit: Limit = 
     return await call.answer("read", work)
 
 
-@router.get("/models/{model_id}")
-async def get_model(model_id: str, call: ThisCall) -> Response:
+@router.get(
+    "/models/{model_id}",
+    summary="Get a model",
+    response_model=answers.WholeModel,
+    responses=problem_responses(ModelNotFound),
+)
+async def get_model(model_id: ModelId, call: ThisCall) -> Response:
     """Show one model with its marked inputs and outputs."""
 
     async def work(tx: Transaction) -> Outcome:
@@ -273,8 +233,15 @@ async def get_model(model_id: str, call: ThisCall) -> Response:
     return await call.answer("read", work)
 
 
-@router.put("/models/{model_id}")
-async def change_model(model_id: str, body: ModelIn, call: ThisCall, workshop: TheWorkshop) -> Response:
+@router.put(
+    "/models/{model_id}",
+    summary="Change a model",
+    response_model=answers.WholeModel,
+    responses=problem_responses(
+        ModelNotFound, WorkbookDeleted, BadDistribution, BadInputCell, BadOutputCell, InspectionBusy
+    ),
+)
+async def change_model(model_id: ModelId, body: ModelIn, call: ThisCall, workshop: TheWorkshop) -> Response:
     """Change name, description, tags, or the marked inputs and outputs."""
     outcome = await flows.change_model(
         workshop,
@@ -289,8 +256,13 @@ async def change_model(model_id: str, body: ModelIn, call: ThisCall, workshop: T
     return JSONResponse(outcome.body)
 
 
-@router.delete("/models/{model_id}")
-async def delete_model(model_id: str, call: ThisCall, *, delete_runs: bool = False) -> Response:
+@router.delete(
+    "/models/{model_id}",
+    summary="Delete a model",
+    response_model=answers.DeletedModel,
+    responses=problem_responses(ModelNotFound, ModelHasRuns),
+)
+async def delete_model(model_id: ModelId, call: ThisCall, *, delete_runs: bool = False) -> Response:
     """Delete a model with its workbook; its runs too where `delete_runs` is true."""
 
     async def work(tx: Transaction) -> Outcome:
@@ -322,7 +294,25 @@ def _marks(given: list[VariableIn] | None, pointer: str) -> list[InputMark] | No
 # --- runs ----------------------------------------------------------------------------------------------
 
 
-@router.post("/simulations", status_code=201)
+@router.post(
+    "/simulations",
+    status_code=201,
+    summary="Start a run",
+    response_model=answers.CreatedRun,
+    openapi_extra={"parameters": [IDEMPOTENCY_HEADER]},
+    responses=problem_responses(
+        *COUNTED,
+        *REPLAYED,
+        ModelNotFound,
+        WorkbookDeleted,
+        IterationsOverPlan,
+        NothingMarked,
+        RunsAtOnce,
+        InspectionBusy,
+        WebhookUrlNotSupported,
+        *REFUSALS.values(),
+    ),
+)
 async def create_simulation(body: SimulationIn, call: ThisCall, workshop: TheWorkshop) -> Response:
     """Start a run. Variables and outputs that are left out are those the model has marked."""
     config = body.simulation_config
@@ -348,9 +338,14 @@ async def create_simulation(body: SimulationIn, call: ThisCall, workshop: TheWor
     return JSONResponse(outcome.body, status_code=201)
 
 
-@router.get("/simulations")
+@router.get(
+    "/simulations",
+    summary="List runs",
+    response_model=answers.Runs,
+    responses=problem_responses(ModelNotFound, BadCursor),
+)
 async def list_simulations(
-    call: ThisCall, cursor: str | None = None, limit: Limit = PAGE_SIZE, model_id: str | None = None
+    call: ThisCall, cursor: Cursor = None, limit: Limit = PAGE_SIZE, model_id: OfModel = None
 ) -> Response:
     """List your runs, newest first; of one model where `model_id` is given."""
 
@@ -362,9 +357,15 @@ async def list_simulations(
     return await call.answer("read", work)
 
 
-@router.get("/simulations/{simulation_id}/progress")
+@router.get(
+    "/simulations/{simulation_id}/progress",
+    summary="Follow a run",
+    response_model=answers.Progress,
+    responses=problem_responses(RunNotFound, StreamsAtOnce)
+    | {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
 async def show_progress(
-    simulation_id: str, request: Request, call: ThisCall, workshop: TheWorkshop
+    simulation_id: RunId, request: Request, call: ThisCall, workshop: TheWorkshop
 ) -> Response:
     """Say how far a run is; with `Accept: text/event-stream` as server-sent events until it is over."""
     streamed = "text/event-stream" in request.headers.get("accept", "")
@@ -398,8 +399,13 @@ async def _events(changes: AsyncIterator[Any]) -> AsyncIterator[str]:
         yield 'event: done\ndata: {"status": "deleted"}\n\n'
 
 
-@router.get("/simulations/{simulation_id}/results")
-async def show_results(simulation_id: str, call: ThisCall) -> Response:
+@router.get(
+    "/simulations/{simulation_id}/results",
+    summary="Get results",
+    response_model=answers.Results,
+    responses=problem_responses(RunNotFound, ResultsDeleted, RunNotFinished, RunFailed),
+)
+async def show_results(simulation_id: RunId, call: ThisCall) -> Response:
     """Show the results of a run that is over; of a cancelled one, of what was done."""
 
     async def work(tx: Transaction) -> Outcome:
@@ -409,8 +415,13 @@ async def show_results(simulation_id: str, call: ThisCall) -> Response:
     return await call.answer("read", work)
 
 
-@router.delete("/simulations/{simulation_id}")
-async def cancel_simulation(simulation_id: str, call: ThisCall) -> Response:
+@router.delete(
+    "/simulations/{simulation_id}",
+    summary="Cancel a run",
+    response_model=answers.Cancelled,
+    responses=problem_responses(RunNotFound, RunIsOver),
+)
+async def cancel_simulation(simulation_id: RunId, call: ThisCall) -> Response:
     """Stop a run; what was done is kept and summarised."""
 
     async def work(tx: Transaction) -> Outcome:
@@ -420,9 +431,23 @@ async def cancel_simulation(simulation_id: str, call: ThisCall) -> Response:
     return await call.answer("change", work)
 
 
-@router.get("/simulations/{simulation_id}/download/{file_format}")
+@router.get(
+    "/simulations/{simulation_id}/download/{file_format}",
+    summary="Download results",
+    response_class=Response,
+    responses=problem_responses(RunNotFound, ResultsDeleted, RunNotFinished, RunFailed)
+    | {
+        200: {
+            "description": "The file.",
+            "content": {
+                "application/json": {"schema": {"type": "object"}},
+                flows.XLSX_TYPE: {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    },
+)
 async def download_results(
-    simulation_id: str, file_format: Literal["json", "xlsx"], call: ThisCall
+    simulation_id: RunId, file_format: Literal["json", "xlsx"], call: ThisCall
 ) -> Response:
     """Download the results as a JSON file or an Excel workbook with charts."""
     download = await flows.download_results(call, simulation_id, file_format)

@@ -1,0 +1,347 @@
+"""What the Monte Carlo API answers, member by member, for its documentation; `shapes` makes the answers themselves.
+
+tests/test_openapi.py holds the two together: it compares what is answered with what stands here.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+CELL = "Where it is, with its sheet."
+NAME = "The label beside the cell, where there is one."
+TIME = "ISO 8601, in UTC."
+MODEL_ID = "mdl_7abc9ec6ffdd68b5"
+RUN_ID = "sim_42ba04a8c362111d"
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class SystemMetrics(_Answer):
+    """What the process does at the moment."""
+
+    uptime: float = Field(description="Seconds since the process started.")
+    memory_usage: float = Field(description="Memory that it holds, in megabytes.")
+    active_simulations: int = Field(description="Runs of everybody that are queued or running.")
+
+
+class Health(_Answer):
+    """That the service works."""
+
+    status: Literal["healthy"]
+    timestamp: str = Field(description=TIME)
+    version: str = Field(description="Of this API.", examples=["1.0.0"])
+    gpu_available: bool = Field(description="Always false: the engine computes on processors.")
+    system_metrics: SystemMetrics
+
+
+class InputCandidate(_Answer):
+    """A constant that outputs depend on, with a distribution to start from."""
+
+    cell: str = Field(description=CELL, examples=["Risk!B5"])
+    name: str | None = Field(description=NAME, examples=["Expected return"])
+    current_value: float = Field(examples=[0.08])
+    suggested_distribution: dict[str, Any] = Field(
+        description="In the form that `inputs` and `variables` take.",
+        examples=[{"type": "normal", "mean": 0.08, "std": 0.016}],
+    )
+    why: str = Field(description="The reason for the suggestion.", examples=["a rate: normal around it"])
+    dependents_count: int = Field(description="Formulas that depend on it.", examples=[7])
+
+
+class OutputCandidate(_Answer):
+    """A formula that no other number is computed from."""
+
+    cell: str = Field(description=CELL, examples=["Risk!B16"])
+    name: str | None = Field(description=NAME, examples=["Final value"])
+    current_value: float = Field(examples=[1050000.0])
+
+
+class Difference(_Answer):
+    """A formula that gives another value here than the one stored in the file."""
+
+    cell: str = Field(description=CELL)
+    formula: str
+    stored: float | bool | str | None
+    computed: float | bool | str | None
+
+
+class Agreement(_Answer):
+    """Every formula recomputed at the workbook's own values, compared with what Excel stored."""
+
+    equal: int = Field(examples=[7])
+    different: int = Field(examples=[0])
+    left_out: int = Field(description="Formulas that were not compared.", examples=[0])
+    differences: list[Difference] = Field(description="The first of them.", examples=[[]])
+
+
+class UploadedModel(_Answer):
+    """A workbook that was read and kept."""
+
+    model_id: str = Field(examples=[MODEL_ID])
+    filename: str = Field(examples=["portfolio.xlsx"])
+    status: Literal["uploaded"]
+    processing_time_estimate: str = Field(description="Roughly.", examples=["1-3 seconds"])
+    formulas_count: int = Field(examples=[7])
+    variables_detected: list[InputCandidate] = Field(description="Cells that may be inputs.")
+    outputs_detected: list[OutputCandidate] = Field(description="Cells that may be outputs.")
+    agreement: Agreement
+    external_links_count: int = Field(
+        description="Links to other workbooks. They are never followed: the values that Excel stored are used.",
+        examples=[0],
+    )
+    created_at: str = Field(description=TIME, examples=["2026-06-15T12:00:00+00:00"])
+
+
+class ListedModel(_Answer):
+    """One model of the list."""
+
+    model_id: str = Field(examples=[MODEL_ID])
+    model_name: str = Field(examples=["portfolio"])
+    filename: str = Field(examples=["portfolio.xlsx"])
+    formulas_count: int = Field(examples=[7])
+    tags: list[str] = Field(examples=[["budget"]])
+    uploaded_at: str = Field(description=TIME, examples=["2026-06-15T12:00:00+00:00"])
+    expires_at: str = Field(
+        description="Until when the workbook is kept; a run keeps it on.",
+        examples=["2026-07-15T12:00:00+00:00"],
+    )
+
+
+class Models(_Answer):
+    """A page of models, newest first."""
+
+    models: list[ListedModel]
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last.")
+
+
+class Sheet(_Answer):
+    """A sheet in numbers."""
+
+    name: str = Field(examples=["Risk"])
+    rows: int = Field(description="The last row that holds something.", examples=[18])
+    columns: int = Field(description="The last column that holds something.", examples=[2])
+    is_hidden: bool
+    cells_count: int = Field(examples=[22])
+    formulas_count: int = Field(examples=[7])
+
+
+class MarkedInput(_Answer):
+    """A cell whose number is drawn."""
+
+    cell: str = Field(examples=["Risk!B5"])
+    name: str | None = Field(examples=["Return"])
+    distribution: dict[str, Any] = Field(examples=[{"type": "normal", "mean": 0.08, "std": 0.02}])
+
+
+class WholeModel(ListedModel):
+    """A model with everything that is known of it."""
+
+    description: str
+    file_bytes: int = Field(examples=[5541])
+    functions: dict[str, int] = Field(description="How often each function is used.", examples=[{"SUM": 3}])
+    sheets: list[Sheet]
+    variables_detected: list[InputCandidate] = Field(description="Cells that may be inputs.")
+    outputs_detected: list[OutputCandidate] = Field(description="Cells that may be outputs.")
+    agreement: Agreement
+    external_links_count: int = Field(examples=[0])
+    inputs: list[MarkedInput] = Field(description="The cells marked as inputs.")
+    outputs: list[str] = Field(description="The cells marked as outputs.", examples=[["Risk!B16"]])
+    updated_at: str = Field(description=TIME, examples=["2026-06-15T12:00:00+00:00"])
+
+
+class DeletedModel(_Answer):
+    """That a model is gone."""
+
+    message: str = Field(examples=["Model deleted successfully"])
+    model_id: str = Field(examples=[MODEL_ID])
+    runs_deleted: int = Field(examples=[0])
+
+
+class CreatedRun(_Answer):
+    """A run that was queued."""
+
+    simulation_id: str = Field(examples=[RUN_ID])
+    status: Status = Field(examples=["queued"])
+    estimated_completion: str = Field(description=TIME, examples=["2026-06-15T12:00:05+00:00"])
+    progress_url: str = Field(examples=[f"/monte-carlo-api/simulations/{RUN_ID}/progress"])
+    credits_consumed: int = Field(
+        description="A measure of the work; shown, never charged for.", examples=[101]
+    )
+    seed: int = Field(description="The same model with the same seed gives the same numbers.", examples=[7])
+
+
+class ListedRun(_Answer):
+    """One run of the list."""
+
+    simulation_id: str = Field(examples=[RUN_ID])
+    model_id: str = Field(examples=[MODEL_ID])
+    model_name: str = Field(examples=["portfolio"])
+    status: Status = Field(examples=["completed"])
+    iterations: int = Field(examples=[100000])
+    iterations_completed: int = Field(examples=[100000])
+    credits_consumed: int = Field(examples=[101])
+    created_at: str = Field(description=TIME, examples=["2026-06-15T12:00:00+00:00"])
+    finished_at: str | None = Field(description=TIME, examples=["2026-06-15T12:00:02+00:00"])
+    progress_url: str = Field(examples=[f"/monte-carlo-api/simulations/{RUN_ID}/progress"])
+    results_url: str = Field(examples=[f"/monte-carlo-api/simulations/{RUN_ID}/results"])
+
+
+class Runs(_Answer):
+    """A page of runs, newest first."""
+
+    simulations: list[ListedRun]
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last.")
+
+
+class ProgressNumbers(_Answer):
+    """How far the run is."""
+
+    percentage: float = Field(ge=0, le=100, examples=[64.0])
+    iterations_completed: int = Field(examples=[64000])
+    iterations_total: int = Field(examples=[100000])
+    phase: str = Field(examples=["simulation"])
+    stage_description: str = Field(examples=["Computing iterations"])
+    estimated_remaining: float | None = Field(
+        description="Seconds; null when the run is over.", examples=[0.4]
+    )
+
+
+class PerformanceMetrics(_Answer):
+    """How fast it is."""
+
+    iterations_per_second: float = Field(examples=[160000.0])
+    gpu_utilization: float = Field(description="Always 0.", examples=[0.0])
+    memory_usage: float = Field(description="Of the serving process, in megabytes.", examples=[195.3])
+
+
+class LiveHistogram(_Answer):
+    """The values so far, in equal bins."""
+
+    bin_edges: list[float] = Field(examples=[[0.0, 1.0, 2.0]])
+    frequencies: list[int] = Field(examples=[[12, 30]])
+
+
+class LiveOutput(_Answer):
+    """What an output looks like so far."""
+
+    cell: str = Field(examples=["B16"])
+    name: str | None = Field(examples=["Final value"])
+    iterations: int = Field(description="Those that gave a number.", examples=[64000])
+    errors: int = Field(description="Those that gave an error value.", examples=[0])
+    mean: float | None = Field(examples=[1050708.8])
+    mean_standard_error: float | None = Field(examples=[84.1])
+    histogram: LiveHistogram
+
+
+class Progress(_Answer):
+    """Where a run stands, with what its outputs look like so far."""
+
+    simulation_id: str = Field(examples=[RUN_ID])
+    status: Status = Field(examples=["running"])
+    progress: ProgressNumbers
+    performance_metrics: PerformanceMetrics
+    outputs: list[LiveOutput]
+
+
+class Statistics(_Answer):
+    """Of all iterations that gave a number. Null where a number does not exist; `remark` then says why.
+
+    Beside these stand `var_95` and `cvar_95`, and the like for each confidence level that was asked for.
+    """
+
+    count: int = Field(examples=[100000])
+    error_counts: dict[str, int] = Field(description="Iterations by error value.", examples=[{"#DIV/0!": 12}])
+    mean: float | None = Field(examples=[1050708.8])
+    mean_standard_error: float | None = Field(examples=[68.4])
+    std: float | None = Field(description="Of the sample, as STDEV.S.", examples=[21631.7])
+    min: float | None = Field(examples=[970173.9])
+    max: float | None = Field(examples=[1108539.5])
+    skewness: float | None = Field(examples=[-0.084])
+    percentiles: dict[str, float | None] = Field(
+        description="By percent; exact, as PERCENTILE.INC.", examples=[{"5": 1016066.5, "95": 1087047.8}]
+    )
+
+
+class Bins(_Answer):
+    """Bins and how many values fell into each."""
+
+    bins: list[float] = Field(description="Their centres.", examples=[[971557.6, 974324.9]])
+    frequencies: list[int] = Field(examples=[[1, 4]])
+
+
+class CumulativePoint(_Answer):
+    """A value and the share of outcomes at or below it."""
+
+    value: float = Field(examples=[1002504.0])
+    share: float = Field(examples=[0.01])
+
+
+class DistributionData(_Answer):
+    """What a picture of the output is drawn from."""
+
+    histogram: Bins
+    bin_edges: list[float] = Field(examples=[[970173.9, 972941.2, 975708.5]])
+    bin_centers: list[float] = Field(examples=[[971557.6, 974324.9]])
+    cdf: list[CumulativePoint]
+
+
+class Sensitivity(_Answer):
+    """What one input does to the output; the largest swing comes first."""
+
+    cell: str = Field(examples=["Risk!B5"])
+    name: str | None = Field(examples=["Return"])
+    swing: float | None = Field(description="`high_mean` less `low_mean`.", examples=[71475.1])
+    low_mean: float | None = Field(
+        description="Mean of the output while the input is in its lowest tenth.", examples=[1014208.2]
+    )
+    high_mean: float | None = Field(
+        description="Mean of the output while the input is in its highest tenth.", examples=[1085683.3]
+    )
+    correlation: float | None = Field(description="Pearson's, -1 to 1.", examples=[0.92])
+
+
+class OutputResults(_Answer):
+    """What became of one output cell."""
+
+    cell: str = Field(description=CELL, examples=["Risk!B16"])
+    cell_name: str = Field(examples=["Final value"])
+    statistics: Statistics
+    distribution_data: DistributionData
+    sensitivities: list[Sensitivity]
+    remark: str | None = Field(description="Why a number is missing.")
+
+
+class DownloadLinks(_Answer):
+    """The same results as files."""
+
+    xlsx: str = Field(examples=[f"/monte-carlo-api/simulations/{RUN_ID}/download/xlsx"])
+    json_file: str = Field(alias="json", examples=[f"/monte-carlo-api/simulations/{RUN_ID}/download/json"])
+
+
+class Results(_Answer):
+    """The results of a run; of a cancelled one, of what was done."""
+
+    simulation_id: str = Field(examples=[RUN_ID])
+    model_id: str = Field(examples=[MODEL_ID])
+    status: Status = Field(examples=["completed"])
+    execution_time: str = Field(examples=["1.92s"])
+    iterations_completed: int = Field(examples=[100000])
+    iterations_total: int = Field(examples=[100000])
+    seed: int = Field(examples=[7])
+    engine_version: str = Field(description="Changes when the same seed gives other numbers.", examples=["1"])
+    confidence_levels: list[float] = Field(examples=[[0.95, 0.99]])
+    variables: list[MarkedInput]
+    results: dict[str, OutputResults] = Field(description="By output cell, as it was asked for.")
+    download_links: DownloadLinks
+    created_at: str = Field(description=TIME, examples=["2026-06-15T12:00:00+00:00"])
+    finished_at: str | None = Field(description=TIME, examples=["2026-06-15T12:00:02+00:00"])
+    expires_at: str = Field(description="Until when they are kept.", examples=["2026-07-15T12:00:00+00:00"])
+
+
+class Cancelled(_Answer):
+    """That a run was stopped."""
+
+    message: str = Field(examples=["Simulation cancelled successfully"])

@@ -1,0 +1,142 @@
+"""What the Monte Carlo API takes: the bodies of its requests, with the bounds of each part."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from tollway.simulation.entities import (
+    INPUTS_MAX,
+    ITERATIONS_MAX,
+    ITERATIONS_MIN,
+    OUTPUTS_MAX,
+    REFERENCE_LENGTH_MAX,
+    SEED_MAX,
+)
+
+CONFIDENCE_LEVELS_MAX = 10
+TAGS_MAX = 20
+TAG_LENGTH_MAX = 50
+NAME_LENGTH_MAX = 200
+DESCRIPTION_LENGTH_MAX = 2_000
+VARIABLE = {
+    "cell": "Risk!B5",
+    "name": "Return",
+    "distribution": {"type": "normal", "mean": 0.08, "std": 0.02},
+}
+
+Reference = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=REFERENCE_LENGTH_MAX,
+        description="A cell such as Sheet2!C10; without a sheet, as B5, it is on the first visible one.",
+    ),
+]
+Tag = Annotated[str, Field(min_length=1, max_length=TAG_LENGTH_MAX)]
+# Taken only to be refused in a sentence that says what to do instead.
+NotSupported = Annotated[
+    Any, WithJsonSchema({"type": "null", "description": "Not supported yet; leave it out."})
+]
+
+# The form of an upload; the endpoint reads it itself, because its file may be large.
+UPLOAD_FORM: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {
+                    "file": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "One workbook, .xlsx or .xlsm, as large as your plan allows.",
+                    },
+                    "model_name": {
+                        "type": "string",
+                        "maxLength": NAME_LENGTH_MAX,
+                        "description": "Without it, the file's name.",
+                    },
+                    "description": {"type": "string", "maxLength": DESCRIPTION_LENGTH_MAX},
+                    "tags": {
+                        "type": "string",
+                        "description": f"At most {TAGS_MAX} of {TAG_LENGTH_MAX} characters, separated by commas.",
+                    },
+                },
+            }
+        }
+    },
+}
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class VariableIn(_Body):
+    """A cell whose number is drawn."""
+
+    cell: Reference
+    name: Annotated[str, Field(max_length=NAME_LENGTH_MAX)] | None = None
+    distribution: dict[str, Any] = Field(
+        description="The `type`, and the parameters of that type: see the guide to distributions.",
+        examples=[VARIABLE["distribution"]],
+    )
+
+
+def whole_number(value: object) -> object:
+    """Read 100000.0, which is what 1e5 means in JSON, as the whole number it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeIterations = Annotated[int, Field(ge=ITERATIONS_MIN, le=ITERATIONS_MAX)]
+
+
+class ConfigIn(_Body):
+    """What to compute. Variables and output cells may be left out where the model has them marked."""
+
+    # 1e5 is how people and the command line write it; JSON has one kind of number.
+    iterations: Annotated[
+        int,
+        Field(ge=ITERATIONS_MIN, le=ITERATIONS_MAX),
+        BeforeValidator(whole_number, json_schema_input_type=WholeIterations),
+    ] = Field(description="How many; your plan may bound them further.", examples=[100_000])
+    variables: Annotated[list[VariableIn], Field(max_length=INPUTS_MAX)] | None = Field(
+        None, description="The cells whose numbers are drawn; else those marked.", examples=[[VARIABLE]]
+    )
+    output_cells: Annotated[list[Reference], Field(max_length=OUTPUTS_MAX)] | None = Field(
+        None, description="The cells to watch; else those marked.", examples=[["Risk!B16"]]
+    )
+    confidence_levels: Annotated[
+        list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1, max_length=CONFIDENCE_LEVELS_MAX)
+    ] = Field([0.95, 0.99], description="Of value at risk.")
+    seed: Annotated[int, Field(ge=0, le=SEED_MAX)] | None = Field(
+        None, description="The same seed gives the same numbers; else one is chosen.", examples=[7]
+    )
+    webhook_url: NotSupported = None
+
+
+class SimulationIn(_Body):
+    """A run to start."""
+
+    model_id: Annotated[str, Field(min_length=1, max_length=REFERENCE_LENGTH_MAX)] = Field(
+        description="Of one of your models.", examples=["MODEL_ID"]
+    )
+    simulation_config: ConfigIn
+    webhook_url: NotSupported = None
+
+
+class ModelIn(_Body):
+    """What to change of a model; what is left out stays as it is."""
+
+    model_name: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)] | None = Field(
+        None, examples=["Portfolio 2026"]
+    )
+    description: Annotated[str, Field(max_length=DESCRIPTION_LENGTH_MAX)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=TAGS_MAX)] | None = Field(None, examples=[["budget"]])
+    inputs: Annotated[list[VariableIn], Field(max_length=INPUTS_MAX)] | None = Field(
+        None, description="All cells whose numbers are drawn.", examples=[[VARIABLE]]
+    )
+    outputs: Annotated[list[Reference], Field(max_length=OUTPUTS_MAX)] | None = Field(
+        None, description="All cells to watch.", examples=[["Risk!B16"]]
+    )
