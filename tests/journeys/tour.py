@@ -220,10 +220,13 @@ def documents(paths: list[str]) -> Chapter:
 
 
 async def find_guides(walk: Walk) -> list[str]:
-    """The addresses of all guides, as the documentation itself links them."""
-    await walk.open("/docs")
-    links = await walk.page.locator(".docs-nav a").all()
-    return [await link.get_attribute("href") or "" for link in links]
+    """The addresses of all guides and of the API reference, as the documentation itself links them."""
+    found: dict[str, None] = {}
+    for start in ("/docs", "/docs/api"):
+        await walk.open(start)
+        links = await walk.page.locator(".docs-nav a").all()
+        found |= dict.fromkeys([await link.get_attribute("href") or "" for link in links])
+    return list(found)
 
 
 # Workbooks ----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Colours code for reading: shell, Python, JSON and HTTP, the languages of our own samples."""
+"""Colours code for reading: shell, Python, JavaScript, JSON and HTTP, the languages of our own samples."""
 
 import re
 
@@ -17,6 +17,9 @@ _PATTERNS = {
         r"|(?P<k>\b(?:from|import|as|with|for|in|if|elif|else|while|not|and|or|def|return|raise|try|except|break|"
         r"True|False|None|print)\b)"
         rf"|(?P<n>{_NUMBER})"
+    ),
+    "javascript": re.compile(
+        rf"(?P<c>//[^\n]*)|(?P<s>{_STRING})|(?P<k>\b(?:const|let|await|new|if|else|true|false|null)\b)|(?P<n>{_NUMBER})"
     ),
     "json": re.compile(
         rf"(?P<k>{_STRING})(?=\s*:)|(?P<s>{_STRING})|(?P<n>{_NUMBER}|\b(?:true|false|null)\b)"

@@ -85,6 +85,11 @@ def parse_guide(slug: str, source: str) -> Guide:
     return Guide(slug, title, int(front.get("order", "1000")), html, headings)
 
 
+def render_text(source: str) -> Markup:
+    """Render a few paragraphs, such as the description of an endpoint; HTML in it is shown, never obeyed."""
+    return Markup(_markdown().render(source[:GUIDE_CHARACTERS_MAX]))  # noqa: S704 — HTML is disabled
+
+
 def _split_front_matter(source: str) -> tuple[dict[str, str], str]:
     match = _FRONT_MATTER.match(source)
     if match is None:
