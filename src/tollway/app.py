@@ -28,6 +28,7 @@ from tollway.simulation import endpoints as simulation
 from tollway.simulation import jobs as simulation_jobs
 from tollway.simulation.execution import WorkerProcesses
 from tollway.simulation.flows import Workshop
+from tollway.teams import endpoints as teams
 from tollway.web.application import mount_pages
 from tollway.web.markdown import read_guides
 from tollway.web.openapi_document import DocumentedApi
@@ -126,7 +127,7 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.stopping = parts.stopping
     api.state.lifecycle = parts.lifecycle
     api.state.workshop = parts.workshop
-    for router in (monitoring.router, lifecycle.router, activity_endpoints.router, simulation.router):
+    for router in (monitoring.router, lifecycle.router, activity_endpoints.router, teams.router, simulation.router):
         api.include_router(router)
     mount_pages(api, _site_of(settings), parts.passwords)
 

@@ -79,6 +79,22 @@ async def create_user_and_customer(
     return user, customer
 
 
+async def create_verified_user(tx: Transaction, email: str, user_type: UserType, now: datetime) -> User:
+    """Make a user whose address is proven by the link they came with; raises AddressTaken. Writes: users."""
+    try:
+        return await store.insert_user(
+            tx,
+            new_id("usr"),
+            email,
+            user_type,
+            api_enabled=user_type is not UserType.REGULAR,
+            verified_at=now,
+            now=now,
+        )
+    except UniqueViolation as failure:
+        raise AddressTaken(f"{email} already belongs to a user who verified it.") from failure
+
+
 async def create_administrator(tx: Transaction, email: str, user_type: UserType, now: datetime) -> User:
     """Make a user who administers and is no customer; only the command line calls this.
 
@@ -88,12 +104,7 @@ async def create_administrator(tx: Transaction, email: str, user_type: UserType,
     email = normal_email(email)
     if fault := email_fault(email):
         raise Invalid(fault, errors=(FieldError("/email", fault),))
-    try:
-        user = await store.insert_user(
-            tx, new_id("usr"), email, user_type, api_enabled=True, verified_at=now, now=now
-        )
-    except UniqueViolation as failure:
-        raise AddressTaken(f"{email} already belongs to a user who verified it.") from failure
+    user = await create_verified_user(tx, email, user_type, now)
     await audit.record_entry(
         tx,
         action="user.made_administrator",
@@ -438,6 +449,8 @@ async def replace_password(tx: Transaction, caller: SessionCaller, password_hash
         subject=user.public_id,
         address=visit.address,
         now=visit.now,
+        actor_name=user.email,
+        user_id=user.id,
     )
 
 

@@ -72,6 +72,18 @@ def compose_sign_in(to_address: str, *, link: str, code: str, minutes: int) -> M
     )
 
 
+def compose_invitation(
+    to_address: str, *, company: str, invited_by: str, role: str, link: str, days: int
+) -> Mail:
+    """Ask somebody to join a customer's team."""
+    return compose(
+        "invitation",
+        to_address,
+        f"Join {company} on Tollway",
+        {"company": company, "invited_by": invited_by, "role": role, "link": link, "days": days},
+    )
+
+
 def compose_workbook_expiring(
     to_address: str, *, workbooks: Sequence[tuple[str, str]], delete_at: datetime, kept_days: int
 ) -> Mail:

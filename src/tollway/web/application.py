@@ -6,8 +6,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from tollway.customers.flows import Passwords
-from tollway.web.customer import dashboard, model_pages, run_pages
-from tollway.web.public import account, docs, landing, outbox, support
+from tollway.web.admin import audit
+from tollway.web.customer import activity, dashboard, model_pages, run_pages, team
+from tollway.web.public import account, docs, invitation, landing, outbox, reference, support
 from tollway.web.samples import SampleRuns
 from tollway.web.site import Site
 
@@ -16,12 +17,18 @@ STATIC_CACHE = "public, max-age=31536000, immutable"
 ROUTERS = (
     landing.router,
     account.router,
+    invitation.router,
+    # Before the guides, whose addresses are patterns that its own would fit.
+    reference.router,
     docs.router,
     support.router,
     outbox.router,
     dashboard.router,
     model_pages.router,
     run_pages.router,
+    team.router,
+    activity.router,
+    audit.router,
 )
 
 
