@@ -27,7 +27,10 @@ DAY_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 ACTION_GROUPS = (
     ("api_key.", "API keys"),
     ("user.", "People and sign-in"),
-    ("member.", "Team"),
+    ("team.", "Team"),
+    ("subscription.", "Plans"),
+    ("grant.", "Grants"),
+    ("override.", "Overrides"),
     ("customer.", "The company"),
 )
 
@@ -54,8 +57,12 @@ class Entry:
     details: dict[str, Any]
     actor_name: str
     ip_address: Address | None
-    user_id: int | None
     is_erased: bool
+
+    @property
+    def actor_user(self) -> str:
+        """The public id of the user who did it; empty for keys, jobs and commands."""
+        return self.actor.removeprefix("user:") if self.actor.startswith("user:") else ""
 
     @property
     def shown_actor(self) -> str:
@@ -125,18 +132,21 @@ def chosen_by(
     The pointers of the errors are `/action`, `/actor`, `/subject`, `/from` and `/until`.
     """
     errors = [
-        FieldError(f"/{name}", f"must have at most {FILTER_LENGTH_MAX} characters, and no control characters")
+        FieldError(
+            f"/{name}", f"Write at most {FILTER_LENGTH_MAX} characters, none of them a control character"
+        )
         for name, text in (("action", action), ("actor", actor), ("subject", subject))
         if len(text) > FILTER_LENGTH_MAX or not re.fullmatch(FILTER_PATTERN, text)
     ]
     first, last = _day(from_day, "/from", errors), _day(until_day, "/until", errors)
     if first and last and last < first:
-        errors.append(FieldError("/until", "is before the first day; choose the same day or a later one"))
+        errors.append(
+            FieldError("/until", "The last day is before the first one; choose the same day or a later one")
+        )
     if errors:
         raise Invalid(
-            "The entries cannot be chosen like that: "
-            + "; ".join(f"{one.pointer.strip('/')} {one.message}" for one in errors)
-            + ".",
+            "The entries cannot be chosen like that. "
+            + " ".join(f"{one.pointer.strip('/')}: {one.message}." for one in errors),
             errors=tuple(errors),
         )
     return EntryFilter(action.strip(), actor.strip(), subject.strip(), first, last)
@@ -150,7 +160,7 @@ def _day(text: str, pointer: str, errors: list[FieldError]) -> date | None:
             raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError:
-        errors.append(FieldError(pointer, "must be a day, written as 2026-01-31"))
+        errors.append(FieldError(pointer, "Write a day as 2026-01-31"))
         return None
 
 

@@ -9,7 +9,7 @@ from tollway.kit.db import Transaction
 
 ENTRIES = """
     SELECT id, occurred_at, action, audit_entries.customer_id, actor, on_behalf_of, subject, request_id, details,
-        coalesce(actor_name, '') AS actor_name, ip_address, user_id,
+        coalesce(actor_name, '') AS actor_name, ip_address,
         commitment IS NOT NULL AND entry_id IS NULL AS is_erased
     FROM audit_entries LEFT JOIN audit_persons ON entry_id = id
 """

@@ -12,16 +12,18 @@ async def list_public_ids(tx: Transaction, customer_ids: list[int]) -> dict[int,
     return {row["id"]: row["public_id"] for row in rows}
 
 
-async def list_visiting_administrators(tx: Transaction, customer_id: int, user_ids: list[int]) -> set[int]:
+async def list_visiting_administrators(
+    tx: Transaction, customer_id: int, user_public_ids: list[str]
+) -> set[str]:
     """Return those of some users who administer, and do not belong to the customer."""
     rows = await tx.list_rows(
         """
-        SELECT id FROM users
-        WHERE id = ANY(%(user_ids)s::bigint[]) AND user_type IN ('admin', 'super_admin')
+        SELECT public_id FROM users
+        WHERE public_id = ANY(%(public_ids)s) AND user_type IN ('admin', 'super_admin')
             AND NOT EXISTS (
                 SELECT FROM customer_members WHERE customer_id = %(customer_id)s AND user_id = users.id
             )
         """,
-        {"customer_id": customer_id, "user_ids": user_ids},
+        {"customer_id": customer_id, "public_ids": user_public_ids},
     )
-    return {row["id"] for row in rows}
+    return {row["public_id"] for row in rows}

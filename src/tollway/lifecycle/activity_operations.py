@@ -19,7 +19,7 @@ async def list_activity(
     What administrators of the installation did is there, without their names and addresses.
     """
     page = await audit.list_entries(tx, customer_id, cursor, limit, chosen)
-    actors = {entry.user_id for entry in page.items if entry.user_id is not None}
+    actors = {entry.actor_user for entry in page.items if entry.actor_user}
     staff = await directory.list_visiting_administrators(tx, customer_id, actors)
-    entries = [entry.by_staff() if entry.user_id in staff else entry for entry in page.items]
+    entries = [entry.by_staff() if entry.actor_user in staff else entry for entry in page.items]
     return Page(entries, page.next_cursor)
