@@ -74,3 +74,17 @@ async def test_a_store_is_named_by_its_url(tmp_path: Path) -> None:
         await blobs.get("a/c")
     await blobs.delete("a/c")
     assert not (tmp_path / "unused").exists()
+
+
+async def test_a_file_of_the_disk_comes_back_piece_by_piece(blobs: Blobs, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 100_000
+    (tmp_path / "large").write_bytes(content)
+    await blobs.put_file("kind/owner/large", tmp_path / "large")
+    pieces = [piece async for piece in await blobs.read("kind/owner/large")]
+    assert len(pieces) > 1
+    assert b"".join(pieces) == content
+
+
+async def test_reading_what_is_not_there_fails_before_the_first_piece(blobs: Blobs) -> None:
+    with pytest.raises(BlobMissing):
+        await blobs.read("kind/owner/nothing")

@@ -1,5 +1,6 @@
 """Files that outlive a request: the data folder by default; S3, GCS or Azure by BLOB_URL (obstore)."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ class Blobs:
         """Write a file, over an earlier one of the same name if there is one."""
         await obstore.put_async(self._store, name, content)
 
+    async def put_file(self, name: str, path: Path) -> None:
+        """Write a file from the disk, part by part, so that its size needs no memory."""
+        await obstore.put_async(self._store, name, path)
+
     async def get(self, name: str) -> bytes:
         """Read a file whole; raises BlobMissing."""
         try:
@@ -37,9 +42,22 @@ class Blobs:
             raise BlobMissing(name) from failure
         return bytes(await found.bytes_async())
 
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        """Open a file and return its content piece by piece; raises BlobMissing at once, before the first piece."""
+        try:
+            found = await obstore.get_async(self._store, name)
+        except FileNotFoundError as failure:
+            raise BlobMissing(name) from failure
+        return _pieces(found)
+
     async def delete(self, name: str) -> None:
         """Delete a file; one that is not there is as good as deleted."""
         try:
             await obstore.delete_async(self._store, name)
         except FileNotFoundError:
             return
+
+
+async def _pieces(found: Any) -> AsyncIterator[bytes]:
+    async for piece in found.stream():
+        yield bytes(piece)
