@@ -73,6 +73,8 @@ class User:
     has_password: bool
     has_second_factor: bool
     created_at: datetime
+    # An administrator keeps them from signing in.
+    disabled_at: datetime | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "user_type", UserType(self.user_type))
@@ -299,6 +301,20 @@ class LastOwner(Conflict):
 
     code = "last-owner"
     title = "There must be an owner"
+
+
+class LastSuperAdministrator(Conflict):
+    """Nobody would be left who may do everything."""
+
+    code = "last-super-administrator"
+    title = "There must be a super administrator"
+
+
+class NotOnOneself(Conflict):
+    """Administrators leave what concerns themselves to another."""
+
+    code = "not-on-oneself"
+    title = "Somebody else must do that"
 
 
 class PermissionMissing(Forbidden):

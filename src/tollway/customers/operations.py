@@ -27,6 +27,7 @@ from tollway.customers.entities import (
     LinkExpired,
     LinkUnknown,
     LinkUsed,
+    SignInRefused,
     SignUp,
     TooManyAttempts,
     UseCase,
@@ -332,7 +333,7 @@ async def open_session(
 ) -> tuple[str, UserSession]:
     """Sign a browser or a program in; return its secret, of which only a hash is kept, and the session.
 
-    Writes: user_sessions, users.
+    Raises: SignInRefused where the user is disabled. Writes: user_sessions, users.
     """
     secret = secrets.token_urlsafe(SECRET_BYTES)
     shortened = Visit(visit.address, visit.user_agent[:USER_AGENT_LENGTH_MAX], visit.now)
@@ -346,7 +347,9 @@ async def open_session(
         shortened,
         _inet(visit.address),
     )
-    await store.update_signed_in(tx, user_id, visit.now)
+    if not await store.update_signed_in(tx, user_id, visit.now):
+        # Not told apart from a wrong password, which whoever guesses one would learn from.
+        raise SignInRefused("That sign-in did not work. If it keeps failing, write to support.")
     if second_factor:
         await session_store.update_session_proven(tx, session.id, second_factor=True, now=visit.now)
     return secret, session
@@ -378,7 +381,7 @@ async def _caller_of(tx: Transaction, session: UserSession, now: datetime) -> Se
         await session_store.update_session_seen(tx, session.id, now)
     user = await store.find_user(tx, session.user_id)
     assert user is not None, "sessions go with their user"
-    if user.has_second_factor and session.second_factor_at is None:
+    if user.disabled_at is not None or (user.has_second_factor and session.second_factor_at is None):
         return None
     if session.impersonates(now) and user.user_type.administers and session.impersonated_customer_id:
         customer = await store.find_customer(tx, session.impersonated_customer_id)

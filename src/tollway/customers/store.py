@@ -12,7 +12,7 @@ from tollway.kit.db import Transaction
 _USER: LiteralString = """
     users.id, users.public_id, users.email, users.name, users.user_type, users.email_verified_at,
     users.password_hash IS NOT NULL AS has_password, users.totp_confirmed_at IS NOT NULL AS has_second_factor,
-    users.created_at
+    users.created_at, users.disabled_at
 """
 _CUSTOMER: LiteralString = """
     api_customers.id, api_customers.public_id, api_customers.user_id, api_customers.company_name,
@@ -227,10 +227,13 @@ async def update_to_verified(tx: Transaction, user_id: int, now: datetime) -> Us
     )
 
 
-async def update_signed_in(tx: Transaction, user_id: int, now: datetime) -> None:
-    """Remember when a user last signed in."""
-    await tx.execute(
-        "UPDATE users SET last_sign_in_at = %(now)s WHERE id = %(id)s", {"id": user_id, "now": now}
+async def update_signed_in(tx: Transaction, user_id: int, now: datetime) -> bool:
+    """Remember when a user last signed in; return whether they may, that is, are not disabled."""
+    return bool(
+        await tx.execute(
+            "UPDATE users SET last_sign_in_at = %(now)s WHERE id = %(id)s AND disabled_at IS NULL",
+            {"id": user_id, "now": now},
+        )
     )
 
 
