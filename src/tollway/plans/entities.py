@@ -21,7 +21,6 @@ FREE_TRIAL_TIER = "trial"
 GRANDFATHERED_TIER = "free_existing"
 # Names of tiers that other documents use for ours (X1).
 TIER_ALIASES = {"pro": "professional"}
-PRODUCTS = ("montecarlo", "wallet", "agents")
 
 
 class Overage(enum.StrEnum):

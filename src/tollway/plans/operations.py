@@ -9,6 +9,15 @@ from tollway.kit.ids import new_id
 from tollway.plans import store
 from tollway.plans.adjustment_operations import end_adjustment, grant, list_adjustments, override
 from tollway.plans.catalog import CatalogPlan, ProductOnSale, read_catalog, read_products
+from tollway.plans.change_operations import (
+    assign_plan,
+    find_open_change,
+    list_changes,
+    request_cancellation,
+    request_change,
+    settle_payment,
+    withdraw_change,
+)
 from tollway.plans.entities import (
     Entitlement,
     Plan,
@@ -27,26 +36,38 @@ from tollway.plans.entitlement_operations import (
     lift_quotas,
     list_held,
 )
+from tollway.plans.move_operations import grandfather, migrate_holders
+from tollway.plans.notice_operations import list_notices
 from tollway.plans.periods import add_months
 
 __all__ = [
     "assert_feature",
+    "assign_plan",
     "end_adjustment",
     "find_entitlement",
     "find_free_plan",
+    "find_open_change",
     "get_entitlement",
     "get_quota",
+    "grandfather",
     "grant",
     "lift_quota",
     "lift_quotas",
     "list_adjustments",
+    "list_changes",
     "list_held",
+    "list_notices",
     "list_plans",
     "list_products",
     "load_catalog",
+    "migrate_holders",
     "override",
+    "request_cancellation",
+    "request_change",
+    "settle_payment",
     "start_free_trial",
     "subscribe",
+    "withdraw_change",
 ]
 
 
