@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.parties import make_party
 
 from tollway.customers.entities import Mode
@@ -59,6 +61,40 @@ async def test_going_back_to_an_earlier_price_is_a_version_too(database: Databas
     async with database.transaction() as tx:
         for catalog in (first, second, first):
             assert await plans.load_catalog(tx, now, catalog) == len(first)
+
+
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from([(plan.product, plan.tier) for plan in read_catalog()]),
+        st.fixed_dictionaries(
+            {"price_minor": st.integers(0, 10**6) | st.none(), "requests_included": st.integers(1, 10**6)}
+        ),
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(edits=EDITS)
+async def test_no_loading_changes_a_version_that_was_sold(
+    database: Database, now: datetime, edits: list[tuple[tuple[str, str], dict[str, int | None]]]
+) -> None:
+    changes = dict(edits)
+    catalog = [
+        replace(plan, content=plan.content | changes.get((plan.product, plan.tier), {}))
+        for plan in read_catalog()
+    ]
+    async with database.transaction() as tx:
+        sold = await tx.list_rows("SELECT * FROM plan_versions ORDER BY id")
+        made = await plans.load_catalog(tx, now, catalog)
+        loaded = await tx.list_rows("SELECT * FROM plan_versions ORDER BY id")
+        newest = await tx.list_rows(
+            "SELECT DISTINCT ON (product, tier) content FROM plan_versions ORDER BY product, tier, version DESC"
+        )
+    assert loaded[: len(sold)] == sold
+    assert len(loaded) == len(sold) + made
+    assert sorted(row["content"]["tier"] for row in newest) == sorted(plan.tier for plan in catalog)
+    assert all(row["content"] in [plan.content for plan in catalog] for row in newest)
 
 
 async def test_the_public_plans_are_listed_cheapest_first(database: Database, now: datetime) -> None:
