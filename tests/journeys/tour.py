@@ -144,6 +144,9 @@ async def customer(walk: Walk) -> AsyncIterator[str]:
         ("/models", "models"),
         ("/runs", "runs"),
         ("/dashboard", "dashboard"),
+        ("/activity", "activity"),
+        ("/activity?until=2020-01-01", "activity-nothing"),
+        ("/activity?from=2020-02-02&until=2020-02-01", "activity-refused"),
         (f"{model}?from={run.removeprefix('/runs/')}", "model-run-again"),
         (f"{model}/delete", "model-delete"),
     ):

@@ -93,6 +93,8 @@ def _row(entry: Entry, customer_ids: Mapping[int, str] | None) -> dict[str, Any]
         "on_behalf_of": entry.on_behalf_of,
         "subject": entry.subject,
         "address": entry.shown_address,
-        "details": ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in entry.details.items()),
+        "details": ", ".join(
+            f"{name.replace('_', ' ')}: {value}" for name, value in sorted(entry.details.items())
+        ),
         "customer": whose,
     }

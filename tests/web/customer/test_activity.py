@@ -7,8 +7,9 @@ import pytest
 from tests.web.conftest import Visitor
 
 from tollway.audit import operations as audit
+from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
-from tollway.customers.permissions import UserType
+from tollway.customers.permissions import Role, UserType
 from tollway.kit.clock import read_now
 
 
@@ -42,6 +43,7 @@ async def test_what_a_customer_did_is_listed_with_who_and_from_where(ana: Visito
     assert (await ana.post("/dashboard/key")).status_code == 200
     page = await ana.get("/activity")
     assert page.status_code == 200
+    assert '<a href="/activity" aria-current="page">' in page.text
     row = page.text.partition("Revealed a test key")[2].partition("</tr>")[0]
     assert "ana@example.com" in row
     assert "127.0.0.1" in row
@@ -122,6 +124,19 @@ async def test_staff_is_named_to_customers_as_staff(ana: Visitor) -> None:
         assert "Suspended the customer" in text
         assert "staff@example.org" not in text
         assert "198.51.100.9" not in text
+
+
+async def test_a_viewer_of_the_team_is_not_offered_the_page_and_may_not_open_it(ana: Visitor) -> None:
+    async with ana.parts.database.transaction() as tx:
+        (owner,) = await members.list_members(tx, await customer_id_of(ana, "ana@example.com"))
+        another, _ = await customers.create_user_and_customer(
+            tx, "second@example.com", "Second Ltd", "Stress Testing", read_now()
+        )
+        await members.add_member(tx, owner.customer_id, another.id, Role.OWNER, read_now())
+        await members.change_role(tx, owner, Role.VIEWER)
+    assert 'href="/activity"' not in (await ana.get("/dashboard")).text
+    for path in ("/activity", "/activity.csv", "/api/activity"):
+        assert (await ana.get(path)).status_code == 403
 
 
 async def test_a_stranger_is_sent_to_sign_in(stranger: Visitor) -> None:
