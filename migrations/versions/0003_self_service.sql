@@ -210,6 +210,7 @@ CREATE TABLE support_tickets (
     -- When a human's first answer is due, by the strictest plan held (X14).
     response_due_at timestamptz NOT NULL,
     responded_at timestamptz,
+    due_soon_told_at timestamptz,
     overdue_told_at timestamptz,
     closed_at timestamptz
 );

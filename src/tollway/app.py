@@ -16,18 +16,23 @@ from tollway.kit.crypto import Sealer, master_key_from_text
 from tollway.kit.db import Database
 from tollway.kit.http import Edge, EdgeMiddleware, exception_handlers
 from tollway.kit.jobs import JobRegistry
-from tollway.lifecycle import activity_endpoints
+from tollway.lifecycle import activity_endpoints, admin_endpoints
 from tollway.lifecycle import endpoints as lifecycle
 from tollway.lifecycle import jobs as lifecycle_jobs
 from tollway.lifecycle.entities import LifecycleParts
 from tollway.monitoring import endpoints as monitoring
 from tollway.notifications import jobs as notifications_jobs
 from tollway.notifications.entities import SmtpSettings
+from tollway.plans import endpoints as plans
+from tollway.plans import jobs as plans_jobs
 from tollway.settings import Settings
 from tollway.simulation import endpoints as simulation
 from tollway.simulation import jobs as simulation_jobs
 from tollway.simulation.execution import WorkerProcesses
 from tollway.simulation.flows import Workshop
+from tollway.support import endpoints as support
+from tollway.support import jobs as support_jobs
+from tollway.support.entities import SupportDesk
 from tollway.teams import endpoints as teams
 from tollway.web.application import mount_pages
 from tollway.web.markdown import read_guides
@@ -73,6 +78,11 @@ class Parts:
             code_key=self.code_key,
             free_trial_days=self.settings.free_trial_days,
         )
+
+    @property
+    def support_desk(self) -> SupportDesk:
+        """Where the people who answer are reached."""
+        return SupportDesk(self.settings.support_email, self.settings.base_url)
 
     async def close(self) -> None:
         """Give everything back."""
@@ -127,7 +137,17 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.stopping = parts.stopping
     api.state.lifecycle = parts.lifecycle
     api.state.workshop = parts.workshop
-    for router in (monitoring.router, lifecycle.router, activity_endpoints.router, teams.router, simulation.router):
+    api.state.support_desk = parts.support_desk
+    for router in (
+        monitoring.router,
+        lifecycle.router,
+        activity_endpoints.router,
+        admin_endpoints.router,
+        teams.router,
+        plans.router,
+        support.router,
+        simulation.router,
+    ):
         api.include_router(router)
     mount_pages(api, _site_of(settings), parts.passwords)
 
@@ -171,6 +191,8 @@ def build_registry(parts: Parts) -> JobRegistry:
     notifications_jobs.register(
         registry, parts.database, _smtp_of(parts.settings), in_production=parts.settings.production
     )
+    plans_jobs.register(registry, parts.database, parts.settings.base_url)
+    support_jobs.register(registry, parts.database, parts.support_desk)
     lifecycle_jobs.register(registry, parts.database)
     simulation_jobs.register(
         registry,

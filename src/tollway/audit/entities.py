@@ -31,6 +31,7 @@ ACTION_GROUPS = (
     ("subscription.", "Plans"),
     ("grant.", "Grants"),
     ("override.", "Overrides"),
+    ("ticket.", "Support"),
     ("customer.", "The company"),
 )
 
