@@ -57,7 +57,7 @@ async def record_entry(
     """
     assert 0 < len(action) <= ACTION_LENGTH_MAX, action
     details = details or {}
-    assert len(json.dumps(details)) <= DETAILS_BYTES_MAX, action
+    assert len(json.dumps(details, ensure_ascii=False).encode()) <= DETAILS_BYTES_MAX, action
     actor_name = actor_name[:ACTOR_NAME_LENGTH_MAX]
     known = known_address(address)
     # Nothing personal: nothing to commit to, and nothing to erase.
