@@ -90,6 +90,11 @@ def render_text(source: str) -> Markup:
     return Markup(_markdown().render(source[:GUIDE_CHARACTERS_MAX]))  # noqa: S704 — HTML is disabled
 
 
+def render_line(source: str) -> Markup:
+    """Render a sentence without a paragraph around it, such as the description of a member."""
+    return Markup(_markdown().renderInline(source[:GUIDE_CHARACTERS_MAX]))  # noqa: S704 — HTML is disabled
+
+
 def _split_front_matter(source: str) -> tuple[dict[str, str], str]:
     match = _FRONT_MATTER.match(source)
     if match is None:

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
+from tollway.web.markdown import render_line
+
 DEPTH_MAX = 6
 ROWS_MAX = 200
 TEXT_BY_FORMAT = {
@@ -28,7 +32,7 @@ class Row:
     name: str
     type: str
     required: bool
-    description: str
+    description: Markup
     facts: tuple[str, ...]
 
 
@@ -83,7 +87,7 @@ class Schemas:
         inner, may_be_null = self._without_null(schema)
         written = self.type_of(inner) + (" or null" if may_be_null else "")
         description = str(schema.get("description") or inner.get("description") or "").partition("\n\n")[0]
-        return Row(name, written, required, description, self._facts(schema, inner))
+        return Row(name, written, required, render_line(description), self._facts(schema, inner))
 
     def type_of(self, schema: dict[str, Any]) -> str:
         """Name a schema's type in a word or two."""

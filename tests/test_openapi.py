@@ -1,0 +1,130 @@
+"""The OpenAPI document is true: what is declared is answered, and what it forbids is refused, for every operation.
+
+schemathesis makes the requests, good and bad ones, from the document; endpoints that come later fall under it by
+themselves. The application runs in schemathesis' own event loop, over a database of its own.
+"""
+
+import zlib
+from collections.abc import Iterator, MutableMapping
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from hypothesis import settings as tries
+from schemathesis.checks import load_all_checks, not_a_server_error
+from schemathesis.pytest.lazy import get_all_tests
+from schemathesis.python.asgi import shutdown_lifespans
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from starlette.types import ASGIApp, Receive, Scope, Send
+from tests.parties import Party, make_party
+from tests.simulation.conftest import results_of, started_id, uploaded_id, working
+from tests.web.conftest import visiting
+
+from tollway.app import Parts, build_app, open_parts
+from tollway.kit.clock import read_now
+from tollway.plans.entities import SubscriptionStatus
+from tollway.settings import Settings
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+TRIES = tries(
+    max_examples=10, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+# Operations are tried in so many tests, which run at once where there are processors.
+SHARES = 4
+
+
+class Served:
+    """The whole application over a database, opened and closed by the lifespan that schemathesis runs."""
+
+    def __init__(self, configured: Settings) -> None:
+        self.settings = configured
+        self.app: ASGIApp
+        self.parts: Parts
+        self.party: Party
+        # What is there to be read, by the name of the path's part.
+        self.things: dict[str, str] = {}
+        # What may be deleted.
+        self.spare: dict[str, str] = {}
+        # Of an owner who has just signed up, and whose address is proven.
+        self.cookies: dict[str, str] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            assert (await receive())["type"] == "lifespan.startup"
+            await self._open()
+            await send({"type": "lifespan.startup.complete"})
+            assert (await receive())["type"] == "lifespan.shutdown"
+            await self.parts.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await self.app(scope | {"client": ("127.0.0.1", 50000)}, receive, send)
+
+    async def _open(self) -> None:
+        self.parts = await open_parts(self.settings)
+        self.app = build_app(self.parts)
+        self.party = await make_party(
+            self.parts.database, read_now(), tier="enterprise", status=SubscriptionStatus.ACTIVE
+        )
+        async with visiting(self.parts) as visitor:
+            model = await uploaded_id(visitor.client, self.party)
+            run = await started_id(visitor.client, self.party, model, iterations=1_000)
+            async with working(self.parts):
+                await results_of(visitor.client, self.party, run)
+            self.things = {"model_id": model, "simulation_id": run}
+            self.spare = {"model_id": await uploaded_id(visitor.client, self.party)}
+            await visitor.sign_up("owner@example.com")
+            assert (await visitor.verify("owner@example.com")).status_code == 303
+            self.cookies = dict(visitor.client.cookies)
+
+    def credentials(self, case: schemathesis.Case) -> dict[str, str]:
+        """The headers of a customer's key; of an owner who is signed in, where people may call too."""
+        accepted = [name for one in case.operation.definition.raw.get("security", []) for name in one]
+        if "accessToken" not in accepted:
+            return self.party.headers
+        return {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Served]:
+    yield Served(settings.model_copy(update={"max_requests_per_minute": 1_000_000}))
+    # Before the database goes.
+    shutdown_lifespans()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_operation_answers_as_declared_and_refuses_what_is_forbidden(
+    served: Served, share: int, subtests: pytest.Subtests
+) -> None:
+    def is_mine(context: schemathesis.HookContext) -> bool:
+        return zlib.crc32(context.operation.label.encode()) % SHARES == share
+
+    def call(case: schemathesis.Case) -> None:
+        there = served.spare if case.method == "DELETE" else served.things
+        is_good = case.meta is not None and case.meta.generation.mode is schemathesis.GenerationMode.POSITIVE
+        for part in (case.path_parameters, *((case.query, case.body) if is_good else ())):
+            if isinstance(part, MutableMapping):
+                part.update({name: there[name] for name in set(part) & set(there)})
+        case.call_and_validate(headers=served.credentials(case), checks=CHECKS)
+
+    load_all_checks()
+    config = schemathesis.Config()
+    # Credentials are ours to send; made up ones would hide what comes after them.
+    config.projects.default.generation.update(with_security_parameters=False)
+    document = schemathesis.openapi.from_asgi("/openapi.json", served, config=config).include(is_mine)
+    # What `schema.parametrize()` does, which reads an attribute that this pytest no longer has.
+    for built in get_all_tests(schema=document, test_func=call, settings=TRIES, given_kwargs=None):
+        operation, test = built.ok()
+        with subtests.test(operation.label):
+            test()
