@@ -79,7 +79,7 @@ class VariableIn(_Body):
     cell: Reference
     name: Annotated[str, Field(max_length=NAME_LENGTH_MAX)] | None = None
     distribution: dict[str, Any] = Field(
-        description="The `type`, and the parameters of that type: see the [guide to distributions](/docs/distributions).",
+        description="The `type`, and its parameters: see the [guide to distributions](/docs/distributions).",
         examples=[VARIABLE["distribution"]],
     )
 
