@@ -8,10 +8,16 @@ from tests.parties import SEALER, Party, make_party
 
 from tollway.customers.entities import Mode
 from tollway.keys import operations as keys
-from tollway.keys.entities import ApiKeyMalformed, ApiKeyMissing, ApiKeyUnknown, new_secret
+from tollway.keys.entities import (
+    ApiKeyMalformed,
+    ApiKeyMissing,
+    ApiKeySuspended,
+    ApiKeyUnknown,
+    new_secret,
+)
 from tollway.kit.crypto import CannotOpen, Sealer, sha256
 from tollway.kit.db import Database
-from tollway.kit.problems import NotFound
+from tollway.kit.problems import NotFound, Problem
 
 
 @pytest.fixture
@@ -69,14 +75,17 @@ async def test_a_well_formed_key_of_another_installation_is_unknown(
 
 
 @pytest.mark.promise("D18", "D24")
-@pytest.mark.parametrize("status", ["revoked", "suspended", "deleted"])
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [("revoked", ApiKeyUnknown), ("suspended", ApiKeySuspended), ("deleted", ApiKeyUnknown)],
+)
 async def test_a_key_that_is_not_active_is_refused_on_the_next_call(
-    database: Database, party: Party, now: datetime, status: str
+    database: Database, party: Party, now: datetime, status: str, problem: type[Problem]
 ) -> None:
     async with database.transaction() as tx:
         await keys.authenticate(tx, f"Bearer {party.secret}", now)
         await tx.execute("UPDATE api_keys SET status = %(status)s", {"status": status})
-        with pytest.raises(ApiKeyUnknown):
+        with pytest.raises(problem):
             await keys.authenticate(tx, f"Bearer {party.secret}", now)
 
 

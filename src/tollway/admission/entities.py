@@ -1,6 +1,6 @@
 """What counts as a request."""
 
-from tollway.kit.problems import TooMany
+from tollway.kit.problems import Forbidden, TooMany
 
 # What counts as a request (X11), the one table of it; docs/guides/limits.md shows the same.
 # A refused call counts 0; a run that fails by our fault gives its request back.
@@ -17,3 +17,17 @@ class AddressLimitReached(TooMany):
 
     code = "address-limit-reached"
     title = "Too many requests from your address"
+
+
+class ApiKeyTooFast(TooMany):
+    """More calls came with one key in a minute than its owner allows it."""
+
+    code = "api-key-too-fast"
+    title = "Too many requests with this API key"
+
+
+class AddressNotAllowed(Forbidden):
+    """The key's allow-list does not hold the address that the call came from."""
+
+    code = "address-not-allowed"
+    title = "This API key takes no calls from there"

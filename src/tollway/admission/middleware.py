@@ -3,25 +3,25 @@
 import ipaddress
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tollway.admission.entities import AddressLimitReached
 from tollway.admission.operations import Call
-from tollway.admission.recognition import recognise_key
+from tollway.admission.recognition import MinuteCounts, find_refusal, recognise_key
 from tollway.kit.db import Database
 from tollway.kit.http import problem_response
 from tollway.kit.log import log
-from tollway.kit.problems import Problem, TooLarge
+from tollway.kit.problems import Problem, TooLarge, TooMany
 from tollway.plans import operations as plans
 
 # Multipart boundaries and the small fields beside a file.
 FORM_OVERHEAD_BYTES = 65_536
-ADDRESSES_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,19 @@ class AdmissionMiddleware:
     """Answers 401 to strangers, hands the others' calls on, and writes what was refused to the usage log."""
 
     def __init__(
-        self, app: ASGIApp, database: Database, products: tuple[ProductPaths, ...], docs_url: str
+        self,
+        app: ASGIApp,
+        database: Database,
+        products: tuple[ProductPaths, ...],
+        docs_url: str,
+        counts: MinuteCounts | None = None,
     ) -> None:
         self.app = app
         self.database = database
         self.products = products
         self.docs_url = docs_url
+        # Of calls by key; shared with whoever else counts them, so that a key has one limit a minute.
+        self.counts = counts if counts is not None else MinuteCounts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,9 +63,7 @@ class AdmissionMiddleware:
             call = await self._recognise(request, paths)
             limit = await self._upload_limit(call, request, paths)
         except Problem as problem:
-            if problem.log_message:
-                log.info("call refused", code=problem.code, reason=problem.log_message)
-            await problem_response(problem, scope["path"], docs_url=self.docs_url)(scope, receive, send)
+            await refusal_response(problem, scope["path"], self.docs_url)(scope, receive, send)
             return
         scope.setdefault("state", {})["call"] = call
         await self._serve(scope, _bounded(receive, limit), send, call)
@@ -75,7 +80,12 @@ class AdmissionMiddleware:
     async def _recognise(self, request: Request, paths: ProductPaths) -> Call:
         async with self.database.transaction() as tx:
             recognised = await recognise_key(tx, request)
-        return Call.of(request, recognised.caller, paths.product, self.database)
+        call = Call.of(request, recognised.caller, recognised.product, self.database)
+        refusal = find_refusal(recognised, request, self.counts, path_product=paths.product)
+        if refusal is not None:
+            await call.record_refusal(refusal.status, refusal.code)
+            raise refusal
+        return call
 
     async def _upload_limit(self, call: Call, request: Request, paths: ProductPaths) -> int | None:
         """Return how many bytes this call's body may have, or None where the general limit is enough."""
@@ -109,6 +119,18 @@ class AdmissionMiddleware:
             await send(message)
 
         await self.app(scope, receive, send_recorded)
+
+
+def refusal_response(problem: Problem, path: str, docs_url: str) -> Response:
+    """Answer a call that does not come in; a limit says beside when it frees (RateLimit fields, a draft)."""
+    if problem.log_message:
+        log.info("call refused", code=problem.code, reason=problem.log_message)
+    response = problem_response(problem, path, docs_url=docs_url)
+    if isinstance(problem, TooMany) and "limit_value" in problem.members:
+        name, most = problem.members["limit"], problem.members["limit_value"]
+        response.headers["RateLimit-Policy"] = f'"{name}";q={most};w=60'
+        response.headers["RateLimit"] = f'"{name}";r=0;t={problem.retry_after_seconds}'
+    return response
 
 
 def over_plan_size(limit: int, plan_name: str) -> TooLarge:
@@ -147,12 +169,6 @@ def _problem_code(message: Message) -> str | None:
     return code if isinstance(code, str) else None
 
 
-@dataclass(slots=True)
-class _Window:
-    minute: int
-    counts: dict[str, int] = field(default_factory=dict)
-
-
 class AddressLimitMiddleware:
     """Bounds requests a minute from one client address (IPv6: one /64), over everything but static files (C15).
 
@@ -163,13 +179,13 @@ class AddressLimitMiddleware:
         self.app = app
         self.limit = requests_per_minute_max
         self.docs_url = docs_url
-        self._window = _Window(0)
+        self._counts = MinuteCounts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http" and not scope["path"].startswith("/static/"):
             seconds = time.monotonic()
-            if self._count(scope["client_address"], int(seconds // 60)) > self.limit:
+            if self._counts.add(_network_of(scope["client_address"]), seconds) > self.limit:
                 wait = 60 - int(seconds % 60)
                 problem = AddressLimitReached(
                     f"More than {self.limit:,} requests came from your address within a minute. "
@@ -177,18 +193,9 @@ class AddressLimitMiddleware:
                     retry_after_seconds=wait,
                     members={"limit": "requests_per_minute_per_address", "limit_value": self.limit},
                 )
-                await problem_response(problem, scope["path"], docs_url=self.docs_url)(scope, receive, send)
+                await refusal_response(problem, scope["path"], self.docs_url)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
-
-    def _count(self, address: str, minute: int) -> int:
-        subject = _network_of(address)
-        # A new minute forgets every count; so does a flood of addresses, which would eat memory otherwise.
-        if self._window.minute != minute or len(self._window.counts) >= ADDRESSES_MAX:
-            self._window = _Window(minute)
-        counts = self._window.counts
-        counts[subject] = counts.get(subject, 0) + 1
-        return counts[subject]
 
 
 def _network_of(address: str) -> str:

@@ -167,7 +167,9 @@ class Call:
         self, tx: Transaction, status: int, *, units: int, credit_count: int, problem_code: str | None = None
     ) -> None:
         if self.caller.api_key_id is not None:
-            await keys.note_use(tx, self.caller.api_key_id, self.now)
+            # A key that is not active was sent, but not used.
+            if status != 401:
+                await keys.note_use(tx, self.caller.api_key_id, self.now)
             if status < 400:
                 await metering.track_event(tx, "first_call", self.caller.owner_id, self.now)
         elif not units:

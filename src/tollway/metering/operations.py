@@ -136,3 +136,27 @@ async def list_day_totals(
     """Add up a customer's calls by day (UTC), today last; days without calls are there with zeros."""
     assert 1 <= days <= DAYS_SHOWN_MAX, days
     return await store.list_day_totals(tx, customer_id, mode, now - timedelta(days=days - 1), now)
+
+
+async def billable_units(tx: Transaction, subscription_id: int, period: tuple[datetime, datetime]) -> int:
+    """Return how many requests of a subscription a bill counts, in the quota periods that began within `period`.
+
+    INVARIANT: test mode never reaches it (tests/keys/test_billable_units.py::test_no_test_call_is_ever_billed).
+    """
+    return await store.sum_live_units(tx, subscription_id, *period)
+
+
+async def list_key_units(tx: Transaction, customer_id: int, since: datetime) -> dict[int, int]:
+    """Return how many requests each of a customer's keys made since an instant, by the key's row."""
+    rows = await store.list_key_units(tx, customer_id, since)
+    return {row["api_key_id"]: row["units"] for row in rows}
+
+
+async def count_calls_of_key(tx: Transaction, customer_id: int, api_key_id: int, since: datetime) -> int:
+    """Count the calls that came with a key since an instant, the refused ones included."""
+    return await store.count_calls_of_key(tx, customer_id, api_key_id, since)
+
+
+async def has_live_call(tx: Transaction, customer_id: int) -> bool:
+    """Say whether any of a customer's calls with a live key was served."""
+    return await store.has_live_call(tx, customer_id)

@@ -188,3 +188,54 @@ async def list_day_totals(
         """,
         {"customer_id": customer_id, "mode": mode.value, "since": since, "until": until},
     )
+
+
+async def sum_live_units(tx: Transaction, subscription_id: int, since: datetime, until: datetime) -> int:
+    """Add up what live mode used in the periods of a subscription that began from `since` to before `until`."""
+    found = await tx.find_value(
+        """
+        SELECT COALESCE(sum(requests_used), 0)::bigint FROM usage_quotas
+        WHERE subscription_id = %(subscription_id)s AND mode = 'live'
+            AND period_start >= %(since)s AND period_start < %(until)s
+        """,
+        {"subscription_id": subscription_id, "since": since, "until": until},
+    )
+    return int(found)
+
+
+async def list_key_units(tx: Transaction, customer_id: int, since: datetime) -> list[dict[str, Any]]:
+    """Add up the units of each of a customer's keys since an instant."""
+    return await tx.list_rows(
+        """
+        SELECT api_key_id, sum(units)::bigint AS units FROM api_usage_logs
+        WHERE customer_id = %(customer_id)s AND api_key_id IS NOT NULL AND request_timestamp >= %(since)s
+        GROUP BY api_key_id
+        """,
+        {"customer_id": customer_id, "since": since},
+    )
+
+
+async def count_calls_of_key(tx: Transaction, customer_id: int, api_key_id: int, since: datetime) -> int:
+    """Count the calls that came with a key since an instant; what was given back is no call."""
+    found = await tx.find_value(
+        """
+        SELECT count(*)::bigint FROM api_usage_logs
+        WHERE customer_id = %(customer_id)s AND api_key_id = %(api_key_id)s AND units >= 0
+            AND request_timestamp >= %(since)s
+        """,
+        {"customer_id": customer_id, "api_key_id": api_key_id, "since": since},
+    )
+    return int(found)
+
+
+async def has_live_call(tx: Transaction, customer_id: int) -> bool:
+    """Say whether any of a customer's calls with a live key was served."""
+    found = await tx.find_value(
+        """
+        SELECT 1 FROM api_usage_logs
+        WHERE customer_id = %(customer_id)s AND mode = 'live' AND api_key_id IS NOT NULL AND status_code < 400
+        LIMIT 1
+        """,
+        {"customer_id": customer_id},
+    )
+    return found is not None
