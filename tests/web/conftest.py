@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from tests.administrators import make_administrator
 
 from tollway.app import Parts, build_app
 from tollway.kit.clock import read_now
@@ -86,4 +87,13 @@ async def ben(parts: Parts, catalog: None) -> AsyncIterator[Visitor]:
     async with visiting(parts, "127.0.0.2") as visitor:
         await visitor.sign_up("ben@example.com", "Other Ltd")
         assert (await visitor.verify("ben@example.com")).status_code == 303
+        yield visitor
+
+
+@pytest.fixture
+async def administrator(parts: Parts, catalog: None) -> AsyncIterator[Visitor]:
+    """A super administrator who signed in with a second factor just now."""
+    _, headers = await make_administrator(parts)
+    async with visiting(parts, "127.0.0.3") as visitor:
+        visitor.client.headers.update(headers)
         yield visitor

@@ -42,7 +42,8 @@ async def update_user_type(tx: Transaction, user_id: int, user_type: UserType, n
     """Give a user another kind; all but regular ones may use the API."""
     await tx.execute(
         """
-        UPDATE users SET user_type = %(user_type)s, api_enabled = %(user_type)s <> 'regular', updated_at = %(now)s
+        UPDATE users SET user_type = %(user_type)s::text, api_enabled = %(user_type)s::text <> 'regular',
+            updated_at = %(now)s
         WHERE id = %(id)s
         """,
         {"id": user_id, "user_type": user_type.value, "now": now},

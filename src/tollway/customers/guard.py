@@ -97,6 +97,8 @@ class Needs:
             raise refusal
 
     def _missing(self, caller: Caller) -> str:
+        if caller.impersonator:
+            return "You are looking at a customer's pages in their place. Stop looking, and go on from there."
         if caller.via is Via.KEY:
             has = ", ".join(sorted(caller.scopes)) or "none"
             return f"This API key may not do that; its scopes are: {has}. An owner issues one with the scope it needs."

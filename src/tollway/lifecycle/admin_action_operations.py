@@ -1,5 +1,6 @@
 """What administrators do: suspend, give, take back, look in somebody's place. Each is on record with its reason."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,7 @@ from tollway.customers.permissions import Permission, UserType
 from tollway.kit.db import Transaction
 from tollway.kit.problems import Conflict, FieldError, Invalid, NotFound
 from tollway.lifecycle import admin_store as store
-from tollway.lifecycle.admin_listing import REASON_LENGTH_MAX
+from tollway.lifecycle.admin_listing import REASON_LENGTH_MAX, TEXT_PATTERN
 from tollway.plans import operations as plans
 from tollway.plans.entities import Adjustment, AdjustmentKind
 
@@ -195,7 +196,7 @@ async def end_sessions(tx: Transaction, by: Caller, user_id: str, reason: str, n
     _assert_may_touch(by, user)
     kept = by.session_id if user.id == by.user_id else None
     ended = await customers.end_other_sessions(tx, user.id, now, kept_session_id=kept)
-    await _record_user(tx, "user.sessions_ended", by, user, now, reason, sessions_ended=ended)
+    await _record_user(tx, "user.signed_out_everywhere", by, user, now, reason, sessions_ended=ended)
     return ended
 
 
@@ -246,8 +247,10 @@ def checked_reason(reason: str) -> str:
     reason = " ".join(reason.split())
     if not reason:
         raise _invalid("/reason", "Say why: it stands in the audit list for whoever asks later.")
-    if len(reason) > REASON_LENGTH_MAX or not reason.isprintable():
-        raise _invalid("/reason", f"Use at most {REASON_LENGTH_MAX} characters, all of them printable.")
+    if len(reason) > REASON_LENGTH_MAX or not re.fullmatch(TEXT_PATTERN, reason):
+        raise _invalid(
+            "/reason", f"Use at most {REASON_LENGTH_MAX} characters, none of them a control character."
+        )
     return reason
 
 

@@ -1,6 +1,7 @@
 """What administrators list and choose by: rows that span domains, and pages with totals."""
 
 import enum
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +19,8 @@ PER_PAGE_MAX = 100
 PAGE_MAX = 10_000
 SEARCH_LENGTH_MAX = 254
 REASON_LENGTH_MAX = 500
+# PostgreSQL takes no NUL, and nobody means the other control characters.
+TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 # The currency that the catalogue is written in.
 CURRENCY = "USD"
 MINOR_UNIT_DIGITS = 2
@@ -75,8 +78,8 @@ class Asked:
         search = search.strip()
         faults = {
             "/search": ""
-            if len(search) <= SEARCH_LENGTH_MAX and search.isprintable()
-            else f"must have at most {SEARCH_LENGTH_MAX} printable characters",
+            if len(search) <= SEARCH_LENGTH_MAX and re.fullmatch(TEXT_PATTERN, search)
+            else f"must have at most {SEARCH_LENGTH_MAX} characters, none of them a control character",
             "/page": "" if 1 <= page <= PAGE_MAX else f"must be from 1 to {PAGE_MAX:,}",
             "/per_page": "" if 1 <= per_page <= PER_PAGE_MAX else f"must be from 1 to {PER_PAGE_MAX}",
         }

@@ -77,6 +77,9 @@ class Page:
             may=frozenset(self.caller.permissions),
             administers=self.caller.user_type.administers and not self.caller.impersonator,
             impersonating=bool(self.caller.impersonator),
+            impersonating_until=self.signed_in.session.impersonated_until
+            if self.caller.impersonator
+            else None,
             memberships=tuple(
                 (one.customer_public_id, one.company_name)
                 for one in await members.list_memberships(tx, self.signed_in.user.id)
@@ -120,10 +123,12 @@ class PageNeeds:
     """Lets a signed-in person open a page who has a permission; says on a page to everyone else why not.
 
     Args: as of `Needs`; where a recent proof is missing, the browser is sent to give it and comes back.
+        while_looking: whether an administrator who looks at a customer's pages may send this form too.
     """
 
     permission: Permission
     proven: bool = False
+    while_looking: bool = False
 
     async def __call__(self, request: Request) -> Page:
         """Return the page request. Raises: SignInNeeded, NotFound, and what `Needs` raises."""
@@ -135,9 +140,11 @@ class PageNeeds:
         if administrative and not signed_in.user.user_type.administers:
             # To everyone else the administration does not exist.
             raise NotFound(f"There is nothing at {request.url.path}.")
-        if request.method not in READING_METHODS:
+        writes = request.method not in READING_METHODS
+        if writes:
             refuse_cross_site(request)
-        if not (caller.impersonator and self.is_own):
+        # Whoever looks at a customer's pages may still see their own matters, and stop looking.
+        if not (caller.impersonator and self.is_own and (self.while_looking or not writes)):
             Needs(self.permission, proven=self.proven).check(caller, request)
         return Page(request, signed_in, caller)
 

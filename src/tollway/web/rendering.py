@@ -49,6 +49,7 @@ class Shell:
     administers: bool = False
     # An administrator looks at this customer's pages in its place.
     impersonating: bool = False
+    impersonating_until: datetime | None = None
     # Public id and name of every customer that the reader belongs to, and which one is looked at.
     memberships: tuple[tuple[str, str], ...] = ()
     customer_id: str = ""
@@ -79,6 +80,7 @@ def environment() -> Environment:
         percent=percent,
         when=when,
         day=day,
+        clock=clock,
         filesize=filesize,
         plural=plural,
         initials=initials,
@@ -125,6 +127,15 @@ def day(moment: date) -> Markup:
     """A day, readable by people and machines: `1 Dec 2026`."""
     return Markup('<time datetime="{}">{} {}</time>').format(
         moment.strftime("%Y-%m-%d"), moment.day, moment.strftime("%b %Y")
+    )
+
+
+def clock(moment: datetime) -> Markup:
+    """A time of day in UTC, for what is soon: `14:30 UTC`."""
+    assert moment.tzinfo is not None, moment
+    in_utc = moment.astimezone(UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        in_utc.strftime("%Y-%m-%dT%H:%M:%SZ"), in_utc.strftime("%H:%M")
     )
 
 
