@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tollway import cli_simulate
+from tollway import cli_plans, cli_simulate
 
 if TYPE_CHECKING:
     from tollway.processes import Installation
@@ -69,6 +69,9 @@ def _one_sentence() -> Iterator[None]:
             raise
         typer.echo(f"tollway: {failure}", err=True)
         raise typer.Exit(CANNOT) from None
+
+
+cli_plans.register(app, _one_sentence)
 
 
 @app.command()

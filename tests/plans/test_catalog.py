@@ -195,6 +195,7 @@ def test_money_is_never_a_float() -> None:
         ('currency = "USD"', 'currency = "dollars"', "currency"),
         ('currency = "USD"', 'currency = "USD"\nstray = 1', "stray"),
         ("[montecarlo]", "[montecarlo", "catalog.toml"),
+        ("[wallet]", "[lottery]", "lottery"),
     ],
 )
 def test_a_broken_catalogue_is_refused_and_the_place_named(

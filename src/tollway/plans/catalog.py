@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tollway.kit.money import minor_units
-from tollway.plans.entities import LIMIT_MAX, CatalogRefused, Feature, Overage
+from tollway.plans.entities import LIMIT_MAX, PRODUCTS, CatalogRefused, Feature, Overage
 
 CURRENCY = re.compile("[A-Z]{3}")
 FILE = Path(__file__).parents[3] / "catalog.toml"
@@ -164,6 +164,8 @@ def _products(file: Path) -> Iterator[tuple[str, _Product, str]]:
             f"{file.name}: currency must be the three letters of a currency, such as USD; it is {currency!r}."
         )
     for name, content in declared.items():
+        if name not in PRODUCTS:
+            raise CatalogRefused(f"{file.name}: {name} is no product; they are {', '.join(PRODUCTS)}.")
         yield name, _product(file.name, name, content), currency
 
 

@@ -23,6 +23,17 @@ GRANDFATHERED_TIER = "free_existing"
 TIER_ALIASES = {"pro": "professional"}
 
 
+class Product(enum.StrEnum):
+    """What a customer buys; a product that a catalogue adds needs a name here."""
+
+    MONTECARLO = "montecarlo"
+    WALLET = "wallet"
+    AGENTS = "agents"
+
+
+PRODUCTS = tuple(Product)
+
+
 class Overage(enum.StrEnum):
     """What happens when the included requests are used up (X6)."""
 

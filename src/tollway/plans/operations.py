@@ -19,6 +19,7 @@ from tollway.plans.change_operations import (
     withdraw_change,
 )
 from tollway.plans.entities import (
+    PRODUCTS,
     Entitlement,
     Plan,
     PlanUnknown,
@@ -57,6 +58,7 @@ __all__ = [
     "list_changes",
     "list_held",
     "list_notices",
+    "list_on_sale_with_holders",
     "list_plans",
     "list_products",
     "load_catalog",
@@ -89,6 +91,16 @@ async def load_catalog(tx: Transaction, now: datetime, catalog: list[CatalogPlan
 async def list_plans(tx: Transaction, product: str) -> list[Plan]:
     """List the plans of a product that anyone may choose, cheapest first."""
     return [plan for plan in await store.list_newest_plans(tx, product) if plan.public]
+
+
+async def list_on_sale_with_holders(tx: Transaction) -> list[tuple[Plan, int]]:
+    """List the newest version of every plan, private ones too, with how many customers hold the plan."""
+    counts = await store.count_holders(tx)
+    return [
+        (plan, counts.get((plan.product, plan.tier), 0))
+        for product in PRODUCTS
+        for plan in await store.list_newest_plans(tx, product)
+    ]
 
 
 def list_products() -> list[ProductOnSale]:

@@ -70,6 +70,18 @@ async def list_newest_plans(tx: Transaction, product: str) -> list[Plan]:
     return sorted((row.plan() for row in rows), key=lambda plan: (plan.rank, plan.tier))
 
 
+async def count_holders(tx: Transaction) -> dict[tuple[str, str], int]:
+    """Count who holds each plan, whatever version of it, by product and tier."""
+    rows = await tx.list_rows(
+        """
+        SELECT v.product, v.tier, count(*)::int AS holder_count
+        FROM api_subscriptions s JOIN plan_versions v ON v.id = s.plan_version_id
+        WHERE s.status <> 'cancelled' GROUP BY v.product, v.tier
+        """
+    )
+    return {(row["product"], row["tier"]): row["holder_count"] for row in rows}
+
+
 async def get_plan(tx: Transaction, plan_version_id: int) -> Plan:
     """Return one version of a plan."""
     row = await tx.get_one(

@@ -69,6 +69,7 @@ async def _as_json(page: Page) -> JSONResponse:
             "upgrade_options": [
                 {"name": plan.name, "price": f"{format_whole(plan.price_minor, plan.currency)}/month"}
                 for plan in _upgrades(on_sale, entitlement)
+                if plan.price_minor is not None
             ],
         }
     )
@@ -93,6 +94,8 @@ async def reveal_key(
             subject=api_key.key_id,
             address=page.caller.address,
             now=page.now,
+            actor_name=page.signed_in.user.email,
+            user_id=page.signed_in.user.id,
         )
     if is_htmx(request):
         return html(request, "customer/_secret.html", api_key=secret)
@@ -119,6 +122,7 @@ async def _as_page(request: Request, page: Page, *, is_key_shown: bool) -> Respo
         )
         calls = await metering.list_recent_calls(tx, page.caller.owner_id, page.caller.mode, CALLS_SHOWN)
         on_sale = await plans.list_plans(tx, PRODUCT)
+        plan_notices = await plans.list_notices(tx, page.caller.owner_id, page.now)
     last_run = runs.items[0] if runs.items else None
     return html(
         request,
@@ -156,6 +160,7 @@ async def _as_page(request: Request, page: Page, *, is_key_shown: bool) -> Respo
         requests=[_call_view(call) for call in calls],
         plans=[plan_view(plan) for plan in on_sale],
         current_plan=entitlement.plan.name,
+        plan_notices=plan_notices,
         welcome="welcome" in request.query_params,
         notice=NOTICES.get(request.query_params.get("notice", ""), ""),
     )
@@ -207,4 +212,4 @@ def _masked(api_key: ApiKey | None) -> str:
 
 def _upgrades(on_sale: list[Plan], entitlement: Entitlement) -> list[Plan]:
     """List the plans above the one that is held."""
-    return [plan for plan in on_sale if plan.price_minor > entitlement.plan.price_minor]
+    return [plan for plan in on_sale if plan.rank > entitlement.plan.rank]
