@@ -75,6 +75,7 @@ def complete(document: dict[str, Any], accesses: dict[tuple[str, str], Access]) 
         document: as FastAPI makes it; it is changed.
         accesses: who must call, by (path, method); what is open to anybody is left out.
     """
+    _clean(document)
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for name in FOREIGN_SCHEMAS:
@@ -133,7 +134,6 @@ def _refusals_of(access: Access, method: str) -> list[type[Problem]]:
 
 
 def _complete_operation(path: str, operation: dict[str, Any], problems: list[type[Problem]]) -> None:
-    operation["description"] = _for_readers(operation.get("description", ""))
     if "{" in path:
         problems.append(NotFound)
     if "requestBody" in operation:
@@ -159,6 +159,14 @@ def _declare(responses: dict[str, Any], general: list[type[Problem]]) -> None:
     ordered = sorted(responses.items())
     responses.clear()
     responses.update(ordered)
+
+
+def _clean(part: Any) -> None:
+    """Write every description in a document for readers of the API."""
+    for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _clean(value)
+    if isinstance(part, dict) and isinstance(part.get("description"), str):
+        part["description"] = _for_readers(part["description"])
 
 
 def _for_readers(docstring: str) -> str:
