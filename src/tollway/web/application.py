@@ -7,7 +7,8 @@ from starlette.types import Scope
 
 from tollway.customers.flows import Passwords
 from tollway.web.admin import audit
-from tollway.web.customer import activity, dashboard, model_pages, run_pages, team
+from tollway.web.admin import tickets as admin_tickets
+from tollway.web.customer import activity, dashboard, model_pages, run_pages, team, tickets
 from tollway.web.public import account, docs, invitation, landing, outbox, reference, support
 from tollway.web.samples import SampleRuns
 from tollway.web.site import Site
@@ -22,6 +23,7 @@ ROUTERS = (
     reference.router,
     docs.router,
     support.router,
+    tickets.router,
     outbox.router,
     dashboard.router,
     model_pages.router,
@@ -29,6 +31,7 @@ ROUTERS = (
     team.router,
     activity.router,
     audit.router,
+    admin_tickets.router,
 )
 
 

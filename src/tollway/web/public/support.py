@@ -1,4 +1,4 @@
-"""`/support`: a message to the people who run this installation."""
+"""`/support` of strangers: a message to the people who run this installation; whoever is signed in gets tickets."""
 
 from typing import Annotated
 
@@ -7,11 +7,13 @@ from fastapi.responses import Response
 
 from tollway.customers import flows as customers
 from tollway.customers.entities import email_fault, normal_email
+from tollway.customers.permissions import Permission
 from tollway.kit.http import ReplayingRoute, refuse_cross_site
 from tollway.kit.mail import queue_mail
 from tollway.kit.problems import TooMany
 from tollway.notifications import operations as notifications
-from tollway.web.pages import Visitor, database_of, html, received_at, visit_of
+from tollway.web.customer import tickets
+from tollway.web.pages import PageNeeds, Visitor, database_of, html, received_at, visit_of
 from tollway.web.site import site_of
 
 SUBJECT_LENGTH_MAX = 200
@@ -22,7 +24,9 @@ router = APIRouter(prefix="/support", route_class=ReplayingRoute, include_in_sch
 
 @router.get("")
 async def show_support(request: Request, visitor: Visitor) -> Response:
-    """Show the form."""
+    """Show the form, or the tickets of whoever belongs to a customer."""
+    if visitor is not None and visitor.customer is not None:
+        return await tickets.show_support(request, await PageNeeds(Permission.OWN)(request))
     return _support_form(request, visitor)
 
 
