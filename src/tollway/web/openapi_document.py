@@ -4,6 +4,7 @@ Beside each endpoint's own answers stand those of the layers around it: who must
 Errors are Problems in every document, never FastAPI's own shape.
 """
 
+import copy
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,8 +13,9 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from tollway.admission.entities import AddressLimitReached
+from tollway.admission.entities import AddressLimitReached, AddressNotAllowed, ApiKeyTooFast
 from tollway.admission.operations import call_of
+from tollway.authentication.entities import AccessTokenRefused
 from tollway.customers.entities import (
     AddressNotVerified,
     CustomerDeactivated,
@@ -24,9 +26,18 @@ from tollway.customers.entities import (
     SignInAgain,
 )
 from tollway.customers.guard import READING_METHODS, Needs
-from tollway.keys.entities import ApiKeyMalformed, ApiKeyMissing, ApiKeyUnknown
+from tollway.customers.permissions import Scope
+from tollway.keys.entities import (
+    ApiKeyAwaitsPayment,
+    ApiKeyMalformed,
+    ApiKeyMissing,
+    ApiKeyOfAnotherProduct,
+    ApiKeySuspended,
+    ApiKeyUnknown,
+)
 from tollway.kit.openapi import PROBLEM_SCHEMA, PROBLEM_TYPE, problem_response_of, problem_responses
 from tollway.kit.problems import Invalid, NotFound, Problem, TooLarge, Unauthenticated, Unavailable
+from tollway.plans.entities import FreeTrialEnded, SubscriptionEnded
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 SECURITY_SCHEMES: dict[str, Any] = {
@@ -44,8 +55,18 @@ SECURITY_SCHEMES: dict[str, Any] = {
 }
 ANYWHERE = (AddressLimitReached, Problem, Unavailable)
 BY_KEY = (ApiKeyMissing, ApiKeyMalformed, ApiKeyUnknown)
-BY_CALLER = (Unauthenticated, ApiKeyMalformed, ApiKeyUnknown)
-REFUSED = (PermissionMissing, CustomerSuspended, CustomerDeactivated)
+BY_CALLER = (Unauthenticated, ApiKeyMissing, ApiKeyMalformed, ApiKeyUnknown, AccessTokenRefused)
+REFUSED = (
+    ApiKeyAwaitsPayment,
+    SubscriptionEnded,
+    FreeTrialEnded,
+    PermissionMissing,
+    CustomerSuspended,
+    CustomerDeactivated,
+    ApiKeySuspended,
+    AddressNotAllowed,
+    ApiKeyTooFast,
+)
 # FastAPI's own shapes of an error, which no endpoint of ours answers with.
 FOREIGN_SCHEMAS = ("HTTPValidationError", "ValidationError")
 # Notes for whoever reads the code: lines of the specification, and paragraphs about rows, errors and tests.
@@ -80,13 +101,13 @@ def complete(document: dict[str, Any], accesses: dict[tuple[str, str], Access]) 
     schemas = components.setdefault("schemas", {})
     for name in FOREIGN_SCHEMAS:
         schemas.pop(name, None)
-    schemas["Problem"] = PROBLEM_SCHEMA
+    schemas["Problem"] = copy.deepcopy(PROBLEM_SCHEMA)
     components["securitySchemes"] = SECURITY_SCHEMES
     for path, method, operation in operations(document):
         _describe_success(operation["responses"], schemas)
         problems = _refusals_of(accesses[path, method], method) if (path, method) in accesses else []
         if (path, method) in accesses:
-            _secure(operation, accesses[path, method])
+            _secure(operation, accesses[path, method], method)
         _complete_operation(path, operation, problems)
     return document
 
@@ -110,17 +131,20 @@ def _describe_success(responses: dict[str, Any], schemas: dict[str, Any]) -> Non
             )
 
 
-def _secure(operation: dict[str, Any], access: Access) -> None:
+def _secure(operation: dict[str, Any], access: Access, method: str) -> None:
     operation["security"] = [{"apiKey": []}]
-    if access is not None:
-        operation["security"].append({"accessToken": []})
-        operation.setdefault("x-permission", access.permission.value)
+    if access is None:
+        scope = Scope.READ if method.upper() in READING_METHODS else Scope.WRITE
+        operation.setdefault("x-scope", scope.value)
+        return
+    operation["security"].append({"accessToken": []})
+    operation.setdefault("x-permission", access.permission.value)
 
 
 def _refusals_of(access: Access, method: str) -> list[type[Problem]]:
     """List how a caller is refused before the endpoint works."""
     if access is None:
-        return [*BY_KEY, *REFUSED]
+        return [*BY_KEY, *REFUSED, ApiKeyOfAnotherProduct]
     refusals: list[type[Problem]] = [*BY_CALLER, *REFUSED]
     if access.permission.is_administrative:
         refusals.append(SecondFactorNeeded)

@@ -159,7 +159,8 @@ def _callers(operation: dict[str, Any]) -> str:
     """Say in a sentence who may call an operation."""
     name = operation.get("x-permission")
     if name is None:
-        return "Any API key of the product." if operation.get("security") else "Anybody, without a key."
+        scope = operation.get("x-scope")
+        return f"An API key of the product, with the scope {scope}." if scope else "Anybody, without a key."
     if name not in {one.value for one in Permission}:
         return f"Callers with the permission {name}."
     permission = Permission(name)
