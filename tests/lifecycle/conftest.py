@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 from tests.parties import SEALER
+from tests.web.conftest import ben, catalog, stranger
 
 from tollway.customers import operations as customers
 from tollway.customers.callers import SessionCaller
@@ -18,6 +19,8 @@ from tollway.notifications import operations as notifications
 from tollway.notifications.entities import OutboxMail
 from tollway.plans import operations as plans
 
+# Fixtures that tests of endpoints take too.
+__all__ = ["ben", "catalog", "stranger"]
 BASE = "http://localhost:6789"
 
 

@@ -1,15 +1,20 @@
-"""What sign-up and sign-in take and give."""
+"""What sign-up and sign-in take and give, and what an export is."""
 
+import enum
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tollway.customers.entities import Customer, User
 from tollway.kit.crypto import Sealer
+from tollway.kit.problems import Conflict, TooMany
 
 PRODUCT = "montecarlo"
 FREE_TRIAL_TIER = "trial"
 API_KEY_NAME = "Default"
 ORIGIN_LENGTH_MAX = 200
 UNVERIFIED_KEPT_DAYS = 30
+EXPORT_KEPT_DAYS = 7
+EXPORTS_PER_DAY_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +87,55 @@ class SignedIn:
 
     user: User
     session_secret: str = field(repr=False)
+
+
+# Exports ------------------------------------------------------------------------------------------
+
+
+class ExportStatus(enum.StrEnum):
+    """Where an export stands."""
+
+    QUEUED = "queued"
+    READY = "ready"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file with everything that is a customer's; `blob_name` and `size_bytes` once it is ready."""
+
+    id: int
+    public_id: str
+    customer_id: int
+    requested_by: int | None
+    status: ExportStatus
+    blob_name: str | None
+    size_bytes: int | None
+    created_at: datetime
+    ready_at: datetime | None
+    expires_at: datetime | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", ExportStatus(self.status))
+
+
+class ExportUnderWay(Conflict):
+    """One export is made at a time."""
+
+    code = "export-under-way"
+    title = "An export is being made already"
+
+
+class TooManyExports(TooMany):
+    """Exports are a lot of work, and the data does not change that fast."""
+
+    code = "too-many-exports"
+    title = "Too many exports"
+
+
+class ExportNotAvailable(Conflict):
+    """An export that is still being made, failed, or was deleted when its days were over."""
+
+    code = "export-not-available"
+    title = "That export cannot be downloaded"

@@ -144,6 +144,12 @@ def compose_support_message(
     )
 
 
+def compose_export_ready(to_address: str, *, company: str, link: str, kept_until: datetime) -> Mail:
+    """Tell an owner that an export can be downloaded; the mail leads to the page and holds no data (C37)."""
+    values = {"company": company, "link": link, "kept_until": _day(kept_until)}
+    return compose("export_ready", to_address, "Your export is ready", values)
+
+
 async def list_mails(tx: Transaction, cursor: str | None = None, limit: int = PAGE_SIZE) -> Page[OutboxMail]:
     """List the outbox, newest first, a page at a time; for development, where it is the only mailbox."""
     assert 1 <= limit <= PAGE_SIZE_MAX, limit
