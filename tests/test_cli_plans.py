@@ -1,7 +1,6 @@
 """`tollway plans`: what an owner reads and does, over a real database."""
 
 import os
-import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -26,7 +25,7 @@ class Command:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.environment = os.environ | {
-            "DATABASE_URL": url, "TOLLWAY_DATA": str(folder), "COLUMNS": "140", "TERM": "dumb",
+            "DATABASE_URL": url, "TOLLWAY_DATA": str(folder),
         }  # fmt: skip
 
     def __call__(self, *arguments: str) -> tuple[int, str]:
@@ -41,7 +40,7 @@ async def test_the_list_has_every_plan_with_its_holders(database: Database, toll
     await make_party(database, read_now(), tier="starter")
     status, said = tollway("list")
     assert status == 0
-    assert re.search(r"montecarlo . starter +. 1 +. \$99 a month . 1,000 +. yes +. 1", said), said
+    assert "montecarlo starter 1 $99 a month 1,000 yes 1" in said
     assert "by arrangement" in said
     assert "free_existing" in said
 

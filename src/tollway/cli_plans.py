@@ -1,6 +1,7 @@
 """The command line of an owner, for plans: what is on sale, who keeps a free plan, who moves to a newer version."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 ACTOR = "system:command-line"
 CUSTOMERS_NAMED_MAX = 1_000
 NAMES_SHOWN_MAX = 20
+# Where the answer goes to a file or a pipe there is no screen to fit.
+PIPED_WIDTH = 120
 
 Answer = TypeVar("Answer")
 OneSentence = Callable[[], AbstractContextManager[None]]
@@ -36,7 +39,17 @@ def register(app: typer.Typer, one_sentence: OneSentence) -> None:
     def list_plans() -> None:
         """Show every plan as it is on sale now, the private ones too."""
         with one_sentence():
-            table = Table("Product", "Tier", "Version", "Price", "Requests", "For everybody", "Holders")
+            table = Table(
+                "Product",
+                "Tier",
+                "Version",
+                "Price",
+                "Requests",
+                "Public",
+                "Holders",
+                box=None,
+                pad_edge=False,
+            )
             for plan, holder_count in _in_transaction(_list_plans):
                 requests = "unlimited" if plan.requests_included is None else f"{plan.requests_included:,}"
                 table.add_row(
@@ -48,7 +61,7 @@ def register(app: typer.Typer, one_sentence: OneSentence) -> None:
                     "yes" if plan.public else "no",
                     str(holder_count),
                 )
-            Console().print(table)
+            Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
     @commands.command("grandfather")
     def grandfather(

@@ -210,4 +210,4 @@ def call_of(request: Request) -> Call:
 def _stops(entitlement: Entitlement, mode: Mode) -> bool:
     """Say whether the included requests are a bound: always in test mode, else as the plan says (X6, X11)."""
     # `opt_in` needs a payment method and a spending cap, which nobody can have before billing exists.
-    return mode is Mode.TEST or entitlement.plan.overage is not Overage.ALWAYS
+    return mode is Mode.TEST or entitlement.overage is not Overage.ALWAYS
