@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from starlette.middleware.cors import CORSMiddleware
@@ -11,21 +12,32 @@ from tollway.admission.caller_middleware import CallerMiddleware, Recognition
 from tollway.admission.middleware import AddressLimitMiddleware, AdmissionMiddleware, ProductPaths
 from tollway.authentication.entities import TokenKeys
 from tollway.customers.flows import Passwords
+from tollway.findings import examine_inside
+from tollway.keys import endpoints as keys
+from tollway.keys import jobs as keys_jobs
 from tollway.kit.blobs import Blobs
 from tollway.kit.crypto import Sealer, master_key_from_text
 from tollway.kit.db import Database
 from tollway.kit.http import Edge, EdgeMiddleware, exception_handlers
 from tollway.kit.jobs import JobRegistry
-from tollway.lifecycle import activity_endpoints, admin_endpoints
+from tollway.lifecycle import (
+    activity_endpoints,
+    admin_endpoints,
+    auth_endpoints,
+    customer_endpoints,
+    export_endpoints,
+    export_jobs,
+)
 from tollway.lifecycle import endpoints as lifecycle
 from tollway.lifecycle import jobs as lifecycle_jobs
+from tollway.lifecycle import key_endpoints as customer_keys
 from tollway.lifecycle.entities import LifecycleParts
 from tollway.monitoring import endpoints as monitoring
 from tollway.notifications import jobs as notifications_jobs
 from tollway.notifications.entities import SmtpSettings
 from tollway.plans import endpoints as plans
 from tollway.plans import jobs as plans_jobs
-from tollway.settings import Settings
+from tollway.settings import Settings, shown_settings
 from tollway.simulation import endpoints as simulation
 from tollway.simulation import jobs as simulation_jobs
 from tollway.simulation.execution import WorkerProcesses
@@ -38,7 +50,7 @@ from tollway.web.application import mount_pages
 from tollway.web.markdown import read_guides
 from tollway.web.openapi_document import DocumentedApi
 from tollway.web.pages import render_problem_page
-from tollway.web.site import Site
+from tollway.web.site import Installation, ShownSetting, Site
 
 DOCS_URL = "/docs"
 # No plan takes a larger file; each plan's own limit is checked before the body is read.
@@ -141,19 +153,24 @@ def build_app(parts: Parts) -> ASGIApp:
     for router in (
         monitoring.router,
         lifecycle.router,
+        auth_endpoints.router,
         activity_endpoints.router,
         admin_endpoints.router,
+        customer_endpoints.router,
+        export_endpoints.router,
         teams.router,
+        keys.router,
+        customer_keys.router,
         plans.router,
         support.router,
         simulation.router,
     ):
         api.include_router(router)
-    mount_pages(api, _site_of(settings), parts.passwords)
+    mount_pages(api, _site_of(settings, parts.database), parts.passwords)
 
     recognition = Recognition(parts.database, parts.token_keys, settings.secure, DOCS_URL)
     app: ASGIApp = CallerMiddleware(api, recognition)
-    app = AdmissionMiddleware(app, parts.database, (MONTECARLO,), DOCS_URL)
+    app = AdmissionMiddleware(app, parts.database, (MONTECARLO,), DOCS_URL, recognition.counts)
     if settings.cors_origins:
         app = CORSMiddleware(
             app,
@@ -172,7 +189,7 @@ def build_app(parts: Parts) -> ASGIApp:
     return EdgeMiddleware(app, edge)
 
 
-def _site_of(settings: Settings) -> Site:
+def _site_of(settings: Settings, database: Database) -> Site:
     return Site(
         base_url=settings.base_url,
         secure=settings.secure,
@@ -182,6 +199,10 @@ def _site_of(settings: Settings) -> Site:
         outbox_shown=not settings.smtp_host and not settings.production,
         guides=read_guides(DOCS_FOLDER / "guides"),
         problem_pages={page.slug: page for page in read_guides(DOCS_FOLDER / "problems")},
+        installation=Installation(
+            settings=tuple(ShownSetting(*one) for one in shown_settings(settings)),
+            examine=partial(examine_inside, settings, database),
+        ),
     )
 
 
@@ -192,8 +213,10 @@ def build_registry(parts: Parts) -> JobRegistry:
         registry, parts.database, _smtp_of(parts.settings), in_production=parts.settings.production
     )
     plans_jobs.register(registry, parts.database, parts.settings.base_url)
+    keys_jobs.register(registry, parts.database, parts.settings.base_url)
     support_jobs.register(registry, parts.database, parts.support_desk)
     lifecycle_jobs.register(registry, parts.database)
+    export_jobs.register(registry, parts.database, parts.blobs, parts.lifecycle)
     simulation_jobs.register(
         registry,
         parts.database,

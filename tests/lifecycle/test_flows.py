@@ -211,12 +211,12 @@ async def test_a_mailed_link_signs_in_once_and_the_browser_gets_a_new_session(to
     assert (mail.template, mail.to_address) == ("sign_in", "ana@example.com")
     assert f"{BASE}/signin/link?token=" in mail.text_body
     link_token = link_token_in(mail)
-    signed_in = await flows.sign_in_by_link(town.database, link_token, before, town.visit())
+    signed_in = await flows.sign_in_by_link(town.database, town.parts, link_token, before, town.visit())
     assert (await town.caller(signed_in.session_secret)).user == before.user
     alive = await town.rows("SELECT id FROM user_sessions WHERE ended_at IS NULL")
     assert before.session.id not in [row["id"] for row in alive]
     with pytest.raises(LinkUsed):
-        await flows.sign_in_by_link(town.database, link_token, None, town.visit())
+        await flows.sign_in_by_link(town.database, town.parts, link_token, None, town.visit())
 
 
 async def test_a_mailed_code_signs_in_once(town):
@@ -243,7 +243,9 @@ async def test_every_refused_sign_in_reads_the_same_whatever_was_wrong(town, pas
         by_code.add(refused.value.message)
     for email, tried in [("ana@example.com", "wrong"), ("bob@example.com", PASSWORD), ("\x00", PASSWORD)]:
         with pytest.raises(SignInRefused) as refused:
-            await flows.sign_in_by_password(town.database, passwords, email, tried, None, town.visit())
+            await flows.sign_in_by_password(
+                town.database, town.parts, passwords, email, tried, None, town.visit()
+            )
         by_password.add(refused.value.message)
     assert len(by_code) == len(by_password) == 1
 
@@ -252,7 +254,7 @@ async def test_a_password_signs_in_and_ends_the_session_before(town, passwords):
     caller = await town.verified()
     await customer_flows.set_password(town.database, passwords, caller, PASSWORD, town.visit())
     signed_in = await flows.sign_in_by_password(
-        town.database, passwords, "ana@example.com", PASSWORD, caller, town.visit()
+        town.database, town.parts, passwords, "ana@example.com", PASSWORD, caller, town.visit()
     )
     alive = await town.rows("SELECT id FROM user_sessions WHERE ended_at IS NULL")
     assert [row["id"] for row in alive] == [(await town.caller(signed_in.session_secret)).session.id]
@@ -264,10 +266,18 @@ async def test_guessing_a_password_is_bounded_even_for_an_address_that_nobody_ha
     for email in ("nobody@example.com", "ana@example.com"):
         for _ in range(10):
             with pytest.raises(SignInRefused):
-                await flows.sign_in_by_password(town.database, passwords, email, "wrong", None, town.visit())
+                await flows.sign_in_by_password(
+                    town.database, town.parts, passwords, email, "wrong", None, town.visit()
+                )
         with pytest.raises(TooManyAttempts) as refused:
             await flows.sign_in_by_password(
-                town.database, passwords, email, PASSWORD, None, town.visit(address="198.51.100.1")
+                town.database,
+                town.parts,
+                passwords,
+                email,
+                PASSWORD,
+                None,
+                town.visit(address="198.51.100.1"),
             )
         assert refused.value.retry_after_seconds == 15 * 60
 

@@ -36,6 +36,17 @@ SIGN_IN_MAILS_PER_HOUR = AttemptLimit(
     "sign_in_mail/hour", 5, timedelta(hours=1), "sign-in mails to one address"
 )
 
+SECOND_FACTORS_PER_SESSION = AttemptLimit(
+    "second_factor/session", 5, timedelta(minutes=15), "codes of a second factor in one browser"
+)
+# Ten guesses at three codes of a million that work at a time.
+SECOND_FACTORS_PER_USER = AttemptLimit(
+    "second_factor/user", 10, timedelta(minutes=15), "codes of a second factor"
+)
+CLEAR_TEXT_NOTICES_PER_KEY = AttemptLimit(
+    "clear_text/key", 1, timedelta(hours=24), "notice that an API key was sent unencrypted"
+)
+
 DEMO_RUNS_PER_NETWORK = AttemptLimit(
     "demo_run/network", 20, timedelta(minutes=5), "demo runs from your network"
 )
@@ -101,6 +112,19 @@ def sign_in_mail_attempts(email: str, address: str) -> tuple[Attempt, ...]:
         Attempt(SIGN_IN_MAILS_PER_MINUTE, _subject_of(email)),
         Attempt(SIGN_IN_MAILS_PER_HOUR, _subject_of(email)),
     )
+
+
+def second_factor_attempts(user: User, session_public_id: str) -> tuple[Attempt, ...]:
+    """Return what one try of a second factor counts as; a program that signs in has no session yet."""
+    per_user = Attempt(SECOND_FACTORS_PER_USER, user.public_id)
+    if not session_public_id:
+        return (per_user,)
+    return (Attempt(SECOND_FACTORS_PER_SESSION, session_public_id), per_user)
+
+
+def clear_text_attempts(key_id: str) -> tuple[Attempt, ...]:
+    """Return what bounds the notices about one API key that is sent over HTTP again and again."""
+    return (Attempt(CLEAR_TEXT_NOTICES_PER_KEY, key_id),)
 
 
 def demo_run_attempts(address: str) -> tuple[Attempt, ...]:

@@ -31,6 +31,8 @@ class EmailChallenge:
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None
+    # The address that a link of CHANGE_EMAIL changes to.
+    new_email: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "purpose", ChallengePurpose(self.purpose))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 
 from babel import Locale
@@ -32,6 +32,10 @@ class BillingAddress:
     line2: str = ""
     postal_code: str = ""
     region: str = ""
+
+    def parts(self) -> dict[str, str]:
+        """Return each part by its name."""
+        return asdict(self)
 
     def faults(self) -> dict[str, str]:
         """Say what is wrong with each part, by its name."""

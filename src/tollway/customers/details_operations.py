@@ -31,6 +31,7 @@ __all__ = [
     "CompanyDetails",
     "change_details",
     "countries",
+    "deactivate_customer",
     "get_details",
 ]
 
@@ -89,6 +90,27 @@ async def change_details(
         user_id=caller.user_id,
     )
     return details
+
+
+async def deactivate_customer(tx: Transaction, caller: Caller, now: datetime) -> None:
+    """Close the caller's customer: from its next call on nothing works, and nothing is deleted.
+
+    Call it with the customer locked. Writes: api_customers, audit_entries.
+    """
+    assert caller.customer is not None, "whoever deactivates belongs to a customer"
+    await details_store.update_to_deactivated(tx, caller.owner_id, now)
+    await audit.record_entry(
+        tx,
+        action="customer.deactivated",
+        customer_id=caller.owner_id,
+        actor=caller.actor,
+        subject=caller.customer.public_id,
+        address=caller.address,
+        now=now,
+        on_behalf_of=caller.on_behalf_of,
+        actor_name=caller.actor_name,
+        user_id=caller.user_id,
+    )
 
 
 def _seal(sealer: Sealer, customer_id: int, column: str, text: str | None) -> str | None:

@@ -47,3 +47,14 @@ async def update_details(tx: Transaction, customer_id: int, details: SealedDetai
             "now": now,
         },
     )
+
+
+async def update_to_deactivated(tx: Transaction, customer_id: int, now: datetime) -> None:
+    """Close a customer; one that is closed stays closed since then."""
+    await tx.execute(
+        """
+        UPDATE api_customers SET deactivated_at = coalesce(deactivated_at, %(now)s), updated_at = %(now)s
+        WHERE id = %(id)s
+        """,
+        {"id": customer_id, "now": now},
+    )

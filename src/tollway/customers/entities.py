@@ -20,7 +20,9 @@ from tollway.kit.problems import (
 EMAIL_LENGTH_MAX = 254  # RFC 5321 4.5.3.1.3, as errata 1690 corrects it
 EMAIL_LOCAL_LENGTH_MAX = 64
 COMPANY_LENGTH_MAX = 255
+NAME_LENGTH_MAX = 100
 USER_AGENT_LENGTH_MAX = 500
+BROWSER_LENGTH_MAX = 120
 
 SESSION_DAYS = 30
 # How long after signing in a person counts as present, for what a borrowed browser must not do.
@@ -179,6 +181,12 @@ class Visit:
     now: datetime
 
 
+def browser_of(visit: Visit) -> str:
+    """Return what a browser calls itself, cut to a line that can be shown."""
+    shown = "".join(one for one in visit.user_agent if one.isprintable())
+    return shown[:BROWSER_LENGTH_MAX]
+
+
 @dataclass(frozen=True, slots=True)
 class SignUp:
     """The three fields of the sign-up form (A26), found good."""
@@ -226,6 +234,15 @@ def company_fault(company: str) -> str:
     if len(company) > COMPANY_LENGTH_MAX:
         return f"Use at most {COMPANY_LENGTH_MAX} characters; this name has {len(company)}."
     if not company.isprintable():
+        return "The name holds a line break or another character that cannot be shown. Type it without."
+    return ""
+
+
+def name_fault(name: str) -> str:
+    """Say what is wrong with a person's name, or nothing; nobody has to have one."""
+    if len(name) > NAME_LENGTH_MAX:
+        return f"Use at most {NAME_LENGTH_MAX} characters; this name has {len(name)}."
+    if not name.isprintable():
         return "The name holds a line break or another character that cannot be shown. Type it without."
     return ""
 

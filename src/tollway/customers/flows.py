@@ -3,7 +3,9 @@
 from tollway.customers import operations
 from tollway.customers.attempts import (
     Attempt,
+    clear_text_attempts,
     demo_run_attempts,
+    second_factor_attempts,
     sign_in_attempts,
     sign_in_mail_attempts,
     sign_up_attempts,
@@ -20,6 +22,7 @@ from tollway.customers.entities import (
     Visit,
     password_fault,
 )
+from tollway.customers.notice_operations import send_notice
 from tollway.customers.passwords import Passwords
 from tollway.kit.db import Database
 from tollway.kit.problems import FieldError
@@ -53,6 +56,16 @@ async def count_verify_mail(database: Database, user: User, visit: Visit) -> Non
 async def count_sign_in_mail(database: Database, email: str, visit: Visit) -> None:
     """Count a wish for a sign-in mail, alike for every address. Raises: TooManyAttempts."""
     await _count(database, sign_in_mail_attempts(email, visit.address), visit)
+
+
+async def count_second_factor(database: Database, user: User, session_public_id: str, visit: Visit) -> None:
+    """Count one try of a second factor, before it is looked at. Raises: TooManyAttempts."""
+    await _count(database, second_factor_attempts(user, session_public_id), visit)
+
+
+async def count_clear_text(database: Database, key_id: str, visit: Visit) -> None:
+    """Count that an API key was sent unencrypted. Raises: TooManyAttempts where its owners know already."""
+    await _count(database, clear_text_attempts(key_id), visit)
 
 
 async def count_demo_run(database: Database, visit: Visit) -> None:
@@ -103,7 +116,7 @@ async def set_password(
             the password signs in by mail and sets a new one).
 
     Raises: AddressNotVerified, PasswordNotAccepted (/password), SignInAgain, TooManyAttempts, Unavailable.
-    Writes: users, user_sessions, audit_entries.
+    Writes: users, user_sessions, outbox_mails, audit_entries.
     """
     user = caller.user
     if not user.verified:
@@ -131,3 +144,4 @@ async def set_password(
     password_hash = await passwords.hash(password)
     async with database.transaction() as tx:
         await operations.replace_password(tx, caller, password_hash, visit)
+        await send_notice(tx, user, "The password of your account was set or changed.", visit)

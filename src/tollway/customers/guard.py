@@ -37,11 +37,13 @@ class Needs:
         proven: a person must have proven who they are within the last minutes, for what a borrowed browser
             or a token that leaked must not do.
         verified: a person's address must be proven.
+        or_administrative: an administrator with a second factor comes in by this permission instead.
     """
 
     permission: Permission
     proven: bool = False
     verified: bool = False
+    or_administrative: Permission | None = None
 
     def __call__(self, request: Request) -> Caller:
         """Return the caller. Raises: Unauthenticated, and what `check` raises."""
@@ -67,6 +69,8 @@ class Needs:
                 "You are looking at a customer's pages in their place, and may change nothing. "
                 "Stop looking first; administrators act for customers under Administration."
             )
+        if self.is_let_in_as_administrator(caller):
+            return
         if not caller.may(self.permission):
             raise PermissionMissing(self._missing(caller), members={"permission": self.permission.value})
         if self.permission.is_administrative and not caller.second_factor:
@@ -86,6 +90,11 @@ class Needs:
             raise SignInAgain(
                 "Prove once more who you are, and go on: this needs a sign-in within 15 minutes."
             )
+
+    def is_let_in_as_administrator(self, caller: Caller) -> bool:
+        """Whether a caller may do this to every customer, and so needs no customer of their own."""
+        other = self.or_administrative
+        return other is not None and caller.may(other) and caller.second_factor and not caller.impersonator
 
     def _check_customer(self, caller: Caller) -> None:
         """Refuse what a customer may not do who is suspended; keys were refused before they came here."""

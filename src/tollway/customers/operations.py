@@ -212,12 +212,18 @@ async def mark_verified(tx: Transaction, user_id: int, now: datetime) -> tuple[U
 
 
 async def issue_challenge(
-    tx: Transaction, code_key: bytes, user_id: int, purpose: ChallengePurpose, now: datetime
+    tx: Transaction,
+    code_key: bytes,
+    user_id: int,
+    purpose: ChallengePurpose,
+    now: datetime,
+    new_email: str | None = None,
 ) -> IssuedChallenge:
     """Make a link and a code for a mail. Only the newest code of a user works. Writes: email_challenges.
 
     Args:
         code_key: 32 bytes that the codes' hashes are keyed with.
+        new_email: what a link of CHANGE_EMAIL changes to.
     """
     issued = IssuedChallenge(
         public_id=new_id("chl"),
@@ -234,6 +240,7 @@ async def issue_challenge(
         CODE_ATTEMPTS_MAX,
         now + purpose.link_lifetime,
         now,
+        new_email,
     )
     return issued
 
@@ -270,12 +277,17 @@ async def get_link(tx: Transaction, link_token: str, purpose: ChallengePurpose) 
     return challenge
 
 
-async def use_link(tx: Transaction, challenge: EmailChallenge, now: datetime) -> None:
-    """Spend a link. Raises: LinkUsed, LinkExpired. Writes: email_challenges."""
+def check_link(challenge: EmailChallenge, now: datetime) -> None:
+    """Say why a link cannot be spent any more. Raises: LinkUsed, LinkExpired."""
     if challenge.used_at is not None:
         raise LinkUsed("This link was used before, and each works once. Ask for a new one.")
     if challenge.link_expired(now):
         raise LinkExpired("This link is too old to work. Ask for a new one.")
+
+
+async def use_link(tx: Transaction, challenge: EmailChallenge, now: datetime) -> None:
+    """Spend a link. Raises: LinkUsed, LinkExpired. Writes: email_challenges."""
+    check_link(challenge, now)
     await store.update_challenges_used(tx, challenge.user_id, challenge.purpose, now)
 
 

@@ -89,15 +89,29 @@ async def list_sessions(tx: Transaction, user_id: int, now: datetime, limit: int
 
 
 async def update_session_secret(
-    tx: Transaction, session_id: int, token_hash: bytes, expires_at: datetime, now: datetime
-) -> None:
-    """Give a session another secret."""
-    await tx.execute(
-        """
-        UPDATE user_sessions SET token_hash = %(token_hash)s, expires_at = %(expires_at)s, last_seen_at = %(now)s
-        WHERE id = %(id)s AND ended_at IS NULL
-        """,
-        {"id": session_id, "token_hash": token_hash, "expires_at": expires_at, "now": now},
+    tx: Transaction,
+    session_id: int,
+    present_hash: bytes,
+    token_hash: bytes,
+    expires_at: datetime,
+    now: datetime,
+) -> bool:
+    """Give a session another secret; return whether it still had the present one."""
+    return bool(
+        await tx.execute(
+            """
+            UPDATE user_sessions
+            SET token_hash = %(token_hash)s, expires_at = %(expires_at)s, last_seen_at = %(now)s
+            WHERE id = %(id)s AND token_hash = %(present_hash)s AND ended_at IS NULL
+            """,
+            {
+                "id": session_id,
+                "present_hash": present_hash,
+                "token_hash": token_hash,
+                "expires_at": expires_at,
+                "now": now,
+            },
+        )
     )
 
 

@@ -20,7 +20,8 @@ _CUSTOMER: LiteralString = """
     api_customers.suspended_reason, api_customers.deactivated_at, api_customers.erased_at
 """
 _CHALLENGE: LiteralString = """
-    id, public_id, user_id, purpose, code_hash, attempts_left, created_at, expires_at, used_at
+    id, public_id, user_id, purpose, code_hash, attempts_left, created_at, expires_at, used_at,
+    new_email
 """
 
 
@@ -264,14 +265,15 @@ async def insert_challenge(
     attempts_left: int,
     expires_at: datetime,
     now: datetime,
+    new_email: str | None = None,
 ) -> None:
     """Write a new challenge."""
     await tx.execute(
         """
         INSERT INTO email_challenges
-            (public_id, user_id, purpose, link_hash, code_hash, attempts_left, created_at, expires_at)
+            (public_id, user_id, purpose, link_hash, code_hash, attempts_left, created_at, expires_at, new_email)
         VALUES (%(public_id)s, %(user_id)s, %(purpose)s, %(link_hash)s, %(code_hash)s, %(attempts_left)s,
-            %(now)s, %(expires_at)s)
+            %(now)s, %(expires_at)s, %(new_email)s)
         """,
         {
             "public_id": public_id,
@@ -281,6 +283,7 @@ async def insert_challenge(
             "code_hash": code_hash,
             "attempts_left": attempts_left,
             "expires_at": expires_at,
+            "new_email": new_email,
             "now": now,
         },
     )
@@ -405,12 +408,12 @@ async def delete_attempt_counts(tx: Transaction, begun_before: datetime) -> int:
 
 
 async def list_unverified_customers(tx: Transaction, created_before: datetime, limit: int) -> list[Customer]:
-    """List the oldest customers whose user never proved the address."""
+    """List the oldest customers whose user never proved the address; whoever was erased did, once."""
     return await tx.list_all(
         Customer,
         f"""
         SELECT {_CUSTOMER} FROM api_customers JOIN users ON users.id = api_customers.user_id
-        WHERE users.email_verified_at IS NULL AND users.created_at < %(time)s
+        WHERE users.email_verified_at IS NULL AND users.erased_at IS NULL AND users.created_at < %(time)s
         ORDER BY api_customers.id LIMIT %(limit)s
         """,
         {"time": created_before, "limit": limit},

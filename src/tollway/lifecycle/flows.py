@@ -146,8 +146,17 @@ async def request_sign_in(database: Database, parts: LifecycleParts, email: str,
         await operations.send_sign_in(tx, parts, normal_email(email), visit.now)
 
 
+async def check_link(database: Database, link_token: str, purpose: ChallengePurpose, visit: Visit) -> None:
+    """Look at a mailed link without spending it, for the page that asks before.
+
+    Raises: LinkUnknown, LinkUsed, LinkExpired.
+    """
+    async with database.transaction() as tx:
+        customers.check_link(await customers.get_link(tx, link_token, purpose), visit.now)
+
+
 async def sign_in_by_link(
-    database: Database, link_token: str, caller: SessionCaller | None, visit: Visit
+    database: Database, parts: LifecycleParts, link_token: str, caller: SessionCaller | None, visit: Visit
 ) -> SignedIn:
     """Sign in with a mailed link.
 
@@ -160,7 +169,7 @@ async def sign_in_by_link(
         challenge = await customers.get_link(tx, link_token, ChallengePurpose.SIGN_IN)
         await customers.use_link(tx, challenge, visit.now)
         user = await customers.get_user(tx, challenge.user_id)
-        return await operations.sign_in(tx, user, "link", caller, visit)
+        return await operations.sign_in(tx, parts, user, "link", caller, visit)
 
 
 async def sign_in_by_code(
@@ -183,7 +192,7 @@ async def sign_in_by_code(
                 tx, parts.code_key, user.id, ChallengePurpose.SIGN_IN, code, visit.now
             )
             if trial.refusal() is None:
-                return await operations.sign_in(tx, user, "code", caller, visit)
+                return await operations.sign_in(tx, parts, user, "code", caller, visit)
     # Outside the transaction, which thereby committed the guess.
     raise SignInRefused(
         "Address and code do not belong together, or the code is too old. "
@@ -193,6 +202,7 @@ async def sign_in_by_code(
 
 async def sign_in_by_password(
     database: Database,
+    parts: LifecycleParts,
     passwords: Passwords,
     email: str,
     password: str,
@@ -210,4 +220,4 @@ async def sign_in_by_password(
             "Address and password do not belong together. Try again, or have a sign-in link mailed to you."
         )
     async with database.transaction() as tx:
-        return await operations.sign_in(tx, user, "password", caller, visit)
+        return await operations.sign_in(tx, parts, user, "password", caller, visit)

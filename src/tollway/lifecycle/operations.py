@@ -3,8 +3,11 @@
 from datetime import datetime, timedelta
 
 from tollway.audit import operations as audit
+from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
-from tollway.customers.callers import SessionCaller
+from tollway.customers import profile_operations as profiles
+from tollway.customers import session_operations as sessions
+from tollway.customers.callers import SessionCaller, SessionKind, UserSession
 from tollway.customers.entities import (
     CODE_MINUTES,
     SIGN_IN_LINK_MINUTES,
@@ -14,11 +17,13 @@ from tollway.customers.entities import (
     Mode,
     User,
     Visit,
+    browser_of,
 )
 from tollway.keys import operations as keys
 from tollway.kit.db import Transaction
 from tollway.kit.mail import queue_mail
 from tollway.lifecycle import store
+from tollway.lifecycle.admin_action_operations import end_impersonation
 from tollway.lifecycle.entities import (
     API_KEY_NAME,
     FREE_TRIAL_TIER,
@@ -33,6 +38,7 @@ from tollway.lifecycle.entities import (
 )
 from tollway.metering import operations as metering
 from tollway.notifications import operations as notifications
+from tollway.notifications import sign_in_mail_operations as mails
 from tollway.plans import operations as plans
 from tollway.plans.entities import SubscriptionStatus
 
@@ -50,6 +56,14 @@ async def sign_up(tx: Transaction, parts: LifecycleParts, form: SignUpForm, visi
     INVARIANT: record, key, limits, mail, event, in this order
     (tests/lifecycle/test_operations.py::test_sign_up_writes_in_the_order_that_was_promised).
     """
+    user, customer = await make_customer(tx, parts, form, visit)
+    return SignedUp(user, customer, await customers.create_session(tx, user.id, visit))
+
+
+async def make_customer(
+    tx: Transaction, parts: LifecycleParts, form: SignUpForm, visit: Visit
+) -> tuple[User, Customer]:
+    """Make a customer of a stranger with a test key, and sign nobody in; see `sign_up`."""
     now = visit.now
     user, customer = await customers.create_user_and_customer(
         tx, form.email, form.company, form.use_case, now
@@ -72,7 +86,7 @@ async def sign_up(tx: Transaction, parts: LifecycleParts, form: SignUpForm, visi
         properties={"use_case": customer.use_case.value},
     )
     await _record(tx, "customer.signed_up", user, customer, visit)
-    return SignedUp(user, customer, await customers.create_session(tx, user.id, visit))
+    return user, customer
 
 
 async def send_verification(tx: Transaction, parts: LifecycleParts, user: User, now: datetime) -> None:
@@ -131,6 +145,7 @@ async def verify_user(
         return user, customer
     entitlement = await plans.start_free_trial(tx, customer.id, PRODUCT, parts.free_trial_days, now)
     await plans.lift_quota(tx, entitlement, Mode.TEST, now)
+    await plans.end_verification_wait(tx, customer.id, now)
     api_key = await keys.find_default_test_key(tx, customer.id)
     if api_key is None:
         secret = await _issue_test_key(tx, parts, customer, now)
@@ -160,8 +175,8 @@ async def verify_by_link(
     """Prove an address by the link that was mailed to it, and sign this browser in.
 
     A link opened where nobody signed up proves the mailbox, but not that whoever signed up reads it. Then
-    every session and the test key that came from the sign-up end, so that nobody can sign up with another's
-    address, wait, and look into what its owner makes later.
+    every session, key and password from before end, and people who were brought in leave, so that nobody can
+    sign up with another's address, wait, and look into what its owner makes later.
 
     Args:
         caller: who this browser belonged to so far.
@@ -173,7 +188,7 @@ async def verify_by_link(
     if not user.verified:
         await customers.use_link(tx, challenge, visit.now)
         if caller is None or caller.user.id != user.id:
-            await _revoke_test_key(tx, user, visit.now)
+            await _forget_whoever_signed_up(tx, user, visit.now)
         return await verify_and_sign_in(tx, parts, user.id, visit)
     customer = await customers.find_customer_of(tx, user.id)
     assert customer is not None, "whoever has a verification link signed up"
@@ -188,27 +203,57 @@ async def verify_and_sign_in(tx: Transaction, parts: LifecycleParts, user_id: in
 
 
 async def sign_in(
-    tx: Transaction, user: User, method: str, caller: SessionCaller | None, visit: Visit
+    tx: Transaction,
+    parts: LifecycleParts,
+    user: User,
+    method: str,
+    caller: SessionCaller | None,
+    visit: Visit,
 ) -> SignedIn:
     """Give a user who proved who they are a new session; the one this browser had before ends.
+
+    Where they have a second factor, the session is nobody's until they show it.
 
     Args:
         method: what they proved it with: `link`, `code` or `password`.
 
-    Writes: user_sessions, audit_entries.
+    Raises: SignInRefused where the user is disabled. Writes: user_sessions, outbox_mails, audit_entries.
     """
     if caller is not None:
         await customers.end_session(tx, caller.session.id, visit.now)
-    secret = await customers.create_session(tx, user.id, visit)
+    secret, session = await customers.open_session(tx, user.id, SessionKind.BROWSER, visit)
+    await note_sign_in(tx, parts, user, session, method, visit)
+    return SignedIn(user, secret)
+
+
+async def note_sign_in(
+    tx: Transaction, parts: LifecycleParts, user: User, session: UserSession, method: str, visit: Visit
+) -> None:
+    """Write a sign-in down, and mail its user where it came from somewhere new.
+
+    Writes: audit_entries, outbox_mails. Defers: the mail.
+    """
     customer = await customers.find_customer_of(tx, user.id)
     await _record(tx, "user.signed_in", user, customer, visit, details={"method": method})
-    return SignedIn(user, secret)
+    if await sessions.is_place_known(tx, session, visit):
+        return
+    mail = mails.compose_new_place(
+        user.email,
+        at=visit.now,
+        address=visit.address,
+        browser=browser_of(visit),
+        security_link=parts.page("/security"),
+    )
+    await queue_mail(tx, mail, visit.now)
 
 
 async def sign_out(tx: Transaction, caller: SessionCaller, visit: Visit) -> None:
     """End the session of one browser. Writes: user_sessions, audit_entries."""
+    if caller.impersonating:
+        await end_impersonation(tx, caller.as_caller(visit.address), visit.now)
     await customers.end_session(tx, caller.session.id, visit.now)
-    await _record(tx, "user.signed_out", caller.user, caller.customer, visit)
+    own = None if caller.impersonating else caller.customer
+    await _record(tx, "user.signed_out", caller.user, own, visit)
 
 
 async def list_unverified(tx: Transaction, now: datetime, limit: int) -> list[Customer]:
@@ -244,10 +289,17 @@ async def _issue_test_key(tx: Transaction, parts: LifecycleParts, customer: Cust
     return issued.secret
 
 
-async def _revoke_test_key(tx: Transaction, user: User, now: datetime) -> None:
+async def _forget_whoever_signed_up(tx: Transaction, user: User, now: datetime) -> None:
+    """Make worthless what a stranger may have left who signed up with somebody else's address."""
+    await profiles.forget_password(tx, user.id, now)
     customer = await customers.find_customer_of(tx, user.id)
-    api_key = await keys.find_default_test_key(tx, customer.id) if customer else None
-    if api_key is not None:
+    if customer is None:
+        return
+    await customers.lock_customer(tx, customer.id)
+    for member in await members.list_members(tx, customer.id):
+        if member.user_id != user.id:
+            await members.remove_member(tx, member)
+    for api_key in await keys.list_api_keys(tx, customer.id):
         await keys.revoke_api_key(tx, api_key, now)
 
 

@@ -7,7 +7,14 @@ from tollway.audit import operations as audit
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller
-from tollway.customers.entities import Customer, Member, User, email_fault, normal_email
+from tollway.customers.entities import (
+    AddressNotVerified,
+    Customer,
+    Member,
+    User,
+    email_fault,
+    normal_email,
+)
 from tollway.kit.crypto import sha256
 from tollway.kit.db import Transaction
 from tollway.kit.ids import new_id
@@ -37,9 +44,12 @@ async def invite(
 ) -> Invitation:
     """Ask somebody by mail to join; a second invitation of an address replaces the first.
 
-    Raises: Invalid (/email, /role), MemberAlready, TeamFull.
+    Raises: AddressNotVerified, Invalid (/email, /role), MemberAlready, TeamFull.
     Writes: invitations, outbox_mails, audit_entries. Defers: the mail.
     """
+    if not caller.verified:
+        # Else whoever signs up with another's address could bring themselves in by one of their own.
+        raise AddressNotVerified("Verify your address first: enter the code that we mailed.")
     email, wanted = normal_email(email), role_of(role)
     if fault := email_fault(email):
         raise Invalid(fault, errors=(FieldError("/email", fault),))

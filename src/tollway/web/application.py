@@ -8,8 +8,18 @@ from starlette.types import Scope
 from tollway.customers.flows import Passwords
 from tollway.web.admin import audit
 from tollway.web.admin import tickets as admin_tickets
-from tollway.web.customer import activity, dashboard, model_pages, run_pages, team, tickets
-from tollway.web.public import account, docs, invitation, landing, outbox, reference, support
+from tollway.web.customer import activity, dashboard, model_pages, profile, run_pages, security, team, tickets
+from tollway.web.public import (
+    account,
+    docs,
+    invitation,
+    landing,
+    outbox,
+    recover,
+    reference,
+    second_factor,
+    support,
+)
 from tollway.web.samples import SampleRuns
 from tollway.web.site import Site
 
@@ -18,6 +28,8 @@ STATIC_CACHE = "public, max-age=31536000, immutable"
 ROUTERS = (
     landing.router,
     account.router,
+    second_factor.router,
+    recover.router,
     invitation.router,
     # Before the guides, whose addresses are patterns that its own would fit.
     reference.router,
@@ -29,6 +41,8 @@ ROUTERS = (
     model_pages.router,
     run_pages.router,
     team.router,
+    profile.router,
+    security.router,
     activity.router,
     audit.router,
     admin_tickets.router,

@@ -1,19 +1,20 @@
 """Sign up, verify, sign in, sign out, set a password."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from tollway.customers import flows as customer_flows
 from tollway.customers import operations as customers
 from tollway.customers.entities import (
     CODE_MINUTES,
-    PASSWORD_LENGTH_MIN,
     SESSION_DAYS,
+    ChallengePurpose,
     CodeExpired,
     CodeUsedUp,
     LinkExpired,
+    LinkUsed,
     UseCase,
 )
 from tollway.customers.flows import Passwords
@@ -21,10 +22,9 @@ from tollway.kit.cookies import clear_session_cookie, set_session_cookie
 from tollway.kit.http import ReplayingRoute, refuse_cross_site
 from tollway.kit.problems import Conflict, NotFound, Problem, TooMany, Unauthenticated
 from tollway.lifecycle import flows, operations
-from tollway.lifecycle.entities import LifecycleParts
+from tollway.lifecycle.entities import LifecycleParts, SignedIn
 from tollway.web.pages import (
     Own,
-    Page,
     Visitor,
     database_of,
     field_errors,
@@ -35,7 +35,11 @@ from tollway.web.pages import (
 )
 from tollway.web.site import site_of
 
-NOTICES = {"signed_out": "You are signed out."}
+NOTICES = {
+    "signed_out": "You are signed out.",
+    "password_reset": "Your new password is saved. Sign in with it.",
+    "email_changed": "Your new address is confirmed. Sign in with it from now on.",
+}
 
 router = APIRouter(route_class=ReplayingRoute, include_in_schema=False)
 
@@ -78,27 +82,59 @@ def render_sign_up(request: Request, values: dict[str, str], errors: dict[str, s
 
 @router.get("/verify")
 async def show_verify(request: Request, visitor: Visitor, token: str = "") -> Response:
-    """Verify by the mailed link, or ask for the code."""
+    """Show what the mailed link does, or ask for the code."""
     if token:
-        visit = visit_of(request)
         try:
-            verified = await flows.verify_by_link(
-                database_of(request), parts_of(request), token, visitor, visit
-            )
+            await flows.check_link(database_of(request), token, ChallengePurpose.VERIFY, visit_of(request))
         except LinkExpired as problem:
-            return html(
-                request,
-                "public/link_expired.html",
-                status=problem.status,
-                message=problem.message,
-                token=token,
-            )
-        return _with_session(request, redirect("/dashboard?welcome=1"), verified.session_secret)
+            return _expired(request, problem, token)
+        except LinkUsed:
+            # Whoever opens it twice is led to where it led.
+            return redirect("/dashboard" if visitor else "/signin")
+        return link_page(
+            request, "Verify your address", "One press, and this address is proven to be yours.", "Verify",
+            "/verify/open", token,
+        )  # fmt: skip
     if visitor is None:
         return redirect("/signin?next=/verify")
     if visitor.user.verified:
         return redirect("/dashboard")
     return await _verify_form(request, visitor.user.email, visitor=visitor)
+
+
+@router.post("/verify/open")
+async def verify_by_link(request: Request, visitor: Visitor, token: Annotated[str, Form()] = "") -> Response:
+    """Verify by the mailed link, which is spent by it."""
+    refuse_cross_site(request)
+    try:
+        verified = await flows.verify_by_link(
+            database_of(request), parts_of(request), token, visitor, visit_of(request)
+        )
+    except LinkExpired as problem:
+        return _expired(request, problem, token)
+    return with_session(request, redirect("/dashboard?welcome=1"), verified.session_secret)
+
+
+def link_page(request: Request, title: str, sentence: str, button: str, action: str, token: str) -> Response:
+    """Show what a mailed link does, with one button that does it.
+
+    Opening a link spends nothing: programs that read mails before people do open every one.
+    """
+    return html(
+        request,
+        "public/link.html",
+        link_title=title,
+        sentence=sentence,
+        button=button,
+        action=action,
+        token=token,
+    )
+
+
+def _expired(request: Request, problem: Problem, token: str) -> Response:
+    return html(
+        request, "public/link_expired.html", status=problem.status, message=problem.message, token=token
+    )
 
 
 @router.post("/verify")
@@ -115,7 +151,7 @@ async def verify_by_code(request: Request, page: Own, code: Annotated[str, Form(
         if problem.status != 422:
             raise
         return await _verify_form(request, page.signed_in.user.email, problem, visitor=page.signed_in)
-    return _with_session(request, redirect("/dashboard?welcome=1"), verified.session_secret)
+    return with_session(request, redirect("/dashboard?welcome=1"), verified.session_secret)
 
 
 @router.post("/verify/renew")
@@ -190,11 +226,17 @@ async def sign_in_by_password(
     refuse_cross_site(request)
     try:
         signed_in = await flows.sign_in_by_password(
-            database_of(request), passwords_of(request), email, password, visitor, visit_of(request)
+            database_of(request),
+            parts_of(request),
+            passwords_of(request),
+            email,
+            password,
+            visitor,
+            visit_of(request),
         )
     except (Unauthenticated, TooMany) as problem:
         return _sign_in_form(request, problem, {"email": email}, next_path=next)
-    return _with_session(request, redirect(safe_path(next)), signed_in.session_secret)
+    return _go_on(request, signed_in, safe_path(next))
 
 
 @router.post("/signin/link")
@@ -222,17 +264,30 @@ async def sign_in_by_code(
         )
     except (Unauthenticated, TooMany) as problem:
         return _check_mail(request, email, problem)
-    return _with_session(request, redirect("/dashboard"), signed_in.session_secret)
+    return _go_on(request, signed_in, "/dashboard")
 
 
 @router.get("/signin/link")
-async def sign_in_by_link(request: Request, visitor: Visitor, token: str = "") -> Response:
-    """Sign in with the mailed link; one that is used or too old leads back to the form."""
+async def show_sign_in_link(request: Request, token: str = "") -> Response:
+    """Show what the mailed link does; one that is used or too old leads back to the form."""
     try:
-        signed_in = await flows.sign_in_by_link(database_of(request), token, visitor, visit_of(request))
+        await flows.check_link(database_of(request), token, ChallengePurpose.SIGN_IN, visit_of(request))
     except (Conflict, NotFound) as problem:
         return _sign_in_form(request, problem)
-    return _with_session(request, redirect("/dashboard"), signed_in.session_secret)
+    return link_page(request, "Sign in", "One press signs this browser in.", "Sign in", "/signin/open", token)
+
+
+@router.post("/signin/open")
+async def sign_in_by_link(request: Request, visitor: Visitor, token: Annotated[str, Form()] = "") -> Response:
+    """Sign in with the mailed link, which is spent by it."""
+    refuse_cross_site(request)
+    try:
+        signed_in = await flows.sign_in_by_link(
+            database_of(request), parts_of(request), token, visitor, visit_of(request)
+        )
+    except (Conflict, NotFound, Unauthenticated) as problem:
+        return _sign_in_form(request, problem)
+    return _go_on(request, signed_in, "/dashboard")
 
 
 @router.post("/signout")
@@ -284,56 +339,17 @@ def _check_mail(request: Request, email: str, problem: Problem | None = None) ->
     )
 
 
-def _with_session(request: Request, response: Response, secret: str | None) -> Response:
+def _go_on(request: Request, signed_in: SignedIn, path: str) -> Response:
+    """Lead on whoever signed in: to the second factor where they have one, which leads to `path`."""
+    if signed_in.user.has_second_factor:
+        path = f"/signin/second-factor?next={quote(path, safe='/')}"
+    return with_session(request, redirect(path), signed_in.session_secret)
+
+
+def with_session(request: Request, response: Response, secret: str | None) -> Response:
+    """Give the browser the cookie of its new session, where there is one."""
     if secret is not None:
         set_session_cookie(
             response, secret, secure=site_of(request).secure, seconds_max=SESSION_DAYS * 86_400
         )
     return response
-
-
-# Password -----------------------------------------------------------------------------------------
-
-
-@router.get("/password")
-async def show_password(request: Request, page: Own) -> Response:
-    """Show the form that sets or changes a password."""
-    return _password_form(request, page)
-
-
-@router.post("/password")
-async def set_password(
-    request: Request,
-    page: Own,
-    password: Annotated[str, Form()] = "",
-    current_password: Annotated[str, Form()] = "",
-) -> Response:
-    """Set or change the password."""
-    refuse_cross_site(request)
-    try:
-        await customer_flows.set_password(
-            page.database,
-            passwords_of(request),
-            page.signed_in,
-            password,
-            visit_of(request),
-            current_password=current_password,
-        )
-    except Problem as problem:
-        if problem.status >= 500:
-            raise
-        return _password_form(request, page, problem)
-    return redirect("/dashboard?notice=password_set")
-
-
-def _password_form(request: Request, page: Page, problem: Problem | None = None) -> Response:
-    return html(
-        request,
-        "public/password.html",
-        status=problem.status if problem else 200,
-        email=page.signed_in.user.email,
-        has_password=page.signed_in.user.has_password and not page.signed_in.session.is_fresh(page.now),
-        errors={} if problem is None else field_errors(problem, whole="password"),
-        length_min=PASSWORD_LENGTH_MIN,
-        signed_in=True,
-    )

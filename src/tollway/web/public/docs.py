@@ -76,7 +76,10 @@ async def _show(
 
 
 async def find_own_test_key(request: Request, visitor: SessionCaller | None) -> str | None:
-    """Return the reader's own test key, whole, for samples that run as pasted; None for strangers."""
+    """Return the reader's own test key, whole, for samples that run as pasted.
+
+    None for strangers, for whoever may not see keys, and for an administrator who looks in a customer's place.
+    """
     if visitor is None or visitor.customer is None:
         return None
     if not visitor.as_caller(request.scope["client_address"]).may(Permission.KEYS_MANAGE):
