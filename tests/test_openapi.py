@@ -88,10 +88,10 @@ class Served:
             self.cookies = dict(visitor.client.cookies)
 
     def credentials(self, case: schemathesis.Case) -> dict[str, str]:
-        """The headers of a customer's key; of an owner who is signed in, where people may call too."""
+        """The headers of a customer's key; of an owner who is signed in, where people may call too; or none."""
         accepted = [name for one in case.operation.definition.raw.get("security", []) for name in one]
         if "accessToken" not in accepted:
-            return self.party.headers
+            return self.party.headers if accepted else {}
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
 
 

@@ -73,6 +73,8 @@ FOREIGN_SCHEMAS = ("HTTPValidationError", "ValidationError")
 _SPECIFICATION = re.compile(r"\s*\([A-Z]\d+(?:(?:, | )[A-Z]?\d+)*\)")
 _FOR_ENGINEERS = re.compile(r"(?:Raises|Writes|Defers|INVARIANT|Args|Returns|Source):")
 
+# Below these a credential is looked at before the endpoint, whether or not one is needed.
+RECOGNISING_PREFIXES = ("/api/", "/auth/", "/trial/")
 # Who must call: somebody whom `Needs` lets through, or (None) the holder of any API key.
 Access = Needs | None
 
@@ -105,9 +107,13 @@ def complete(document: dict[str, Any], accesses: dict[tuple[str, str], Access]) 
     components["securitySchemes"] = SECURITY_SCHEMES
     for path, method, operation in operations(document):
         _describe_success(operation["responses"], schemas)
-        problems = _refusals_of(accesses[path, method], method) if (path, method) in accesses else []
+        problems: list[type[Problem]] = []
         if (path, method) in accesses:
+            problems = _refusals_of(accesses[path, method], method)
             _secure(operation, accesses[path, method], method)
+        elif path.startswith(RECOGNISING_PREFIXES):
+            # Nobody must say who they are, but who does so wrongly is told.
+            problems = [*BY_CALLER, *REFUSED]
         _complete_operation(path, operation, problems)
     return document
 
