@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.keys.conftest import Firm, MakeFirm
+from tests.firms import Firm, MakeFirm
 
 from tollway.customers.entities import Mode
 from tollway.customers.permissions import Role, Scope
