@@ -28,7 +28,10 @@ FILE_ORDER = {
 # `samples` and `export` are verbs of simulation that need neither a transaction nor a server: the command
 # line uses them where there is no database.
 # `permissions`, `callers` and `guard` of customers say who calls and what they may do: every endpoint asks them.
-PUBLIC_FILES = {"entities", "operations", "flows", "samples", "export", "permissions", "callers", "guard"}
+# `changes` of plans are entities of their own: what a change of a plan is, and why one is refused.
+PUBLIC_FILES = {
+    "entities", "operations", "flows", "samples", "export", "permissions", "callers", "guard", "changes",
+}  # fmt: skip
 # A file that grew is split by what its parts are about: `session_store`, `member_operations`, `admin_endpoints`.
 SPLIT_FILES = ("store", "operations", "flows", "endpoints", "middleware")
 # These join packages and may reach into them to mount endpoints, middlewares and jobs.
