@@ -224,6 +224,21 @@ async def assign_plan(
     return await _get_change(tx, change.public_id)
 
 
+async def end_verification_wait(tx: Transaction, customer_id: int, now: datetime) -> None:
+    """Lift the cap of whoever proved the address, on everything they hold; ending it twice changes nothing.
+
+    Who came for a paid plan holds the free one from here on, until it is paid. Free trials begin elsewhere.
+    Writes: api_subscriptions, usage_quotas.
+    """
+    for subscription in await store.list_subscriptions(tx, customer_id):
+        if subscription.status is not SubscriptionStatus.PENDING_VERIFICATION:
+            continue
+        waiting = await change_store.find_open_change(tx, subscription.id)
+        status = SubscriptionStatus.PENDING_PAYMENT if waiting else SubscriptionStatus.ACTIVE
+        await change_store.update_status(tx, subscription.id, status, now)
+        await lift_quotas(tx, customer_id, subscription.product, now)
+
+
 async def apply_due_change(tx: Transaction, change_id: str, now: datetime) -> bool:
     """Apply a scheduled change whose time has come; return whether this call did.
 

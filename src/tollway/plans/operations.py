@@ -11,6 +11,7 @@ from tollway.plans.adjustment_operations import end_adjustment, grant, list_adju
 from tollway.plans.catalog import CatalogPlan, ProductOnSale, read_catalog, read_products
 from tollway.plans.change_operations import (
     assign_plan,
+    end_verification_wait,
     find_open_change,
     list_changes,
     request_cancellation,
@@ -45,6 +46,7 @@ __all__ = [
     "assert_feature",
     "assign_plan",
     "end_adjustment",
+    "end_verification_wait",
     "find_entitlement",
     "find_free_plan",
     "find_open_change",
