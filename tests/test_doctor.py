@@ -10,8 +10,9 @@ from tests.parties import make_party
 
 from tollway.customers import operations as customers
 from tollway.customers.permissions import UserType
-from tollway.doctor import Finding, examine
+from tollway.doctor import examine
 from tollway.kit.db import Database
+from tollway.kit.findings import Finding
 from tollway.kit.jobs import enqueue_job
 from tollway.settings import Settings
 

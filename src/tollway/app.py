@@ -9,8 +9,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from tollway.admission.caller_middleware import CallerMiddleware, Recognition
+from tollway.admission.https_middleware import HttpsMiddleware
 from tollway.admission.middleware import AddressLimitMiddleware, AdmissionMiddleware, ProductPaths
-from tollway.authentication.entities import TokenKeys
+from tollway.authentication.entities import FactorKeys, TokenKeys
 from tollway.customers.flows import Passwords
 from tollway.findings import examine_inside
 from tollway.keys import endpoints as keys
@@ -96,6 +97,11 @@ class Parts:
         """Where the people who answer are reached."""
         return SupportDesk(self.settings.support_email, self.settings.base_url)
 
+    @property
+    def factor_keys(self) -> FactorKeys:
+        """What second factors are checked with."""
+        return FactorKeys(self.sealer, self.code_key)
+
     async def close(self) -> None:
         """Give everything back."""
         self.stopping.set()
@@ -179,6 +185,8 @@ def build_app(parts: Parts) -> ASGIApp:
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Trace-ID"],
             expose_headers=["X-Trace-ID", "Retry-After"],
         )
+    if settings.secure:
+        app = HttpsMiddleware(app, parts.database, settings.base_url, (MONTECARLO.prefix,), DOCS_URL)
     app = AddressLimitMiddleware(app, settings.max_requests_per_minute, DOCS_URL)
     edge = Edge(
         base_url=settings.base_url,

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -25,6 +25,8 @@ SAMPLE_PARTS = ("change-me", "changeme", "your-", "your_", "example", "sample", 
                 "12345678901234567890", "abcdefghijklmnopqrstuvwxyz", "dev-secret", "password")  # fmt: skip
 
 
+SET_MARK = "set, not shown"
+NOT_SET_MARK = "not set"
 DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhd]?)")
 SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -154,6 +156,23 @@ def read_settings() -> Settings:
     if faults:
         raise SettingsRefused(faults)
     return _with_development_secrets(settings)
+
+
+def shown_settings(settings: Settings) -> list[tuple[str, str, str]]:
+    """Write every setting for administrators to see: its name, its value and what it is; no secret is shown."""
+    shown = []
+    for name, field in Settings.model_fields.items():
+        value: Any = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            text = SET_MARK if value.get_secret_value() else NOT_SET_MARK
+        elif isinstance(value, tuple):
+            text = ", ".join(map(str, value)) or NOT_SET_MARK
+        else:
+            text = str(value) if value != "" else NOT_SET_MARK
+        alias = field.validation_alias
+        written = str(alias.choices[0]) if isinstance(alias, AliasChoices) else name
+        shown.append((written.upper(), text, field.description or ""))
+    return sorted(shown)
 
 
 def production_faults(settings: Settings) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from tollway.customers.entities import CustomerState, Mode
 from tollway.customers.permissions import UserType
+from tollway.keys.entities import PREFIXES, ApiKeyStatus
 from tollway.kit.problems import FieldError, Invalid
 
 Item = TypeVar("Item")
@@ -38,15 +39,6 @@ class BillingStatus(enum.StrEnum):
     SUSPENDED = "suspended"
     DEACTIVATED = "deactivated"
     ERASED = "erased"
-
-
-class KeyStatus(enum.StrEnum):
-    """The stored status of an API key."""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    REVOKED = "revoked"
-    DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +139,7 @@ class KeyRow:
 
     key_id: str
     name: str
-    status: KeyStatus
+    status: ApiKeyStatus
     suspended_reason: str
     product: str
     mode: Mode
@@ -162,8 +154,21 @@ class KeyRow:
     company_name: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "status", KeyStatus(self.status))
+        object.__setattr__(self, "status", ApiKeyStatus(self.status))
         object.__setattr__(self, "mode", Mode(self.mode))
+
+    @property
+    def masked(self) -> str:
+        """The key as it is shown: prefix and last four."""
+        return f"{PREFIXES[self.product, self.mode]}…{self.last_four}"
+
+    def standing(self, now: datetime) -> str:
+        """Say in a word how it stands, as far as the key alone tells."""
+        if self.status is ApiKeyStatus.ACTIVE and self.grace_until is not None and self.grace_until <= now:
+            return "replaced"
+        if self.status is ApiKeyStatus.ACTIVE and self.expires_at is not None and self.expires_at <= now:
+            return "expired"
+        return self.status.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from tollway.customers import operations as customers
 from tollway.customers.callers import UserSession
 from tollway.customers.entities import Customer, Member, Membership, Mode
 from tollway.customers.permissions import UserType
+from tollway.keys.entities import ApiKeyStatus
 from tollway.kit import jobs
 from tollway.kit.db import Transaction
 from tollway.kit.problems import FieldError, Invalid, NotFound
@@ -25,7 +26,6 @@ from tollway.lifecycle.admin_listing import (
     Counts,
     CustomerRow,
     KeyRow,
-    KeyStatus,
     ListedCustomer,
     NumberedPage,
     PlanVersionRow,
@@ -51,14 +51,13 @@ __all__ = [
     "CustomerDetail",
     "CustomerRow",
     "KeyRow",
-    "KeyStatus",
     "ListedCustomer",
     "NumberedPage",
     "UserDetail",
     "UserRow",
 ]
 
-Choice = TypeVar("Choice", BillingStatus, KeyStatus, UserType)
+Choice = TypeVar("Choice", BillingStatus, ApiKeyStatus, UserType)
 
 # What one page shows of each thing that may be many.
 KEYS_SHOWN_MAX = 100
@@ -142,7 +141,7 @@ async def get_customer_detail(tx: Transaction, customer_id: str, now: datetime) 
 
 async def list_keys(tx: Transaction, asked: Asked, *, status: str = "") -> NumberedPage[KeyRow]:
     """List API keys of all customers, the newest first; raises Invalid with pointer /status."""
-    chosen = _one_of(KeyStatus, status, "/status")
+    chosen = _one_of(ApiKeyStatus, status, "/status")
     total = await store.count_keys(tx, asked, chosen)
     return NumberedPage(await store.list_keys(tx, asked, chosen), asked.page, asked.per_page, total)
 

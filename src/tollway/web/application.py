@@ -6,8 +6,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from tollway.customers.flows import Passwords
-from tollway.web.admin import audit
-from tollway.web.admin import tickets as admin_tickets
+from tollway.web.admin.routers import ADMIN_ROUTERS
 from tollway.web.customer import activity, dashboard, model_pages, profile, run_pages, security, team, tickets
 from tollway.web.public import (
     account,
@@ -44,8 +43,7 @@ ROUTERS = (
     profile.router,
     security.router,
     activity.router,
-    audit.router,
-    admin_tickets.router,
+    *ADMIN_ROUTERS,
 )
 
 

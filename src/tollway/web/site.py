@@ -1,11 +1,31 @@
 """What every page needs to know of this installation: plain values, handed in by the application."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import Request
 
+from tollway.kit.findings import Finding
 from tollway.web.markdown import Guide
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSetting:
+    """One setting as administrators see it; a secret only says whether it is set."""
+
+    name: str
+    value: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What administrators see of how this server is set up."""
+
+    settings: tuple[ShownSetting, ...]
+    # Looks at what a server can look at without asking anybody outside.
+    examine: Callable[[], Awaitable[list[Finding]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +41,7 @@ class Site:
     outbox_shown: bool
     guides: list[Guide]
     problem_pages: dict[str, Guide]
+    installation: Installation
     static_folder: Path = field(default=Path(__file__).parent / "static")
 
 

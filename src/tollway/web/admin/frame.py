@@ -1,16 +1,22 @@
 """What every page of the administration shares: its frame, who may open which of them, its pagination."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from tollway.customers import member_operations as members
 from tollway.customers.permissions import Permission
 from tollway.kit.db import Transaction
+from tollway.kit.problems import Invalid
+from tollway.lifecycle.admin_operations import PER_PAGE, Asked, NumberedPage
 from tollway.web.pages import Page, PageNeeds
+
+Item = TypeVar("Item")
+
+DIGITS_MAX = 8
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class AdminShell:
 
 @dataclass(frozen=True, slots=True)
 class PageLinks:
-    """Where a list of numbered pages goes on; `parts.numbered_pages` shows it."""
+    """Where a list of numbered pages goes on; `admin/_parts.html` shows it."""
 
     page: int
     pages: int
@@ -51,19 +57,35 @@ async def admin_shell(page: Page, tx: Transaction) -> AdminShell:
     )
 
 
-def page_links(path: str, asked: Mapping[str, str], page: int, pages: int, total: int) -> PageLinks:
-    """Write where the neighbours of one numbered page are, with what was asked for kept."""
+async def listed_pages(
+    request: Request,
+    values: Mapping[str, str],
+    read: Callable[[Asked], Awaitable[NumberedPage[Item]]],
+) -> tuple[list[Item], PageLinks, Invalid | None]:
+    """Read the page of a list that an address asks for, with what was asked for wrongly instead of raising it."""
+    number = request.query_params.get("page", "1")
+    try:
+        found = await read(Asked.checked(values["search"], _page_number(number), PER_PAGE))
+    except Invalid as problem:
+        return [], PageLinks(1, 1, 0, None, None), problem
 
-    def address(number: int) -> str:
-        return f"{path}?{urlencode({**{k: v for k, v in asked.items() if v}, 'page': number})}"
+    def address(page: int) -> str:
+        query = {name: value for name, value in values.items() if value} | {"page": str(page)}
+        return f"{request.url.path}?{urlencode(query)}"
 
-    return PageLinks(
-        page,
-        pages,
-        total,
-        address(page - 1) if page > 1 else None,
-        address(page + 1) if page < pages else None,
+    links = PageLinks(
+        found.page,
+        found.pages,
+        found.total,
+        address(found.page - 1) if found.page > 1 else None,
+        address(found.page + 1) if found.page < found.pages else None,
     )
+    return found.items, links, None
+
+
+def _page_number(written: str) -> int:
+    """Read a number; whatever is none asks for no page, which `Asked` refuses."""
+    return int(written) if written.isascii() and written.isdecimal() and len(written) <= DIGITS_MAX else 0
 
 
 # Who may look; each is `PageNeeds` of one permission. Whatever changes something asks for a recent proof too.

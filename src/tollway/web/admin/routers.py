@@ -1,0 +1,14 @@
+"""Every router of the administration, in the order in which addresses are matched."""
+
+from tollway.web.admin import audit, customers, keys, overview, settings, tickets, users
+
+ADMIN_ROUTERS = (
+    overview.router,
+    customers.router,
+    customers.stop_router,
+    keys.router,
+    users.router,
+    tickets.router,
+    audit.router,
+    settings.router,
+)
