@@ -111,6 +111,16 @@ async def newcomer(walk: Walk) -> AsyncIterator[str]:
     await page.get_by_role("button", name="Save password").click()
     await page.locator(".field-error").wait_for()
     yield "password-refused"
+    await walk.open("/support")
+    yield "tickets-empty"
+    await page.get_by_label("Topic").select_option("integration")
+    await page.get_by_label("What is it about?").fill("Uploads end with 413")
+    await page.get_by_role("textbox", name="Message").fill("Since this morning.")
+    await page.get_by_role("button", name="Open the ticket").click()
+    await page.get_by_text("A person answers by").wait_for()
+    yield "ticket"
+    await walk.open("/support")
+    yield "tickets"
     await walk.open("/models/mdl_unknown")
     yield "problem-404-signed-in"
     await walk.open("/outbox")

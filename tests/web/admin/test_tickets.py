@@ -103,7 +103,7 @@ async def test_the_volume_of_tickets_stands_over_the_queue(ana: Visitor, staff: 
     path = await open_ticket(ana)
     await staff.post(f"{staff_path(path)}/answer", {"message": "So."})
     text = (await staff.get("/admin/tickets")).text
-    assert "<dt>of these in time</dt><dd>100.0%</dd>" in text
+    assert "<dt>First answers in time</dt><dd>1 of 1, 100%</dd>" in text
     assert "<dt>Opened</dt><dd>1</dd>" in text
 
 
