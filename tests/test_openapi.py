@@ -86,6 +86,9 @@ class Served:
             await visitor.sign_up("owner@example.com")
             assert (await visitor.verify("owner@example.com")).status_code == 303
             self.cookies = dict(visitor.client.cookies)
+            ticket = {"topic": "other", "subject": "A question", "message": "How?"}
+            opened = await visitor.client.post("/api/support/tickets", json=ticket)
+            self.things["ticket_id"] = opened.json()["id"]
 
     def credentials(self, case: schemathesis.Case) -> dict[str, str]:
         """The headers of a customer's key; of an owner who is signed in, where people may call too; or none."""
