@@ -7,7 +7,19 @@ from starlette.types import Scope
 
 from tollway.customers.flows import Passwords
 from tollway.web.admin.routers import ADMIN_ROUTERS
-from tollway.web.customer import activity, dashboard, model_pages, profile, run_pages, security, team, tickets
+from tollway.web.customer import (
+    activity,
+    api_keys,
+    company,
+    dashboard,
+    model_pages,
+    profile,
+    run_pages,
+    security,
+    team,
+    tickets,
+    your_data,
+)
 from tollway.web.public import (
     account,
     docs,
@@ -39,10 +51,13 @@ ROUTERS = (
     dashboard.router,
     model_pages.router,
     run_pages.router,
+    api_keys.router,
     team.router,
     profile.router,
     security.router,
     activity.router,
+    company.router,
+    your_data.router,
     *ADMIN_ROUTERS,
 )
 
