@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tollway.admission.operations import Call
 from tollway.app import Parts, open_parts
+from tollway.authentication import second_factor_operations as second_factor
+from tollway.authentication.entities import totp_code
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller
 from tollway.customers.entities import ChallengePurpose, Customer, Mode, User, Visit
@@ -34,6 +36,8 @@ ADMINISTRATOR_EMAIL = "admin@tollway.example"
 # Public on purpose: `tollway seed` refuses to make them with ENVIRONMENT=production.
 CUSTOMER_PASSWORD = "demo-password"  # noqa: S105 - a demo's password, printed at every start
 ADMINISTRATOR_PASSWORD = "admin-password"  # noqa: S105 - likewise
+ADMINISTRATOR_SECRET = "TOLLWAYDEMOADMINISTRATOR"  # noqa: S105 - likewise; of the authenticator, in base32
+ADMINISTRATOR_RECOVERY_CODE = "demo2-admin"
 COMPANY = "Demo Analytics"
 FREE_TRIAL_BEGAN_DAYS_AGO = 4
 RUN_ITERATIONS = 20_000
@@ -54,6 +58,10 @@ class DemoFacts:
     """What the banner says."""
 
     api_key: str
+    # What the administrator's authenticator shows at the moment.
+    administrator_code: str
+    # Whether the printed recovery code was not used yet.
+    recovery_code_works: bool
 
 
 async def load_catalog(settings: Settings) -> int:
@@ -77,8 +85,16 @@ async def seed(settings: Settings) -> DemoFacts:
             customer = await _find_customer(tx)
             is_new = customer is None
             customer = customer or await _make_customer(tx, parts, now)
-            if await customers.find_verified_user(tx, ADMINISTRATOR_EMAIL) is None:
-                await _make_administrator(tx, ADMINISTRATOR_EMAIL, ADMINISTRATOR_PASSWORD, now)
+            administrator = await customers.find_verified_user(tx, ADMINISTRATOR_EMAIL)
+            if administrator is None:
+                administrator = await _make_administrator(
+                    tx, ADMINISTRATOR_EMAIL, ADMINISTRATOR_PASSWORD, now
+                )
+            if not administrator.has_second_factor:
+                codes = (ADMINISTRATOR_RECOVERY_CODE,)
+                await second_factor.give_second_factor(
+                    tx, parts.factor_keys, administrator, ADMINISTRATOR_SECRET, codes, now
+                )
         if is_new:
             await _make_model_and_run(parts, customer, now)
         async with parts.database.transaction() as tx:
@@ -87,7 +103,13 @@ async def seed(settings: Settings) -> DemoFacts:
                 raise NotFound(
                     "The demo customer has no active test key; remove the data folder to start afresh."
                 )
-            return DemoFacts(await keys.reveal_test_key(tx, parts.sealer, api_key))
+            return DemoFacts(
+                await keys.reveal_test_key(tx, parts.sealer, api_key),
+                totp_code(ADMINISTRATOR_SECRET, now),
+                await second_factor.is_recovery_code_unused(
+                    tx, parts.factor_keys, administrator, ADMINISTRATOR_RECOVERY_CODE
+                ),
+            )
     finally:
         await parts.close()
 
@@ -209,11 +231,13 @@ async def _make_administrator(tx: Transaction, email: str, password: str | None,
 def sign_ins(settings: Settings, facts: DemoFacts) -> str:
     """Say what the demo data are and what to try first."""
     url = settings.base_url
+    recovery = f" or {ADMINISTRATOR_RECOVERY_CODE}" if facts.recovery_code_works else ""
     outbox = "" if settings.smtp_host else f"\n  Mails          {url}/outbox"
     return f"""
   Pages          {url}
   Demo sign-in   {CUSTOMER_EMAIL}   {CUSTOMER_PASSWORD}
-  Administrator  {ADMINISTRATOR_EMAIL}  {ADMINISTRATOR_PASSWORD}{outbox}
+  Administrator  {ADMINISTRATOR_EMAIL}  {ADMINISTRATOR_PASSWORD}
+    its code     {facts.administrator_code} now{recovery}; authenticator secret {ADMINISTRATOR_SECRET}{outbox}
   Test key       {facts.api_key}
 
 Try it:

@@ -107,6 +107,25 @@ class Edge:
         return found
 
 
+    def is_trusted(self, peer: str) -> bool:
+        """Whether a request came from a proxy that we were told to trust."""
+        try:
+            address = _plain_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in self.trusted_proxies)
+
+    def arrived_securely(self, scheme: str, peer: str, forwarded_proto: str) -> bool:
+        """Whether a request travelled over HTTPS all its way, as the connection or a trusted proxy tells.
+
+        Every value of X-Forwarded-Proto must say so: some proxies add theirs behind what a client claimed.
+        """
+        if scheme == "https":
+            return True
+        told = [one.strip().lower() for one in forwarded_proto.split(",") if one.strip()]
+        return bool(told) and set(told) == {"https"} and self.is_trusted(peer)
+
+
 def _plain_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """Read an address in the one form that is compared, counted and stored."""
     # A zone such as %eth0 means something on one machine only, and PostgreSQL's inet takes none.
@@ -142,6 +161,9 @@ class EdgeMiddleware:
             # Some proxies add a line of their own instead of extending the one that came.
             peer,
             ",".join(headers.getlist("x-forwarded-for")),
+        )
+        scope["arrived_securely"] = self.edge.arrived_securely(
+            scope.get("scheme", "http"), peer, ",".join(headers.getlist("x-forwarded-proto"))
         )
         scope["received_at"] = read_now()
         scope["started"] = started
@@ -241,6 +263,13 @@ class CrossSiteRequest(Forbidden):
 
     code = "cross-site-request"
     title = "That form came from another site"
+
+
+class HttpsNeeded(Forbidden):
+    """A request that travelled where others can read it."""
+
+    code = "https-needed"
+    title = "Use https"
 
 
 def refuse_cross_site(request: Request) -> None:
