@@ -9,6 +9,7 @@ from tests.support.conftest import DESK, Help
 
 from tollway.customers.permissions import Role
 from tollway.kit.paging import encode_cursor
+from tollway.lifecycle import operations as lifecycle
 from tollway.plans import operations as plans
 from tollway.plans.entities import SubscriptionStatus
 from tollway.support import operations
@@ -342,23 +343,19 @@ async def test_feedback_of_one_person_is_bounded(desk: Help, now):
             await operations.give_feedback(tx, caller, draft, now)
 
 
-async def test_a_customers_whole_can_be_exported_and_erased_and_leaves_others_alone(desk: Help, now):
-    ana, ben = await desk.caller("ana@example.com", now), await desk.caller("ben@example.com", now)
-    staff = await desk.administrator(now)
-    ticket = await desk.open(ana, now)
-    await desk.answer(staff, ticket, now)
-    await desk.open(ben, now)
+async def test_who_never_verified_is_forgotten_with_what_they_asked(desk: Help, now):
+    caller, other = (
+        await desk.caller("ana@example.com", now, verified=False),
+        await desk.caller("b@example.com", now),
+    )
+    await desk.open(caller, now)
+    await desk.open(other, now)
     async with desk.database.transaction() as tx:
-        await operations.give_feedback(tx, ana, FeedbackDraft.checked("Charts", 5, "Fine."), now)
-        whole = await operations.list_everything(tx, ana.owner_id)
-        await operations.erase_everything(tx, ana.owner_id)
-        nothing = await operations.list_everything(tx, ana.owner_id)
-        other = await operations.list_everything(tx, ben.owner_id)
-    assert [row["id"] for row in whole["tickets"]] == [ticket.public_id]
-    assert [row["author"] for row in whole["ticket_messages"]] == ["ana@example.com", "Support"]
-    assert [row["feature"] for row in whole["feedback"]] == ["Charts"]
-    assert nothing == {"tickets": [], "ticket_messages": [], "feedback": []}
-    assert len(other["tickets"]) == 1
+        await operations.give_feedback(tx, caller, FeedbackDraft.checked("Charts", 5, "Fine."), now)
+        assert await lifecycle.delete_unverified(tx, caller.customer, now)
+    left = await desk.rows("SELECT customer_id FROM support_tickets")
+    assert left == [{"customer_id": other.customer_id}]
+    assert await desk.rows("SELECT id FROM feedback_entries") == []
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -287,22 +287,6 @@ async def list_feedback(
     return page_of(found, [one.id for one in found], limit)
 
 
-# A customer's whole -------------------------------------------------------------------------------
-
-
-async def list_everything(tx: Transaction, customer_id: int) -> dict[str, list[dict[str, Any]]]:
-    """Return all that a customer wrote to support and was answered, as plain rows, for its export."""
-    return await store.list_everything(tx, customer_id)
-
-
-async def erase_everything(tx: Transaction, customer_id: int) -> None:
-    """Delete all that a customer wrote to support and was answered: free text may hold anything personal.
-
-    Writes: support_tickets, ticket_messages, feedback_entries.
-    """
-    await store.delete_everything(tx, customer_id)
-
-
 # Parts --------------------------------------------------------------------------------------------
 
 

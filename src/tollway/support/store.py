@@ -1,7 +1,6 @@
 """SQL over support_tickets, ticket_messages and feedback_entries."""
 
 from datetime import datetime
-from typing import Any
 
 from tollway.kit.db import Transaction
 from tollway.support.entities import FeedbackEntry, Ticket, TicketMessage, TicketStatus, TicketVolume, Topic
@@ -337,46 +336,3 @@ async def list_feedback(tx: Transaction, before: int | None, limit: int) -> list
         """,
         {"before": before, "limit": limit},
     )
-
-
-# --- a customer's whole ----------------------------------------------------------------------------------
-
-
-async def list_everything(tx: Transaction, customer_id: int) -> dict[str, list[dict[str, Any]]]:
-    """Return all that a customer wrote to us and was answered, as plain rows."""
-    parameters = {"customer_id": customer_id}
-    return {
-        "tickets": await tx.list_rows(
-            """
-            SELECT public_id AS id, topic, subject, status, created_at, updated_at, response_due_at, responded_at,
-                closed_at
-            FROM support_tickets WHERE customer_id = %(customer_id)s ORDER BY support_tickets.id
-            """,
-            parameters,
-        ),
-        "ticket_messages": await tx.list_rows(
-            """
-            SELECT m.public_id AS id, t.public_id AS ticket_id, m.from_staff,
-                CASE WHEN m.from_staff THEN 'Support' ELSE COALESCE(u.email, 'API key') END AS author,
-                m.body AS message, m.created_at
-            FROM ticket_messages m JOIN support_tickets t ON t.id = m.ticket_id
-                LEFT JOIN users u ON u.id = m.author_id
-            WHERE t.customer_id = %(customer_id)s ORDER BY m.id
-            """,
-            parameters,
-        ),
-        "feedback": await tx.list_rows(
-            """
-            SELECT public_id AS id, feature, rating, message AS feedback, created_at
-            FROM feedback_entries WHERE customer_id = %(customer_id)s ORDER BY feedback_entries.id
-            """,
-            parameters,
-        ),
-    }
-
-
-async def delete_everything(tx: Transaction, customer_id: int) -> None:
-    """Delete all that a customer wrote to us and was answered; messages go with their ticket."""
-    parameters = {"customer_id": customer_id}
-    await tx.execute("DELETE FROM support_tickets WHERE customer_id = %(customer_id)s", parameters)
-    await tx.execute("DELETE FROM feedback_entries WHERE customer_id = %(customer_id)s", parameters)
