@@ -38,6 +38,7 @@ async def make_party(
     status: SubscriptionStatus = SubscriptionStatus.TRIALING,
     mode: Mode = Mode.TEST,
     trial_days: int = 14,
+    sealer: Sealer = SEALER,
 ) -> Party:
     """Make a customer who holds `tier` and has one key of `mode`."""
     async with database.transaction() as tx:
@@ -56,7 +57,7 @@ async def make_party(
         )
         issued = await keys.issue_api_key(
             tx,
-            SEALER,
+            sealer,
             customer.id,
             product="montecarlo",
             mode=mode,

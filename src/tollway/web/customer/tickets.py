@@ -114,7 +114,7 @@ async def open_ticket(
 @router.post("/feedback")
 async def give_feedback(
     request: Request,
-    page: Own,
+    page: Asking,
     feature: Annotated[str, Form()] = "",
     rating: Annotated[str, Form()] = "",
     feedback: Annotated[str, Form()] = "",

@@ -141,6 +141,9 @@ def _expired(request: Request, problem: Problem, token: str) -> Response:
 async def verify_by_code(request: Request, page: Own, code: Annotated[str, Form()] = "") -> Response:
     """Verify by the 6-digit code."""
     refuse_cross_site(request)
+    if page.signed_in.user.verified:
+        # Administrators and people who were invited have no customer that signed up.
+        return redirect("/dashboard")
     try:
         verified = await flows.verify_by_code(
             page.database, parts_of(request), page.signed_in, code, visit_of(request)

@@ -1,0 +1,98 @@
+"""One of everything that the home customer can have, made the way that customers make it."""
+
+import httpx
+from tests.matrix.people import House
+from tests.simulation.workbooks import PORTFOLIO_VARIABLES, portfolio
+
+from tollway.app import build_app
+from tollway.customers import operations as customers
+from tollway.kit.clock import read_now
+from tollway.plans import operations as plans
+
+SIMULATIONS = "/monte-carlo-api"
+
+
+async def make_things(house: House) -> None:
+    """Fill `house.ids` with the ids that paths ask for, by the name of the parameter."""
+    transport = httpx.ASGITransport(app=build_app(house.parts), client=("127.0.0.1", 50000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        await _model_and_run(house, client)
+        await _people(house, client)
+        await _ticket_and_export(house, client)
+    await _adjustment(house)
+    house.ids |= {"filename": "portfolio.xlsx", "slug": "unknown", "code": "not-found", "file_format": "json"}
+    house.ids |= {"key_id": house.home.api_key.key_id, "action": "revoke"}
+
+
+async def _model_and_run(house: House, client: httpx.AsyncClient) -> None:
+    answer = await client.post(
+        f"{SIMULATIONS}/models",
+        headers=house.home.headers,
+        files={"file": ("portfolio.xlsx", portfolio())},
+    )
+    assert answer.status_code == 201, answer.text
+    model_id = answer.json()["model_id"]
+    config = {"iterations": 1_000, "variables": PORTFOLIO_VARIABLES, "output_cells": ["B16"]}
+    answer = await client.post(
+        f"{SIMULATIONS}/simulations",
+        headers=house.home.headers,
+        json={"model_id": model_id, "simulation_config": config},
+    )
+    assert answer.status_code == 201, answer.text
+    run_id = answer.json()["simulation_id"]
+    house.ids |= {"model_id": model_id, "simulation_id": run_id, "run_id": run_id}
+
+
+async def _people(house: House, client: httpx.AsyncClient) -> None:
+    owner = house.named("owner")
+    answer = await client.post(
+        "/api/team/invitations",
+        headers=await house.headers(owner),
+        json={"email": "invited@example.com", "role": "viewer"},
+    )
+    assert answer.status_code == 201, answer.text
+    viewer = house.named("viewer").user
+    assert viewer
+    house.ids |= {"invitation_id": answer.json()["id"], "user_id": viewer.public_id}
+
+
+async def _ticket_and_export(house: House, client: httpx.AsyncClient) -> None:
+    headers = await house.headers(house.named("owner"))
+    answer = await client.post(
+        "/api/support/tickets",
+        headers=headers,
+        json={"topic": "results", "subject": "A question", "message": "How many iterations are enough?"},
+    )
+    assert answer.status_code == 201, answer.text
+    house.ids["ticket_id"] = answer.json()["id"]
+    answer = await client.post("/api/customers/me/export", headers=headers)
+    assert answer.status_code == 202, answer.text
+    house.ids["export_id"] = answer.json()["id"]
+
+
+async def _adjustment(house: House) -> None:
+    now = read_now()
+    async with house.parts.database.transaction() as tx:
+        customer = await customers.get_customer(tx, house.home.customer_id)
+        adjustment = await plans.grant(
+            tx,
+            customer.id,
+            "montecarlo",
+            "requests_included",
+            10,
+            reason="A gift",
+            created_by="system:tests",
+            now=now,
+        )
+        session = await customers.list_sessions(tx, _owner_id(house), now)
+    house.ids |= {
+        "customer_id": customer.public_id,
+        "adjustment_id": adjustment.public_id,
+        "session_id": session[0].public_id,
+    }
+
+
+def _owner_id(house: House) -> int:
+    owner = house.named("owner").user
+    assert owner
+    return owner.id
