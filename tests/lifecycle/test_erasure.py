@@ -13,6 +13,7 @@ from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
 from tollway.customers.permissions import Role
 from tollway.kit.clock import read_now
+from tollway.lifecycle import operations as lifecycle
 from tollway.plans import operations as plans
 
 # Where a trace may stay, and why. Nothing that is a name, an address or a secret.
@@ -227,3 +228,28 @@ async def test_an_address_that_is_not_proven_erases_nothing(parts: Parts, strang
         "DELETE", "/api/customers/me/data", json={"company_name": "Example Ltd"}, headers=SAME_ORIGIN
     )
     assert (answer.status_code, answer.json()["code"]) == (403, "address-not-verified")
+
+
+async def test_whoever_never_verified_is_deleted_whole_whatever_they_made(canary: Canary) -> None:
+    """Every table that has rows of a customer is known to the nightly deletion."""
+    now = read_now()
+    async with canary.parts.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE users SET email_verified_at = NULL WHERE email = %(email)s", {"email": EMAIL}
+        )
+    async with canary.parts.database.transaction() as tx:
+        assert await lifecycle.delete_unverified(tx, canary.customer, now)
+    async with canary.parts.database.transaction() as tx:
+        tables = await tx.list_rows(
+            "SELECT table_name FROM information_schema.columns WHERE column_name = 'customer_id'"
+        )
+        left = {
+            row["table_name"]
+            for row in tables
+            if await tx.find_value(
+                f"SELECT count(*) FROM {row['table_name']} WHERE customer_id = %(id)s",
+                {"id": canary.customer.id},
+            )
+        }
+    assert len(tables) > 10
+    assert left == {"audit_entries"}

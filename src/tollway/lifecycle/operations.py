@@ -270,6 +270,7 @@ async def delete_unverified(tx: Transaction, customer: Customer, now: datetime) 
     if user is None or user.verified:
         return False
     await store.delete_everything_of(tx, customer.id, now)
+    await audit.erase_persons(tx, customer_id=customer.id)
     await audit.erase_persons(tx, customer_id=customer.id, user_id=user.id)
     await customers.delete_customer(tx, customer)
     return True
