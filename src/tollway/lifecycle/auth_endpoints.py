@@ -111,8 +111,8 @@ class ProfileOut(UserOut):
     """A user as they see themselves."""
 
     isActive: bool  # noqa: N815 - as clients of this API read it
-    createdAt: datetime  # noqa: N815
-    lastLoginAt: datetime | None  # noqa: N815
+    createdAt: datetime  # noqa: N815 - likewise
+    lastLoginAt: datetime | None  # noqa: N815 - likewise
 
 
 class TokensOut(BaseModel):

@@ -74,7 +74,7 @@ def _secret(request: Request) -> str | None:
 
 
 @router.get("/again")
-async def show_again(request: Request, page: Own, next: str = "") -> Response:  # noqa: A002
+async def show_again(request: Request, page: Own, next: str = "") -> Response:  # noqa: A002 - likewise
     """Ask a signed-in person to prove once more who they are."""
     if page.signed_in.session.is_fresh(page.now):
         return redirect(safe_path(next))
@@ -88,7 +88,7 @@ async def prove_again(
     password: Annotated[str, Form()] = "",
     mailed_code: Annotated[str, Form()] = "",
     code: Annotated[str, Form()] = "",
-    next: Annotated[str, Form()] = "",  # noqa: A002
+    next: Annotated[str, Form()] = "",  # noqa: A002 - likewise
 ) -> Response:
     """Take them as present for a while, and lead on to where they were asked."""
     try:
@@ -110,7 +110,7 @@ async def prove_again(
 
 
 @router.post("/again/mail")
-async def mail_code(request: Request, page: Own, next: Annotated[str, Form()] = "") -> Response:  # noqa: A002
+async def mail_code(request: Request, page: Own, next: Annotated[str, Form()] = "") -> Response:  # noqa: A002 - likewise
     """Mail a code that proves as much as the password."""
     try:
         await flows.request_sign_in(
