@@ -1,0 +1,115 @@
+"""Keys in the browser: made, rotated under traffic without a failed call, revoked; with a script and without."""
+
+import asyncio
+
+import httpx
+import pytest
+from playwright.async_api import Browser, expect
+from tests.journeys import tour
+from tests.journeys.conftest import Product
+from tests.journeys.walks import VIEWS, WIDE, Walk, walking
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journeys"), pytest.mark.timeout(300)]
+
+
+async def make_key(walk: Walk, name: str, mode: str = "test") -> str:
+    """Make a key by the form and return its secret."""
+    await walk.open("/api-keys/manage")
+    await walk.page.locator("#field-name").fill(name)
+    await walk.page.locator("#field-mode").select_option(mode)
+    await walk.page.get_by_role("button", name="Make the key").click()
+    return await walk.page.locator("#made-secret").inner_text()
+
+
+@pytest.mark.promise("B41")
+async def test_a_key_is_rotated_under_traffic_and_no_call_fails(walk: Walk) -> None:
+    email = tour.new_address("keys")
+    await walk.sign_up(email)
+    await walk.verify(email)
+    in_use = [await make_key(walk, "Reports")]
+    old_secret, statuses, stopped = in_use[0], [], asyncio.Event()
+
+    async def go_on(client: httpx.AsyncClient) -> None:
+        while not stopped.is_set():
+            secret = in_use[-1]
+            answer = await client.get(
+                "/monte-carlo-api/models", headers={"Authorization": f"Bearer {secret}"}
+            )
+            statuses.append((secret, answer.status_code))
+
+    async with httpx.AsyncClient(base_url=walk.url) as client:
+        traffic = [asyncio.create_task(go_on(client)) for _ in range(2)]
+        await walk.page.get_by_role("link", name="Reports").click()
+        await walk.page.get_by_label("How long both keys work").select_option("1 hour")
+        await walk.page.get_by_role("button", name="Rotate the key").click()
+        new_secret = await walk.page.locator("#made-secret").inner_text()
+        # The count goes up by itself while calls go on with the old key.
+        count = walk.page.locator("#overlap")
+        first = await count.inner_text()
+        await expect(count).not_to_have_text(first, timeout=15_000)
+        in_use.append(new_secret)
+        while (new_secret, 200) not in statuses:
+            await client.get("/monte-carlo-api/health")
+        stopped.set()
+        await asyncio.gather(*traffic)
+        assert {status for _, status in statuses} == {200}
+        # Revoked, the old key fails at its next call and the new one goes on.
+        await walk.page.get_by_role("link", name="Revoke").click()
+        await walk.page.get_by_role("button", name="Revoke").click()
+        await expect(walk.page.get_by_role("status")).to_contain_text("revoked")
+        after = [
+            (
+                await client.get("/monte-carlo-api/models", headers={"Authorization": f"Bearer {one}"})
+            ).status_code
+            for one in (old_secret, new_secret)
+        ]
+    assert after == [401, 200]
+    await walk.assert_sound()
+    assert new_secret not in await walk.read_mail(email, "replaced")
+
+
+async def test_the_pages_of_keys_are_sound_in_every_window(browser: Browser, product: Product) -> None:
+    async with walking(browser, product.url, motion="reduce") as walk:
+        email = tour.new_address("keys")
+        await walk.sign_up(email)
+        await walk.verify(email)
+        faults = []
+
+        async def look(name: str) -> None:
+            for view in VIEWS:
+                await walk.look(view)
+                faults.extend(f"{name}, {view.name}: {fault}" for fault in await walk.faults())
+            await walk.look(WIDE)
+
+        await make_key(walk, "Reports on the build server of the third floor, which has a long name", "live")
+        await look("made")
+        await walk.page.get_by_label("Takes calls from").fill("nowhere")
+        await walk.page.locator("#field-name").fill("x")
+        await walk.page.get_by_role("button", name="Make the key").click()
+        await look("with an error")
+        await walk.page.get_by_role("link", name="Reports").click()
+        await look("a key")
+        await walk.page.get_by_label("How long both keys work").select_option("24 hours")
+        await walk.page.get_by_role("button", name="Rotate the key").click()
+        await look("rotated")
+        await walk.page.get_by_role("link", name="Delete").click()
+        await look("asked")
+        await walk.open("/docs/keys")
+        await look("guide")
+    assert not faults, "\n".join(faults)
+
+
+async def test_keys_need_no_script(browser: Browser, product: Product) -> None:
+    async with walking(browser, product.url, java_script_enabled=False) as walk:
+        email = tour.new_address("keys")
+        await walk.sign_up(email)
+        await walk.verify(email)
+        secret = await make_key(walk, "Reports")
+        await walk.page.get_by_role("link", name="Reports").click()
+        await walk.page.get_by_role("button", name="Reveal").click()
+        await expect(walk.page.locator("#secret-text")).to_have_text(secret)
+        await walk.page.get_by_role("button", name="Rotate the key").click()
+        await expect(walk.page.locator("#overlap")).to_contain_text("0 calls")
+        await walk.page.get_by_role("link", name="Revoke").click()
+        await walk.page.get_by_role("button", name="Revoke").click()
+        await expect(walk.page.get_by_role("status")).to_contain_text("revoked")
