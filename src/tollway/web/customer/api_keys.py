@@ -271,7 +271,7 @@ async def _key_page(
         status=problem.status if problem else 200,
         shell=shell,
         key=described,
-        state=STATES[described.state],
+        state=("Replaced", "warn") if api_key.in_overlap(page.now) else STATES[described.state],
         scopes=management.scope_names(api_key),
         secret=secret,
         made=made,
