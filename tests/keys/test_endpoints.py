@@ -274,6 +274,40 @@ async def test_a_key_makes_no_key_that_can_do_more_than_itself(firm: Firm) -> No
         assert (refused.status_code, refused.json()["code"]) == (403, "api-key-reach"), path
 
 
+@pytest.mark.parametrize(
+    ("days", "networks", "status"),
+    [
+        (10, ["127.0.0.0/8"], 201),
+        (5, ["127.0.0.1", "10.1.0.0/16"], 201),
+        (11, ["127.0.0.1"], 403),
+        (None, ["127.0.0.1"], 403),
+        (10, [], 403),
+        (10, ["127.0.0.1", "203.0.113.7"], 403),
+        (10, ["0.0.0.0/0"], 403),
+        (10, ["::1"], 403),
+    ],
+)
+async def test_a_key_gives_no_other_more_time_or_more_places(
+    firm: Firm, days: int | None, networks: list[str], status: int
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    own = await firm.key(expires_at=now + timedelta(days=10), allowed_networks=("127.0.0.0/8", "10.0.0.0/8"))
+    headers = {"Authorization": f"Bearer {own.secret}"}
+    wanted = {
+        "expires_at": None if days is None else (now + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "allowed_networks": networks,
+    }
+    made = await firm.client.post("/api/api-keys", json=MADE | wanted, headers=headers)
+    assert (made.status_code, made.json().get("code", "")) == (
+        status,
+        "" if status == 201 else "api-key-reach",
+    )
+    if status == 403:
+        target = (await firm.key(expires_at=now + timedelta(days=1))).api_key.key_id
+        changed = await firm.client.patch(f"/api/api-keys/{target}", json=wanted, headers=headers)
+        assert (changed.status_code, changed.json()["code"]) == (403, "api-key-reach")
+
+
 @pytest.mark.promise("B42")
 @pytest.mark.parametrize("scopes", [{"read"}, {"write"}, {"read", "write"}])
 async def test_only_the_scope_admin_manages_keys(firm: Firm, scopes: set[str]) -> None:
@@ -300,7 +334,7 @@ async def test_a_test_key_knows_no_live_key(firm: Firm) -> None:
 
 
 async def test_a_key_is_changed_part_by_part(firm: Firm) -> None:
-    path = f"/api/api-keys/{firm.party.api_key.key_id}"
+    path = f"/api/api-keys/{(await firm.key()).api_key.key_id}"
 
     async def change(**parts: object) -> dict:
         answer = await firm.client.patch(path, json=parts, headers=firm.headers)

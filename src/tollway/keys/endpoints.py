@@ -9,7 +9,7 @@ from fastapi.encoders import jsonable_encoder
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from tollway.customers.callers import Caller, Via
-from tollway.customers.entities import Mode
+from tollway.customers.entities import AddressNotVerified, Mode, SignInAgain
 from tollway.customers.guard import Needs, find_caller
 from tollway.customers.permissions import Permission, Scope
 from tollway.keys import answer_operations as answers
@@ -182,14 +182,15 @@ async def list_api_keys(request: Request, caller: Viewing) -> list[KeyOut]:
     summary="Make an API key",
     response_model=MadeKeyOut,
     openapi_extra={"parameters": [IDEMPOTENCY_HEADER]},
-    responses=problem_responses(ApiKeyReach, ApiKeyLimitReached),
+    responses=problem_responses(ApiKeyReach, ApiKeyLimitReached, SignInAgain, AddressNotVerified),
 )
 async def create_api_key(request: Request, caller: Managing, body: KeyIn) -> dict[str, Any]:
     """Make a key and answer with its secret, once.
 
     A person who makes a live key must have signed in within 15 minutes. A key makes keys of its own product and
-    mode alone, with scopes that it has itself. The first key of a product that you do not hold yet begins that
-    product's free plan. A repeated `Idempotency-Key` is answered without the secret.
+    mode alone, with scopes that it has itself, which live no longer and are taken from no more networks. The
+    first key of a product that you do not hold yet begins that product's free plan. A repeated
+    `Idempotency-Key` is answered without the secret.
     """
     wanted = WantedKey(
         body.product,
@@ -248,7 +249,15 @@ async def change_api_key(request: Request, caller: Managing, key_id: KeyId, body
     summary="Rotate an API key",
     response_model=RotatedKeyOut,
     openapi_extra={"parameters": [IDEMPOTENCY_HEADER]},
-    responses=problem_responses(ApiKeyNotFound, ApiKeyReach, ApiKeyOver, ApiKeyRotated, ApiKeyLimitReached),
+    responses=problem_responses(
+        ApiKeyNotFound,
+        ApiKeyReach,
+        ApiKeyOver,
+        ApiKeyRotated,
+        ApiKeyLimitReached,
+        SignInAgain,
+        AddressNotVerified,
+    ),
 )
 async def rotate_api_key(
     request: Request, caller: Managing, key_id: KeyId, body: RotationIn

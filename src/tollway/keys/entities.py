@@ -192,6 +192,16 @@ class ApiKey:
         """Whether it was replaced and still works beside its successor."""
         return self.grace_until is not None and not self.ending(now)
 
+    def bounds(self, expires_at: datetime | None, networks: tuple[str, ...]) -> bool:
+        """Whether a key of this expiry and allow-list lives no longer and is taken from no more places."""
+        outlives = self.expires_at is not None and (expires_at is None or expires_at > self.expires_at)
+        if outlives or not self.allowed_networks:
+            return not outlives
+        own = [ip_network(network) for network in self.allowed_networks]
+        return bool(networks) and all(
+            any(_lies_within(ip_network(network), outer) for outer in own) for network in networks
+        )
+
     def takes_calls_from(self, address: str) -> bool:
         """Whether its allow-list lets this address call; an empty list lets every address."""
         if not self.allowed_networks:
@@ -443,6 +453,14 @@ def _read_networks(written: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str,
             continue
         found.append(network)
     return tuple(dict.fromkeys(str(network) for network in found)), faults
+
+
+def _lies_within(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) -> bool:
+    return (
+        inner.version == outer.version
+        and inner.network_address in outer
+        and inner.prefixlen >= outer.prefixlen
+    )
 
 
 def _network_fault(text: str) -> str:

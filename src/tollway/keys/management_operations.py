@@ -42,6 +42,7 @@ async def create(
     wanted = wanted.checked(now)
     customer = await customers.lock_customer(tx, caller.owner_id)
     await _assert_reach(tx, caller, wanted.product, wanted.mode, wanted.scopes)
+    await _assert_bounded(tx, caller, wanted.settings)
     entitlement = await plans.find_entitlement(tx, customer.id, wanted.product, now)
     if wanted.mode is Mode.LIVE or entitlement is None:
         assert_may_make_live(caller, now)
@@ -108,6 +109,7 @@ async def change(
     )
     if before == after:
         return api_key
+    await _assert_bounded(tx, caller, settings)
     await operations.change_api_key(tx, api_key, settings, now)
     names = ("name", "expires_at", "allowed_networks", "requests_per_minute_max")
     changed = [name for name, old, new in zip(names, before, after, strict=True) if old != new]
@@ -326,6 +328,17 @@ async def _assert_reach(
     if beyond:
         raise ApiKeyReach(
             f"A key makes and manages no key with a scope that it lacks itself: {', '.join(beyond)}. "
+            "A person of your team can do it on the page of your keys."
+        )
+
+
+async def _assert_bounded(tx: Transaction, caller: Caller, settings: KeySettings) -> None:
+    """Let a key give no other key more time or more places than it has itself, so that a stolen one ends."""
+    if caller.via is not Via.KEY:
+        return
+    if not (await _own_key(tx, caller)).bounds(settings.expires_at, settings.allowed_networks):
+        raise ApiKeyReach(
+            "A key makes no key that expires later than itself, or that takes calls from more networks. "
             "A person of your team can do it on the page of your keys."
         )
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from tollway.customers.callers import Caller, Via
-from tollway.customers.entities import Mode
+from tollway.customers.entities import AddressNotVerified, Mode, SignInAgain
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission, Scope
 from tollway.keys import answer_operations as answers
@@ -65,7 +65,7 @@ class Message(BaseModel):
     summary="Generate an API key",
     response_model=GeneratedKeyOut,
     openapi_extra={"parameters": [IDEMPOTENCY_HEADER]},
-    responses=problem_responses(ApiKeyReach, ApiKeyLimitReached),
+    responses=problem_responses(ApiKeyReach, ApiKeyLimitReached, SignInAgain, AddressNotVerified),
 )
 async def generate_api_key(
     request: Request,
