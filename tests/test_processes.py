@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from tests.installed import Installed, wait_until
 
+from tollway.authentication.entities import totp_code
+from tollway.kit.clock import read_now
 from tollway.kit.embedded import EmbeddedPostgres
 from tollway.simulation.samples import SAMPLES
 
@@ -31,6 +33,7 @@ def test_it_starts_prints_what_works_stops_and_starts_again(installed: Installed
             "/signin", data={"email": "demo@tollway.example", "password": "demo-password"}
         )
         assert signed_in.status_code == 303
+        assert _administers(installed)
         # An open event stream must not hold up the end.
         with browser.stream("GET", "/dashboard") as page:
             assert page.status_code == 200
@@ -43,6 +46,19 @@ def test_it_starts_prints_what_works_stops_and_starts_again(installed: Installed
     installed.wait_ready()
     assert installed.api_key() == first_key, "the second start finds what the first one made"
     assert installed.interrupt() == 0
+
+
+def _administers(installed: Installed) -> bool:
+    """Sign the demo administrator in by what the banner says."""
+    told = re.search(r"Administrator +(\S+) +(\S+)\n.*secret ([A-Z2-7]+)", installed.output)
+    assert told, installed.output
+    email, password, secret = told.groups()
+    with httpx.Client(base_url=installed.url) as browser:
+        first = browser.post("/signin", data={"email": email, "password": password})
+        assert first.headers["location"].startswith("/signin/second-factor")
+        assert browser.get("/admin/audit").status_code == 401
+        browser.post("/signin/second-factor", data={"code": totp_code(secret, read_now())})
+        return browser.get("/admin/audit").status_code == 200
 
 
 def test_an_open_event_stream_does_not_hold_up_the_end(installed: Installed) -> None:

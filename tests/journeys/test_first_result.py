@@ -216,6 +216,7 @@ async def test_signing_out_and_in_again_by_link_by_code_and_by_password(walk: Wa
     await expect(page.get_by_role("link", name="Open the development outbox")).to_be_visible()
     mail = await walk.read_mail(email, "Your sign-in link")
     await page.goto(link_in(mail, "/signin/link"))
+    await page.get_by_role("main").get_by_role("button", name="Sign in").click()
     await page.wait_for_url("**/dashboard")
 
     await walk.open("/password")

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import xlsxwriter
 from tests.engine.models import LOANS, VALUATION
-from tests.journeys.walks import WIDE, Walk
+from tests.journeys.walks import WIDE, Walk, link_in
 from tests.simulation.workbooks import chain
+
+from tollway.authentication.entities import totp_code
+from tollway.kit.clock import read_now
 
 # A workbook of so many formulas, each an exponential, keeps the worker busy for half a minute.
 SLOW_FORMULAS = 4_000
@@ -56,6 +59,12 @@ async def visitor(walk: Walk) -> AsyncIterator[str]:
     yield "check-mail-refused"
     await walk.open("/signin/link?token=unknown")
     yield "signin-link-refused"
+    await walk.open("/password/forgot")
+    yield "password-forgot"
+    await page.get_by_label("Email").fill(new_address("nobody"))
+    await page.get_by_role("button", name="Mail me a link").click()
+    await page.get_by_role("heading", name="Check your mail").wait_for()
+    yield "password-forgot-sent"
     await walk.open("/verify?token=unknown")
     yield "verify-link-unknown"
     await walk.open("/support")
@@ -111,6 +120,41 @@ async def newcomer(walk: Walk) -> AsyncIterator[str]:
     await page.get_by_role("button", name="Save password").click()
     await page.locator(".field-error").wait_for()
     yield "password-refused"
+    for path, name in (("/profile", "profile"), ("/security", "security")):
+        await walk.open(path)
+        yield name
+    await walk.open("/security/second-factor")
+    yield "second-factor-none"
+    await page.get_by_role("button", name="Set it up").click()
+    secret = (await page.locator("main code").inner_text()).replace(" ", "")
+    await page.get_by_label("The code that the app shows now").fill("000000")
+    await page.get_by_role("button", name="Turn it on").click()
+    await page.locator(".field-error").wait_for()
+    # Fails where the picture cannot be drawn.
+    await page.locator("main img").evaluate("picture => picture.decode()")
+    yield "second-factor-pending"
+    await page.get_by_label("The code that the app shows now").fill(totp_code(secret, read_now()))
+    await page.get_by_role("button", name="Turn it on").click()
+    await page.get_by_role("heading", name="Your recovery codes").wait_for()
+    yield "recovery-codes"
+    recovery_code = (await page.locator("#recovery-codes").inner_text()).split()[0]
+    await walk.open("/security/second-factor")
+    yield "second-factor"
+    await page.get_by_label("Your account").click()
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_role("button", name="Mail me a sign-in link").click()
+    await page.get_by_role("heading", name="Check your mail").wait_for()
+    await page.goto(link_in(await walk.read_mail(email, "Your sign-in link"), "/signin/link"))
+    yield "signin-link"
+    await page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    await page.get_by_label("Code").fill("000000")
+    await page.get_by_role("button", name="Sign in", exact=True).last.click()
+    await page.locator(".field-error").wait_for()
+    yield "signin-second-factor"
+    await page.get_by_label("Code").fill(recovery_code)
+    await page.get_by_role("button", name="Sign in", exact=True).last.click()
+    await page.wait_for_url("**/dashboard")
     await walk.open("/support")
     yield "tickets-empty"
     await page.get_by_label("Topic").select_option("integration")
