@@ -27,6 +27,7 @@ ENTRIES: dict[str, list[str]] = {
         "POST /signout",
         "GET /invitation",
         "POST /invitation",
+        "GET /api-pricing",
         "GET /docs",
         "GET /docs/{slug}",
         "GET /docs/api",
@@ -134,6 +135,7 @@ ENTRIES: dict[str, list[str]] = {
         "POST /api-keys/manage/{key_id}/delete",
     ],
     "billing.view": [
+        "GET /billing/upgrade",
         "GET /api/billing/subscription",
         "GET /trial/status",
     ],
@@ -200,6 +202,11 @@ ENTRIES: dict[str, list[str]] = {
     ],
     "billing.manage": [
         "PUT /api/customers/{customer_id}/upgrade",
+        "POST /billing/upgrade",
+        "POST /billing/upgrade/confirm",
+        "GET /billing/upgrade/cancel",
+        "POST /billing/upgrade/cancel",
+        "POST /billing/upgrade/changes/{change_id}/withdraw",
     ],
     "customer.deactivate": [
         "DELETE /api/customers/{customer_id}",

@@ -84,10 +84,12 @@ async def _adjustment(house: House) -> None:
             created_by="system:tests",
             now=now,
         )
+        change = await plans.request_change(tx, customer.id, "wallet", "professional", "system:tests", now)
         session = await customers.list_sessions(tx, _owner_id(house), now)
     house.ids |= {
         "customer_id": customer.public_id,
         "adjustment_id": adjustment.public_id,
+        "change_id": change.public_id,
         "session_id": session[0].public_id,
     }
 

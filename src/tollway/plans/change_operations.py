@@ -18,11 +18,11 @@ from tollway.plans.changes import (
     ChangeOpen,
     ChangeOver,
     ChangeStatus,
-    FreeTrialHad,
-    PlanByArrangement,
-    PlanHeld,
+    ChangeTiming,
     SubscriptionChange,
+    assert_may_have,
     kind_of_change,
+    timing_of_change,
 )
 from tollway.plans.entities import (
     FREE_TRIAL_TIER,
@@ -72,17 +72,17 @@ async def request_change(
     waiting = await _find_waiting(tx, held, plan, now)
     if waiting is not None:
         return waiting
-    _assert_may_have(held, plan)
+    assert_may_have(held, plan)
     if held is None:
         subscription = await _first_subscription(tx, customer_id, plan, free_trial_days, now)
     else:
         subscription = held.subscription
     kind = kind_of_change(held, plan)
-    is_paid_for = held is not None and not held.plan.free and not held.read_only
-    if plan.free and not is_paid_for:
+    timing = timing_of_change(held, plan)
+    if timing is ChangeTiming.AT_ONCE:
         change = await _insert(tx, subscription, kind, plan, ChangeStatus.SCHEDULED, now, requested_by, now)
         await _apply(tx, change, now)
-    elif kind is ChangeKind.UPGRADE:
+    elif timing is ChangeTiming.WHEN_PAID:
         change = await _insert(
             tx, subscription, kind, plan, ChangeStatus.PENDING_PAYMENT, None, requested_by, now
         )
@@ -312,17 +312,6 @@ async def _find_waiting(
         raise ChangeOpen(f"The {what} waits for its payment. Withdraw it first, or pay it.")
     assert waiting.effective_at is not None
     raise ChangeOpen(f"The {what} takes effect on {waiting.effective_at:%Y-%m-%d}. Withdraw it first.")
-
-
-def _assert_may_have(held: Entitlement | None, plan: Plan) -> None:
-    if plan.price_minor is None:
-        raise PlanByArrangement(
-            f"The plan {plan.name} is arranged with us: write to support, and we call you."
-        )
-    if held is not None and plan.tier == held.plan.tier and not held.read_only:
-        raise PlanHeld(f"You have the plan {plan.name} already.")
-    if held is not None and plan.tier == FREE_TRIAL_TIER:
-        raise FreeTrialHad("Each customer has one free trial, and you had yours. Choose a plan to go on.")
 
 
 async def _first_subscription(

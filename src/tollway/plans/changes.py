@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tollway.kit.problems import Conflict, Forbidden, Invalid
-from tollway.plans.entities import LIMIT_NAMES, Entitlement, EntitlementState, Plan
+from tollway.plans.entities import FREE_TRIAL_TIER, LIMIT_NAMES, Entitlement, EntitlementState, Plan
 
 # Whoever holds a plan is told of a change of it so long before (B61).
 NOTICE_DAYS = 30
@@ -30,6 +30,14 @@ class ChangeKind(enum.StrEnum):
     DOWNGRADE = "downgrade"
     CANCEL = "cancel"
     MIGRATION = "migration"
+
+
+class ChangeTiming(enum.StrEnum):
+    """When a change counts that is asked for now (X20)."""
+
+    AT_ONCE = "at_once"
+    WHEN_PAID = "when_paid"
+    AT_PERIOD_END = "at_period_end"
 
 
 class ChangeStatus(enum.StrEnum):
@@ -148,6 +156,28 @@ def kind_of_change(held: Entitlement | None, wanted: Plan) -> ChangeKind:
     if held is None or held.state is EntitlementState.CANCELLED or held.plan.free:
         return ChangeKind.UPGRADE
     return ChangeKind.UPGRADE if wanted.rank > held.plan.rank else ChangeKind.DOWNGRADE
+
+
+def timing_of_change(held: Entitlement | None, wanted: Plan) -> ChangeTiming:
+    """Say when another plan would count: what is paid for is kept until its period ends (X20)."""
+    is_paid_for = held is not None and not held.plan.free and not held.read_only
+    if wanted.free and not is_paid_for:
+        return ChangeTiming.AT_ONCE
+    if kind_of_change(held, wanted) is ChangeKind.UPGRADE:
+        return ChangeTiming.WHEN_PAID
+    return ChangeTiming.AT_PERIOD_END
+
+
+def assert_may_have(held: Entitlement | None, wanted: Plan) -> None:
+    """Raise PlanByArrangement, PlanHeld or FreeTrialHad where a customer may not choose a plan by themselves."""
+    if wanted.price_minor is None:
+        raise PlanByArrangement(
+            f"The plan {wanted.name} is arranged with us: write to support, and we call you."
+        )
+    if held is not None and wanted.tier == held.plan.tier and not held.read_only:
+        raise PlanHeld(f"You have the plan {wanted.name} already.")
+    if held is not None and wanted.tier == FREE_TRIAL_TIER:
+        raise FreeTrialHad("Each customer has one free trial, and you had yours. Choose a plan to go on.")
 
 
 def differences(old: Plan, new: Plan) -> list[str]:

@@ -57,6 +57,7 @@ __all__ = [
     "lift_quota",
     "lift_quotas",
     "list_adjustments",
+    "list_by_arrangement",
     "list_changes",
     "list_held",
     "list_notices",
@@ -93,6 +94,12 @@ async def load_catalog(tx: Transaction, now: datetime, catalog: list[CatalogPlan
 async def list_plans(tx: Transaction, product: str) -> list[Plan]:
     """List the plans of a product that anyone may choose, cheapest first."""
     return [plan for plan in await store.list_newest_plans(tx, product) if plan.public]
+
+
+async def list_by_arrangement(tx: Transaction) -> list[Plan]:
+    """List the plans of every product that have no price of their own, private ones too: people arrange them."""
+    newest = [plan for product in PRODUCTS for plan in await store.list_newest_plans(tx, product)]
+    return [plan for plan in newest if plan.price_minor is None]
 
 
 async def list_on_sale_with_holders(tx: Transaction) -> list[tuple[Plan, int]]:

@@ -18,6 +18,7 @@ from tollway.web.customer import (
     security,
     team,
     tickets,
+    upgrade,
     your_data,
 )
 from tollway.web.public import (
@@ -26,6 +27,7 @@ from tollway.web.public import (
     invitation,
     landing,
     outbox,
+    pricing,
     recover,
     reference,
     second_factor,
@@ -38,6 +40,7 @@ from tollway.web.site import Site
 STATIC_CACHE = "public, max-age=31536000, immutable"
 ROUTERS = (
     landing.router,
+    pricing.router,
     account.router,
     second_factor.router,
     recover.router,
@@ -52,6 +55,7 @@ ROUTERS = (
     model_pages.router,
     run_pages.router,
     api_keys.router,
+    upgrade.router,
     team.router,
     profile.router,
     security.router,

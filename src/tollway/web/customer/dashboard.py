@@ -1,6 +1,6 @@
 """`/dashboard`: key, usage, free trial, last run and first steps; as a page and as JSON (A45, A46)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -22,7 +22,7 @@ from tollway.simulation import operations as simulation
 from tollway.web.charts import Series, daily_bars
 from tollway.web.customer.first_calls import first_calls
 from tollway.web.pages import PRODUCT, Page, PageNeeds, SignedIn, html, is_htmx
-from tollway.web.public.landing import plan_view
+from tollway.web.plan_views import PlanView, plan_view
 from tollway.web.site import site_of
 
 DAYS_SHOWN = 30
@@ -158,7 +158,7 @@ async def _as_page(request: Request, page: Page, *, is_key_shown: bool) -> Respo
             title="Requests, last 30 days",
         ),
         requests=[_call_view(call) for call in calls],
-        plans=[plan_view(plan) for plan in on_sale],
+        plans=[_plan_card(plan, entitlement, page) for plan in on_sale],
         current_plan=entitlement.plan.name,
         plan_notices=plan_notices,
         welcome="welcome" in request.query_params,
@@ -204,6 +204,14 @@ def _call_view(call: RecentCall) -> dict[str, Any]:
         "request_id": call.request_id,
         "at": call.request_timestamp,
     }
+
+
+def _plan_card(plan: Plan, entitlement: Entitlement, page: Page) -> PlanView:
+    view = plan_view(plan)
+    if plan.tier == entitlement.plan.tier:
+        return replace(view, tag="Your plan", mood="accent", is_held=True)
+    may_look = page.caller.may(Permission.BILLING_VIEW)
+    return replace(view, url="/billing/upgrade", action="See what changes") if may_look else view
 
 
 def _masked(api_key: ApiKey | None) -> str:

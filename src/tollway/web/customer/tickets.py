@@ -83,7 +83,7 @@ async def show_support(
         topics=[(one.value, one.label) for one in Topic],
         ratings=RATINGS,
         limits=LIMITS,
-        values=values or {},
+        values=values or {"subject": request.query_params.get("subject", "")[:SUBJECT_LENGTH_MAX]},
         errors=field_errors(problem, "message" if "topic" in (values or {}) else "feedback")
         if problem
         else {},

@@ -1,7 +1,5 @@
 """`/`: what Tollway is, a demo that runs without an account, the plans, the sign-up form."""
 
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -14,8 +12,9 @@ from tollway.kit.http import ReplayingRoute, foreign_referrer, refuse_cross_site
 from tollway.kit.problems import NotFound, Problem
 from tollway.lifecycle.entities import ORIGIN_LENGTH_MAX
 from tollway.plans import operations as plans
-from tollway.plans.entities import Plan
+from tollway.plans.entities import PRODUCTS, Plan
 from tollway.web.pages import PRODUCT, Visitor, database_of, html, is_htmx, visit_of
+from tollway.web.plan_views import BY_ARRANGEMENT, GET_API_KEY, plan_view, price_of
 from tollway.web.results import few_statistics, histogram_of, name_of
 from tollway.web.samples import DEMO_ITERATIONS, SampleRun, SampleRuns, find_sample, sample_views
 from tollway.web.site import site_of
@@ -26,20 +25,6 @@ ORIGIN_PARAMETERS = ("utm_source", "utm_campaign", "ref", "campaign")
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 router = APIRouter(route_class=ReplayingRoute, include_in_schema=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PlanView:
-    """A plan as the pages offer it."""
-
-    name: str
-    # None: by arrangement.
-    price: Decimal | None
-    is_free_trial: bool
-    summary: str
-    features: list[str]
-    url: str = ""
-    action: str = ""
 
 
 @router.get("/")
@@ -100,36 +85,14 @@ def demo_view(run: SampleRun, chart_id: str) -> dict[str, Any]:
     }
 
 
-def plan_view(plan: Plan, *, url: str = "", action: str = "") -> PlanView:
-    """Lay a plan of the catalogue out for the tables that compare them."""
-    requests = (
-        "Unlimited requests" if plan.requests_included is None else f"{plan.requests_included:,} requests"
-    )
-    limits = plan.limits
-    return PlanView(
-        name=plan.name,
-        price=None if plan.price_minor is None else Decimal(plan.price_minor) / 100,
-        is_free_trial=plan.tier == "trial",
-        summary=plan.description,
-        features=[
-            f"{requests} a month",
-            f"{limits.iterations_max:,} iterations a run",
-            f"Workbooks up to {limits.file_bytes_max // 1_000_000} MB",
-            f"{limits.runs_at_once_max} runs at once",
-            f"Results kept {limits.result_days} days",
-            *plan.features,
-        ],
-        url=url,
-        action=action,
-    )
-
-
 async def _landing(
     request: Request, visitor: Visitor, demo: dict[str, Any] | None = None, status: int = 200
 ) -> Response:
     site = site_of(request)
     async with database_of(request).transaction() as tx:
-        on_sale = await plans.list_plans(tx, PRODUCT)
+        on_sale: dict[str, list[Plan]] = {
+            product: await plans.list_plans(tx, product) for product in PRODUCTS
+        }
     hero = await runs_of(request).show(HERO_SAMPLE, HERO_SEED)
     return html(
         request,
@@ -139,7 +102,8 @@ async def _landing(
         samples=sample_views(),
         demo=demo,
         demo_iterations=DEMO_ITERATIONS,
-        plans=[plan_view(plan) for plan in on_sale],
+        plans=[plan_view(plan, url="#signup", action=GET_API_KEY) for plan in on_sale[PRODUCT]],
+        products=[_overview(one.product, one.name, on_sale[one.product]) for one in plans.list_products()],
         use_cases=[one.value for one in UseCase],
         values={},
         errors={},
@@ -156,3 +120,15 @@ def signup_url(request: Request) -> str:
     if referrer := foreign_referrer(request):
         known.setdefault("ref", referrer[:ORIGIN_LENGTH_MAX])
     return "/signup" + (f"?{urlencode(known)}" if known else "")
+
+
+def _overview(product: str, name: str, on_sale: list[Plan]) -> dict[str, str]:
+    """Lay a product out as one line of the table that compares the three."""
+    free = next(plan for plan in on_sale if plan.free)
+    prices = [price_of(plan) for plan in on_sale if not plan.free]
+    return {
+        "url": f"/api-pricing#{product}",
+        "name": name,
+        "free": ", ".join(plan_view(free).features[:2]),
+        "prices": ", ".join(one if one != BY_ARRANGEMENT else "by arrangement" for one in prices),
+    }

@@ -27,7 +27,8 @@ async def show_support(request: Request, visitor: Visitor) -> Response:
     """Show the form, or the tickets of whoever belongs to a customer."""
     if visitor is not None and visitor.customer is not None:
         return await tickets.show_support(request, await PageNeeds(Permission.OWN)(request))
-    return _support_form(request, visitor)
+    subject = request.query_params.get("subject", "")[:SUBJECT_LENGTH_MAX]
+    return _support_form(request, visitor, {"subject": subject})
 
 
 @router.post("")
