@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from tests.firms import Firm
 
 from tollway.keys import management_operations as management
@@ -17,7 +16,6 @@ async def look(firm: Firm, now: datetime) -> int:
         return await management.tell_expiring(tx, now, LAST_CALL, FIRST_CALL, base_url=BASE, limit=100)
 
 
-@pytest.mark.promise("D15")
 async def test_an_expiry_is_told_twice_however_often_we_look(firm: Firm) -> None:
     now = datetime.now(UTC)
     await firm.person()
