@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from tollway.customers import flows, operations
+from tollway.customers import retention_operations as retention
 from tollway.customers.attempts import (
     SIGN_IN_MAILS_PER_HOUR,
     SIGN_IN_MAILS_PER_MINUTE,
@@ -411,5 +412,5 @@ async def test_what_ended_long_ago_is_deleted_and_nothing_else(database, now):
         await start_session(database, user, moment)
         await flows.count_sign_in(database, "ana@example.com", visit_at(moment))
     async with database.transaction() as tx:
-        assert await operations.delete_ended(tx, now) == 4
-        assert await operations.delete_ended(tx, now) == 0
+        assert await retention.delete_ended(tx, now) == 4
+        assert await retention.delete_ended(tx, now) == 0

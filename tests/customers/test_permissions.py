@@ -7,6 +7,7 @@ import pytest
 from tollway.customers.permissions import (
     API_ACCESS,
     CHARGING,
+    DEACTIVATED_PERMISSIONS,
     IMPERSONATOR_PERMISSIONS,
     SUSPENDED_PERMISSIONS,
     ApiAccess,
@@ -20,24 +21,24 @@ from tollway.customers.permissions import (
 )
 
 # One line for each permission: owner, developer, billing, viewer; then the scopes read, write, admin; then who
-# looks in a customer's place, and whether a suspended customer may. x: yes, a dot: no.
+# looks in a customer's place, and whether a suspended and a deactivated customer may. x: yes, a dot: no.
 IN_CUSTOMER = """
-                      o d b v   r w a   i s
-own                   x x x x   . . .   . x
-view                  x x x x   x . .   x .
-use                   x x . .   . x .   . .
-keys.view             x x . .   x . .   x .
-keys.manage           x x . .   . . x   . .
-team.view             x x x x   x . .   x .
-team.manage           x . . .   . . .   . .
-billing.view          x x x .   x . .   x .
-billing.manage        x . x .   . . x   . .
-support               x x x .   . x .   x x
-activity.view         x x . .   . . x   x .
-customer.manage       x . . .   . . x   . .
-customer.deactivate   x . . .   . . x   . .
-data.export           x . . .   . . .   . .
-data.erase            x . . .   . . .   . .
+                      o d b v   r w a   i s d
+own                   x x x x   . . .   . x x
+view                  x x x x   x . .   x . .
+use                   x x . .   . x .   . . .
+keys.view             x x . .   x . .   x . .
+keys.manage           x x . .   . . x   . . .
+team.view             x x x x   x . .   x . .
+team.manage           x . . .   . . .   . . .
+billing.view          x x x .   x . .   x . .
+billing.manage        x . x .   . . x   . . .
+support               x x x .   . x .   x x x
+activity.view         x x . .   . . x   x . .
+customer.manage       x . . .   . . x   . . .
+customer.deactivate   x . . .   . . x   . . .
+data.export           x . . .   . . .   . x x
+data.erase            x . . .   . . .   . . x
 """
 # Beyond their role in a customer: regular, api_customer, enterprise, admin, super_admin.
 IN_INSTALLATION = """
@@ -104,12 +105,15 @@ def test_what_a_key_may_do_is_what_its_scopes_may(count: int) -> None:
         assert {one.value for one in permissions_of_key(frozenset(scopes))} == wanted
 
 
-def test_what_is_left_to_an_impersonator_and_to_a_suspended_customer() -> None:
+def test_what_is_left_to_an_impersonator_and_to_customers_that_were_stopped() -> None:
     assert {one.value for one in IMPERSONATOR_PERMISSIONS} == {
         name for name, cells in CUSTOMER.items() if cells[7]
     }
     assert {one.value for one in SUSPENDED_PERMISSIONS} == {
         name for name, cells in CUSTOMER.items() if cells[8]
+    }
+    assert {one.value for one in DEACTIVATED_PERMISSIONS} == {
+        name for name, cells in CUSTOMER.items() if cells[9]
     }
 
 

@@ -11,6 +11,7 @@ from tollway.audit import operations as audit
 from tollway.audit.entities import Proof
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
+from tollway.customers import retention_operations as retention
 from tollway.customers.permissions import Role
 from tollway.kit.clock import read_now
 from tollway.lifecycle import operations as lifecycle
@@ -119,7 +120,7 @@ async def test_the_nightly_deletion_leaves_the_books_of_an_erased_customer_alone
     assert (await canary.erase()).status_code == 200
     async with canary.parts.database.transaction() as tx:
         await tx.execute("UPDATE users SET created_at = created_at - interval '90 days'")
-        due = await customers.list_unverified_customers(tx, read_now(), 100)
+        due = await retention.list_unverified_customers(tx, read_now(), 100)
     assert due == []
 
 

@@ -69,6 +69,8 @@ ENTRIES: dict[str, list[str]] = {
         "GET /monte-carlo-api/simulations/{simulation_id}/download/{file_format}",
     ],
     "own": [
+        "GET /start",
+        "POST /start",
         "POST /verify",
         "POST /verify/resend",
         "GET /password",

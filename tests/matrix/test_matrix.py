@@ -162,7 +162,7 @@ def expected(someone: Someone, permission: str, endpoint: str) -> str:
     if permission.startswith("admin."):
         return "forbidden" if someone.administers else "hidden"
     # An administrator who belongs to no customer has no pages of one.
-    return "sent to sign in" if someone.administers else "forbidden"
+    return "sent to start" if someone.administers else "forbidden"
 
 
 def fault_of(answer: httpx.Response, expectation: str) -> str:
@@ -174,6 +174,8 @@ def fault_of(answer: httpx.Response, expectation: str) -> str:
             right = status == 401
         case "sent to sign in":
             right = status == 303 and answer.headers["location"].startswith("/signin")
+        case "sent to start":
+            right = status == 303 and answer.headers["location"] == "/start"
         case "forbidden":
             right = status == 403
         case "hidden":

@@ -313,6 +313,20 @@ class CustomerDeactivated(Forbidden):
     title = "This customer is deactivated"
 
 
+class NoCustomer(Forbidden):
+    """Somebody is signed in who belongs to no customer, and opened a page of one."""
+
+    code = "no-customer"
+    title = "You belong to no team"
+
+
+class CustomerFounded(Conflict):
+    """A user wanted to make a second customer."""
+
+    code = "customer-founded"
+    title = "You made a customer before"
+
+
 class LastOwner(Conflict):
     """A customer would be left without an owner."""
 

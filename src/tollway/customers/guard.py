@@ -11,6 +11,7 @@ from fastapi import Request
 from tollway.customers.callers import Caller, Via
 from tollway.customers.entities import (
     AddressNotVerified,
+    CustomerState,
     PermissionMissing,
     ReadOnlyImpersonation,
     SecondFactorNeeded,
@@ -18,6 +19,7 @@ from tollway.customers.entities import (
 )
 from tollway.customers.permissions import (
     API_ACCESS,
+    DEACTIVATED_PERMISSIONS,
     SUSPENDED_PERMISSIONS,
     ApiAccess,
     Permission,
@@ -99,7 +101,10 @@ class Needs:
     def _check_customer(self, caller: Caller) -> None:
         """Refuse what a customer may not do who is suspended; keys were refused before they came here."""
         customer = caller.customer
-        if customer is None or self.permission.is_administrative or self.permission in SUSPENDED_PERMISSIONS:
+        if customer is None or self.permission.is_administrative:
+            return
+        deactivated = customer.state is CustomerState.DEACTIVATED
+        if self.permission in (DEACTIVATED_PERMISSIONS if deactivated else SUSPENDED_PERMISSIONS):
             return
         refusal = customer.refusal()
         if refusal is not None and not caller.impersonator:

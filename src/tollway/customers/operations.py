@@ -23,6 +23,7 @@ from tollway.customers.entities import (
     AddressTaken,
     ChallengePurpose,
     Customer,
+    CustomerFounded,
     IssuedChallenge,
     LinkExpired,
     LinkUnknown,
@@ -48,10 +49,6 @@ SECRET_LENGTH_MAX = 100
 SEEN_AGAIN_SECONDS = 60
 
 SESSIONS_LISTED_MAX = 100
-SESSIONS_KEPT_DAYS = 30
-# Long enough that an old link is told apart from one that never was.
-CHALLENGES_KEPT_DAYS = 30
-ATTEMPTS_KEPT_DAYS = 1
 
 
 # Users and customers ------------------------------------------------------------------------------
@@ -119,13 +116,22 @@ async def create_administrator(tx: Transaction, email: str, user_type: UserType,
     return user
 
 
-async def add_customer(tx: Transaction, user: User, company: str, now: datetime) -> Customer:
-    """Make a customer for a user who has none, as an administrator needs to use what customers use.
+async def add_customer(
+    tx: Transaction, user: User, company: str, now: datetime, use_case: str = UseCase.OTHER.value
+) -> Customer:
+    """Make a customer that a user owns who signed up for none: an administrator, or somebody who was invited.
 
-    Writes: api_customers.
+    Raises: Invalid (/company, /use_case), CustomerFounded where the user made one before.
+    Writes: api_customers, customer_members.
     """
+    checked = SignUp.checked(user.email, company, use_case)
+    await store.lock_user(tx, user.id)
+    if await store.has_founded(tx, user.id):
+        raise CustomerFounded(
+            "You made a customer before, and everybody makes one by themselves. Write to support for another."
+        )
     return await store.insert_customer(
-        tx, new_id("cus"), user.id, company, user.email, UseCase.OTHER.value, now
+        tx, new_id("cus"), user.id, checked.company, user.email, checked.use_case.value, now
     )
 
 
@@ -467,28 +473,6 @@ async def replace_password(tx: Transaction, caller: SessionCaller, password_hash
         actor_name=user.email,
         user_id=user.id,
     )
-
-
-# Retention ----------------------------------------------------------------------------------------
-
-
-async def delete_ended(tx: Transaction, now: datetime) -> int:
-    """Delete sessions, challenges and counts that can mean nothing any more; return how many rows went."""
-    return (
-        await session_store.delete_sessions(tx, now - timedelta(days=SESSIONS_KEPT_DAYS))
-        + await store.delete_challenges(tx, now - timedelta(days=CHALLENGES_KEPT_DAYS))
-        + await store.delete_attempt_counts(tx, now - timedelta(days=ATTEMPTS_KEPT_DAYS))
-    )
-
-
-async def list_unverified_customers(tx: Transaction, created_before: datetime, limit: int) -> list[Customer]:
-    """List the oldest customers whose user never proved the address."""
-    return await store.list_unverified_customers(tx, created_before, limit)
-
-
-async def delete_customer(tx: Transaction, customer: Customer) -> None:
-    """Delete a customer and its user; everything else that is theirs must be gone already."""
-    await store.delete_customer(tx, customer.id, customer.user_id)
 
 
 def _inet(address: str) -> str | None:

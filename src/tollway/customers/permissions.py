@@ -163,5 +163,7 @@ def permissions_of_key(scopes: frozenset[Scope]) -> frozenset[Permission]:
 IMPERSONATOR_PERMISSIONS = frozenset(
     {_P.VIEW, _P.KEYS_VIEW, _P.TEAM_VIEW, _P.BILLING_VIEW, _P.ACTIVITY_VIEW, _P.SUPPORT}
 )
-# What a suspended or deactivated customer may still do: see why, and talk about it.
-SUSPENDED_PERMISSIONS = frozenset({_P.OWN, _P.SUPPORT})
+# What a suspended customer may still do: see why, talk about it, and take its data along.
+SUSPENDED_PERMISSIONS = frozenset({_P.OWN, _P.SUPPORT, _P.DATA_EXPORT})
+# What a customer may still do that one of its owners closed: all that, and be forgotten.
+DEACTIVATED_PERMISSIONS = SUSPENDED_PERMISSIONS | {_P.DATA_ERASE}

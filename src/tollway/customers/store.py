@@ -137,6 +137,15 @@ async def find_customer_of(tx: Transaction, user_id: int) -> Customer | None:
     )
 
 
+async def has_founded(tx: Transaction, user_id: int) -> bool:
+    """Whether a user ever made a customer, as opposed to joining one."""
+    return bool(
+        await tx.find_value(
+            "SELECT EXISTS (SELECT FROM api_customers WHERE user_id = %(id)s)", {"id": user_id}
+        )
+    )
+
+
 # Members ------------------------------------------------------------------------------------------
 
 

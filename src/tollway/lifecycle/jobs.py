@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tollway.customers import operations as customers
+from tollway.customers import retention_operations as retention
 from tollway.kit import idempotency
 from tollway.kit.clock import read_now
 from tollway.kit.db import Database
@@ -25,7 +25,7 @@ def register(registry: JobRegistry, database: Database) -> None:
 async def _delete_expired(database: Database) -> None:
     now = read_now()
     async with database.transaction() as tx:
-        ended = await customers.delete_ended(tx, now)
+        ended = await retention.delete_ended(tx, now)
         await idempotency.delete_expired(tx, now)
     deleted = 0
     while True:

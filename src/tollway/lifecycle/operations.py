@@ -6,6 +6,7 @@ from tollway.audit import operations as audit
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
 from tollway.customers import profile_operations as profiles
+from tollway.customers import retention_operations as retention
 from tollway.customers import session_operations as sessions
 from tollway.customers.callers import SessionCaller, SessionKind, UserSession
 from tollway.customers.entities import (
@@ -87,6 +88,26 @@ async def make_customer(
     )
     await _record(tx, "customer.signed_up", user, customer, visit)
     return user, customer
+
+
+async def start_customer(
+    tx: Transaction, parts: LifecycleParts, user: User, company: str, use_case: str, visit: Visit
+) -> Customer:
+    """Make a customer for a verified user who belongs to none, with a test key and a free trial that runs.
+
+    Raises: Invalid (/company, /use_case), CustomerFounded.
+    Writes: as `sign_up`, but for the mail.
+    """
+    now = visit.now
+    customer = await customers.add_customer(tx, user, company, now, use_case)
+    await _issue_test_key(tx, parts, customer, now)
+    await plans.subscribe(
+        tx, customer.id, PRODUCT, FREE_TRIAL_TIER, SubscriptionStatus.PENDING_VERIFICATION, now
+    )
+    await plans.start_free_trial(tx, customer.id, PRODUCT, parts.free_trial_days, now)
+    await metering.track_event(tx, "customer_signup", customer.id, now, properties={"use_case": use_case})
+    await _record(tx, "customer.signed_up", user, customer, visit)
+    return customer
 
 
 async def send_verification(tx: Transaction, parts: LifecycleParts, user: User, now: datetime) -> None:
@@ -258,7 +279,7 @@ async def sign_out(tx: Transaction, caller: SessionCaller, visit: Visit) -> None
 
 async def list_unverified(tx: Transaction, now: datetime, limit: int) -> list[Customer]:
     """List customers who had a month to verify their address and did not."""
-    return await customers.list_unverified_customers(tx, now - timedelta(days=UNVERIFIED_KEPT_DAYS), limit)
+    return await retention.list_unverified_customers(tx, now - timedelta(days=UNVERIFIED_KEPT_DAYS), limit)
 
 
 async def delete_unverified(tx: Transaction, customer: Customer, now: datetime) -> bool:
@@ -272,7 +293,7 @@ async def delete_unverified(tx: Transaction, customer: Customer, now: datetime) 
     await store.delete_everything_of(tx, customer.id, now)
     await audit.erase_persons(tx, customer_id=customer.id)
     await audit.erase_persons(tx, customer_id=customer.id, user_id=user.id)
-    await customers.delete_customer(tx, customer)
+    await retention.delete_customer(tx, customer)
     return True
 
 

@@ -31,6 +31,7 @@ from tollway.web.public import (
     recover,
     reference,
     second_factor,
+    start,
     support,
 )
 from tollway.web.samples import SampleRuns
@@ -45,6 +46,7 @@ ROUTERS = (
     second_factor.router,
     recover.router,
     invitation.router,
+    start.router,
     # Before the guides, whose addresses are patterns that its own would fit.
     reference.router,
     docs.router,

@@ -12,7 +12,7 @@ from tollway.admission.operations import Call
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller, SessionCaller
-from tollway.customers.entities import Mode, SecondFactorNeeded, SignInAgain, Visit
+from tollway.customers.entities import Mode, NoCustomer, SecondFactorNeeded, SignInAgain, Visit
 from tollway.customers.guard import READING_METHODS, Needs
 from tollway.customers.permissions import Permission
 from tollway.kit.cookies import read_session_cookie
@@ -134,8 +134,12 @@ class PageNeeds:
         """Return the page request. Raises: SignInNeeded, NotFound, and what `Needs` raises."""
         signed_in = await find_visitor(request)
         administrative = self.permission.is_administrative
-        if signed_in is None or (signed_in.customer is None and not (administrative or self.is_own)):
+        if signed_in is None:
             raise SignInNeeded("Sign in to see this page.")
+        if signed_in.customer is None and not (administrative or self.is_own):
+            raise NoCustomer(
+                "You belong to no team at the moment. Join one by an invitation, or start your own."
+            )
         caller = signed_in.as_caller(request.scope["client_address"])
         if administrative and not signed_in.user.user_type.administers:
             # To everyone else the administration does not exist.
@@ -201,6 +205,8 @@ def render_problem_page(request: Request, problem: Problem) -> Response | None:
             if is_htmx(request)
             else redirect(target)
         )
+    if isinstance(problem, NoCustomer):
+        return redirect("/start")
     if isinstance(problem, SecondFactorNeeded):
         return redirect("/security/second-factor")
     if isinstance(problem, SignInNeeded) and is_htmx(request):

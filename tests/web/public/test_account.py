@@ -164,8 +164,9 @@ def test_nobody_is_led_to_another_site(asked: str, led_to: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/signup", "/demo", "/signin", "/signin/link", "/signin/code", "/signin/open", "/signout", "/verify/open", "/support", "/verify",
-             "/verify/resend", "/password", "/dashboard/key", "/models", "/models/samples", "/models/mdl_x/runs",
+    "path", ["/signup", "/demo", "/signin", "/signin/link", "/signin/code", "/signin/open", "/signout",
+             "/verify/open", "/support", "/verify", "/verify/resend",
+             "/password", "/dashboard/key", "/models", "/models/samples", "/models/mdl_x/runs",
              "/models/mdl_x/delete", "/runs/sim_x/cancel"]
 )  # fmt: skip
 async def test_forms_of_other_sites_are_refused(ana: Visitor, path: str) -> None:
