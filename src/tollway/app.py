@@ -8,6 +8,7 @@ from pathlib import Path
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from tollway.administration import endpoints as administration
 from tollway.admission.caller_middleware import CallerMiddleware, Recognition
 from tollway.admission.https_middleware import HttpsMiddleware
 from tollway.admission.middleware import AddressLimitMiddleware, AdmissionMiddleware, ProductPaths
@@ -23,7 +24,6 @@ from tollway.kit.http import Edge, EdgeMiddleware, exception_handlers
 from tollway.kit.jobs import JobRegistry
 from tollway.lifecycle import (
     activity_endpoints,
-    admin_endpoints,
     auth_endpoints,
     customer_endpoints,
     export_endpoints,
@@ -161,7 +161,7 @@ def build_app(parts: Parts) -> ASGIApp:
         lifecycle.router,
         auth_endpoints.router,
         activity_endpoints.router,
-        admin_endpoints.router,
+        administration.router,
         customer_endpoints.router,
         export_endpoints.router,
         teams.router,

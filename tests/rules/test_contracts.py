@@ -32,7 +32,7 @@ FILE_ORDER = {
 PUBLIC_FILES = {
     "entities", "operations", "flows", "samples", "export", "permissions", "callers", "guard", "changes",
 }  # fmt: skip
-# A file that grew is split by what its parts are about: `session_store`, `member_operations`, `admin_endpoints`.
+# A file that grew is split by what its parts are about: `session_store`, `member_operations`, `key_endpoints`.
 SPLIT_FILES = ("store", "operations", "flows", "endpoints", "middleware")
 # These join packages and may reach into them to mount endpoints, middlewares and jobs.
 JOINERS = {"app.py"}

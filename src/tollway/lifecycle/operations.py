@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from tollway.administration.action_operations import end_impersonation
 from tollway.audit import operations as audit
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
@@ -24,7 +25,6 @@ from tollway.keys import operations as keys
 from tollway.kit.db import Transaction
 from tollway.kit.mail import queue_mail
 from tollway.lifecycle import store
-from tollway.lifecycle.admin_action_operations import end_impersonation
 from tollway.lifecycle.entities import (
     API_KEY_NAME,
     FREE_TRIAL_TIER,

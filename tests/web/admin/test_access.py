@@ -7,11 +7,11 @@ from tests.administrators import make_administrator, sign_in
 from tests.mounted import routes_of
 from tests.web.conftest import HTML, Visitor, visiting
 
+from tollway.administration import operations as reading
 from tollway.app import Parts
 from tollway.customers import operations as customers
 from tollway.customers.permissions import UserType
 from tollway.kit.clock import read_now
-from tollway.lifecycle import admin_operations as reading
 
 BOTH = frozenset({UserType.ADMIN, UserType.SUPER_ADMIN})
 SUPER = frozenset({UserType.SUPER_ADMIN})

@@ -5,10 +5,10 @@ import re
 import pytest
 from tests.web.conftest import Visitor
 
+from tollway.administration import operations as reading
 from tollway.audit import operations as audit
 from tollway.customers import operations as customers
 from tollway.kit.clock import read_now
-from tollway.lifecycle import admin_operations as reading
 
 WHY = "Payment is disputed"
 

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
+from tollway.administration.operations import REASON_LENGTH_MAX
 from tollway.kit.problems import Problem
-from tollway.lifecycle.admin_operations import REASON_LENGTH_MAX
 from tollway.web.admin.frame import admin_shell
 from tollway.web.pages import Page, field_errors, html
 

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
+from tollway.administration import action_operations as actions
+from tollway.administration import operations as reading
+from tollway.administration.operations import BillingStatus, CustomerDetail
 from tollway.customers.permissions import Permission
 from tollway.kit.http import ReplayingRoute
 from tollway.kit.problems import FieldError, Invalid, Problem
-from tollway.lifecycle import admin_action_operations as actions
-from tollway.lifecycle import admin_operations as reading
-from tollway.lifecycle.admin_operations import BillingStatus, CustomerDetail
 from tollway.plans.entities import FEATURE_PREFIX, SUBJECTS, AdjustmentKind, ExplainedLimit
 from tollway.web.admin.confirming import SAID_ON_THE_FORM, Confirmation, confirm
 from tollway.web.admin.frame import CustomersManaged, CustomersSeen, admin_shell, listed_pages

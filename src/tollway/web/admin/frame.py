@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Request
 
+from tollway.administration.operations import PER_PAGE, Asked, NumberedPage
 from tollway.customers import member_operations as members
 from tollway.customers.permissions import Permission
 from tollway.kit.db import Transaction
 from tollway.kit.problems import Invalid
-from tollway.lifecycle.admin_operations import PER_PAGE, Asked, NumberedPage
 from tollway.web.pages import Page, PageNeeds
 
 Item = TypeVar("Item")

@@ -7,15 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
+from tollway.administration import key_operations as actions
+from tollway.administration import operations as reading
+from tollway.administration.operations import KeyRow
 from tollway.customers.callers import Caller
 from tollway.customers.permissions import Permission
 from tollway.keys.entities import ApiKeyStatus
 from tollway.kit.db import Transaction
 from tollway.kit.http import ReplayingRoute
 from tollway.kit.problems import Problem
-from tollway.lifecycle import admin_key_operations as actions
-from tollway.lifecycle import admin_operations as reading
-from tollway.lifecycle.admin_operations import KeyRow
 from tollway.web.admin.confirming import Confirmation, confirm
 from tollway.web.admin.frame import KeysManaged, admin_shell, listed_pages
 from tollway.web.pages import Page, PageNeeds, field_errors, html, redirect

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from tollway.administration import operations as reading
 from tollway.kit.http import ReplayingRoute
-from tollway.lifecycle import admin_operations as reading
 from tollway.web.admin.frame import CustomersSeen, admin_shell
 from tollway.web.pages import html
 

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
+from tollway.administration import action_operations as actions
+from tollway.administration import operations as reading
+from tollway.administration.operations import UserRow
 from tollway.customers.callers import Caller
 from tollway.customers.permissions import Permission, UserType
 from tollway.kit.db import Transaction
 from tollway.kit.http import ReplayingRoute
 from tollway.kit.problems import Problem
-from tollway.lifecycle import admin_action_operations as actions
-from tollway.lifecycle import admin_operations as reading
-from tollway.lifecycle.admin_operations import UserRow
 from tollway.web.admin.confirming import Confirmation, confirm
 from tollway.web.admin.frame import UsersManaged, UsersSeen, UserTypesManaged, admin_shell, listed_pages
 from tollway.web.pages import Page, field_errors, html, redirect

@@ -4,17 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from tollway.customers import member_operations as members
-from tollway.customers import operations as customers
-from tollway.customers.callers import UserSession
-from tollway.customers.entities import Customer, Member, Membership, Mode
-from tollway.customers.permissions import UserType
-from tollway.keys.entities import ApiKeyStatus
-from tollway.kit import jobs
-from tollway.kit.db import Transaction
-from tollway.kit.problems import FieldError, Invalid, NotFound
-from tollway.lifecycle import admin_store as store
-from tollway.lifecycle.admin_listing import (
+from tollway.administration import store
+from tollway.administration.entities import (
     PAGE_MAX,
     PER_PAGE,
     PER_PAGE_MAX,
@@ -33,6 +24,15 @@ from tollway.lifecycle.admin_listing import (
     TicketRow,
     UserRow,
 )
+from tollway.customers import member_operations as members
+from tollway.customers import operations as customers
+from tollway.customers.callers import UserSession
+from tollway.customers.entities import Customer, Member, Membership, Mode
+from tollway.customers.permissions import UserType
+from tollway.keys.entities import ApiKeyStatus
+from tollway.kit import jobs
+from tollway.kit.db import Transaction
+from tollway.kit.problems import FieldError, Invalid, NotFound
 from tollway.metering import operations as metering
 from tollway.metering.entities import DayTotal, RecentCall
 from tollway.plans import operations as plans

@@ -8,24 +8,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
-from tollway.customers.callers import Caller
-from tollway.customers.entities import (
-    LastSuperAdministrator,
-    NotOnOneself,
-    SecondFactorNeeded,
-    SignInAgain,
-)
-from tollway.customers.guard import Needs
-from tollway.customers.permissions import Permission, UserType
-from tollway.kit import idempotency
-from tollway.kit.db import Database, Transaction
-from tollway.kit.http import ReplayingRoute
-from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
-from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
-from tollway.kit.problems import Conflict, NotFound
-from tollway.lifecycle import admin_action_operations as actions
-from tollway.lifecycle import admin_operations as reading
-from tollway.lifecycle.admin_listing import (
+from tollway.administration import action_operations as actions
+from tollway.administration import operations as reading
+from tollway.administration.entities import (
     PAGE_MAX,
     PER_PAGE,
     PER_PAGE_MAX,
@@ -34,7 +19,7 @@ from tollway.lifecycle.admin_listing import (
     Asked,
     BillingStatus,
 )
-from tollway.lifecycle.admin_shapes import (
+from tollway.administration.shapes import (
     ID_LENGTH_MAX,
     NAMES_LENGTH_MAX,
     AdjustmentItem,
@@ -54,6 +39,21 @@ from tollway.lifecycle.admin_shapes import (
     pagination,
     user_item,
 )
+from tollway.customers.callers import Caller
+from tollway.customers.entities import (
+    LastSuperAdministrator,
+    NotOnOneself,
+    SecondFactorNeeded,
+    SignInAgain,
+)
+from tollway.customers.guard import Needs
+from tollway.customers.permissions import Permission, UserType
+from tollway.kit import idempotency
+from tollway.kit.db import Database, Transaction
+from tollway.kit.http import ReplayingRoute
+from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
+from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
+from tollway.kit.problems import Conflict, NotFound
 
 CustomerId = Annotated[str, Path(max_length=ID_LENGTH_MAX, pattern=TEXT_PATTERN, examples=["cus_..."])]
 UserId = Annotated[str, Path(max_length=ID_LENGTH_MAX, pattern=TEXT_PATTERN, examples=["usr_..."])]

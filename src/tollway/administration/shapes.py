@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from tollway.customers.permissions import Role, UserType
-from tollway.lifecycle.admin_listing import (
+from tollway.administration.entities import (
     MINOR_UNIT_DIGITS,
     REASON_LENGTH_MAX,
     TEXT_PATTERN,
@@ -19,7 +18,8 @@ from tollway.lifecycle.admin_listing import (
     TicketRow,
     UserRow,
 )
-from tollway.lifecycle.admin_operations import CustomerDetail
+from tollway.administration.operations import CustomerDetail
+from tollway.customers.permissions import Role, UserType
 from tollway.plans.entities import LIMIT_MAX, SUBJECTS, Adjustment, AdjustmentKind, Entitlement
 
 NAMES_LENGTH_MAX = 50

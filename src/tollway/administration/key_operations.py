@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
+from tollway.administration import operations as reading
+from tollway.administration.action_operations import checked_reason
 from tollway.audit import operations as audit
 from tollway.customers.callers import Caller
 from tollway.keys import management_operations as management
 from tollway.keys import operations as keys
 from tollway.kit.db import Transaction
 from tollway.kit.problems import Conflict
-from tollway.lifecycle import admin_operations as reading
-from tollway.lifecycle.admin_action_operations import checked_reason
 
 
 async def suspend_key(tx: Transaction, by: Caller, key_id: str, reason: str, now: datetime) -> None:

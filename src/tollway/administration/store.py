@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
-from tollway.kit.db import Transaction
-from tollway.lifecycle.admin_listing import (
+from tollway.administration.entities import (
     Asked,
     BillingStatus,
     CustomerRow,
@@ -14,6 +13,7 @@ from tollway.lifecycle.admin_listing import (
     TicketRow,
     UserRow,
 )
+from tollway.kit.db import Transaction
 
 # The main subscription is that of the oldest product, one that runs before one that was cancelled. Whoever
 # administers pays nothing (B4). Either mode has its own included requests: the fuller one is shown.

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tollway.administration import store
+from tollway.administration.entities import REASON_LENGTH_MAX, TEXT_PATTERN
 from tollway.audit import operations as audit
 from tollway.customers import admin_operations as administration
 from tollway.customers import operations as customers
@@ -19,8 +21,6 @@ from tollway.customers.entities import (
 from tollway.customers.permissions import Permission, UserType
 from tollway.kit.db import Transaction
 from tollway.kit.problems import Conflict, FieldError, Invalid, NotFound
-from tollway.lifecycle import admin_store as store
-from tollway.lifecycle.admin_listing import REASON_LENGTH_MAX, TEXT_PATTERN
 from tollway.plans import operations as plans
 from tollway.plans.entities import Adjustment, AdjustmentKind
 
