@@ -140,6 +140,7 @@ ENTRIES: dict[str, list[str]] = {
         "GET /billing/upgrade",
         "GET /api/billing/subscription",
         "GET /trial/status",
+        "GET /trial/limits",
     ],
     "team.view": [
         "GET /team",
@@ -204,6 +205,7 @@ ENTRIES: dict[str, list[str]] = {
     ],
     "billing.manage": [
         "PUT /api/customers/{customer_id}/upgrade",
+        "POST /trial/start",
         "POST /billing/upgrade",
         "POST /billing/upgrade/confirm",
         "GET /billing/upgrade/cancel",

@@ -7,6 +7,7 @@ import pytest
 from tests.parties import make_party
 
 from tollway.app import Parts
+from tollway.customers import operations as customers
 from tollway.kit.clock import read_now
 from tollway.plans import operations as plans
 from tollway.plans.catalog import read_catalog
@@ -45,12 +46,12 @@ async def test_the_plans_of_one_product_are_listed_cheapest_first(
     assert unknown.status_code == 422
 
 
-@pytest.mark.parametrize("path", ["/api/billing/subscription", "/trial/status"])
+@pytest.mark.parametrize("path", ["/api/billing/subscription", "/trial/status", "/trial/limits"])
 async def test_a_stranger_is_asked_who_they_are(client: httpx.AsyncClient, catalog: None, path: str) -> None:
     assert (await client.get(path)).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/api/billing/subscription", "/trial/status"])
+@pytest.mark.parametrize("path", ["/api/billing/subscription", "/trial/status", "/trial/limits"])
 async def test_a_product_that_is_none_is_refused(client: httpx.AsyncClient, parts: Parts, path: str) -> None:
     party = await make_party(parts.database, read_now())
     answer = await client.get(path, params={"product": "lottery"}, headers=party.headers)
@@ -118,3 +119,44 @@ async def test_a_free_trial_that_is_over_says_so(client: httpx.AsyncClient, part
     party = await make_party(parts.database, read_now(), trial_days=0)
     found = (await client.get("/trial/status", headers=party.headers)).json()["trial_status"]
     assert (found["trial_active"], found["trial_expired"], found["days_remaining"]) == (False, True, 0)
+
+
+async def test_a_free_trial_is_started_once(client: httpx.AsyncClient, parts: Parts) -> None:
+    party = await make_party(parts.database, read_now())
+    headers = party.headers
+    running = await client.post("/trial/start", headers=headers)
+    assert running.status_code == 200, running.text
+    assert running.json() == (await client.get("/trial/status", headers=headers)).json()
+    async with parts.database.transaction() as tx:
+        customer = await customers.get_customer(tx, party.customer_id)
+        await customers.mark_verified(tx, customer.user_id, read_now())
+        await plans.assign_plan(
+            tx, party.customer_id, "montecarlo", "starter", "system:command-line", read_now()
+        )
+    again = await client.post("/trial/start", headers=headers)
+    assert (again.status_code, again.json()["code"]) == (409, "free-trial-had")
+    none = await client.post("/trial/start", params={"product": "agents"}, headers=headers)
+    assert (none.status_code, none.json()["code"]) == (404, "plan-unknown")
+
+
+async def test_a_free_trial_waits_for_the_address_to_be_verified(
+    client: httpx.AsyncClient, parts: Parts
+) -> None:
+    party = await make_party(parts.database, read_now(), status=SubscriptionStatus.PENDING_VERIFICATION)
+    answer = await client.post("/trial/start", headers=party.headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "address-not-verified")
+    assert (await client.post("/trial/start")).status_code == 401
+
+
+async def test_the_limits_of_the_free_trial_are_those_of_the_catalogue(
+    client: httpx.AsyncClient, parts: Parts
+) -> None:
+    party = await make_party(parts.database, read_now())
+    found = (await client.get("/trial/limits", headers=party.headers)).json()
+    trial = next(one.content for one in read_catalog() if (one.product, one.tier) == ("montecarlo", "trial"))
+    assert found["current_tier"] == "trial"
+    assert found["limits"]["iterations_per_run"] == trial["limits"]["iterations_max"]
+    assert found["usage"]["requests_used"] == 0
+    assert found["usage"]["requests_included"] == trial["requests_included"]
+    missing = await client.get("/trial/limits", params={"product": "wallet"}, headers=party.headers)
+    assert missing.status_code == 404

@@ -1,4 +1,4 @@
-"""The plans on sale and what a customer holds, over HTTP; nothing here changes anything."""
+"""The plans on sale and what a customer holds, over HTTP; and the free trial, which they may start."""
 
 from datetime import datetime
 from typing import Annotated
@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
+from tollway.customers import operations as customers
 from tollway.customers.callers import Caller
+from tollway.customers.entities import AddressNotVerified
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission
 from tollway.kit.db import Database
@@ -14,7 +16,7 @@ from tollway.kit.http import ReplayingRoute
 from tollway.kit.openapi import problem_responses
 from tollway.kit.problems import NotFound
 from tollway.plans import operations
-from tollway.plans.changes import ChangeKind, ChangeStatus, SubscriptionChange
+from tollway.plans.changes import ChangeKind, ChangeOpen, ChangeStatus, FreeTrialHad, SubscriptionChange
 from tollway.plans.entities import (
     FREE_TRIAL_TIER,
     PRODUCTS,
@@ -23,6 +25,7 @@ from tollway.plans.entities import (
     Limits,
     Overage,
     Plan,
+    PlanUnknown,
     Product,
     RuleKind,
     SubscriptionStatus,
@@ -31,6 +34,7 @@ from tollway.plans.entities import (
 router = APIRouter(route_class=ReplayingRoute, tags=["Plans"])
 
 Viewing = Annotated[Caller, Depends(Needs(Permission.BILLING_VIEW))]
+Paying = Annotated[Caller, Depends(Needs(Permission.BILLING_MANAGE))]
 ProductChoice = Annotated[Product, Query(description="Which product.")]
 
 
@@ -133,6 +137,25 @@ class TrialOut(BaseModel):
     trial_status: TrialStatus
 
 
+class TrialUsage(BaseModel):
+    """What was used of the requests of the period under way."""
+
+    requests_used: int
+    requests_included: int | None = Field(description="Null: without a bound.")
+    period_start: datetime
+    period_end: datetime
+
+
+class TrialLimitsOut(BaseModel):
+    """What the free trial, or the plan held instead of it, allows now."""
+
+    success: bool
+    user_id: str | None = Field(description="Null where a key asks, which is nobody in particular.")
+    current_tier: str
+    limits: LimitsOut
+    usage: TrialUsage
+
+
 @router.get("/api/billing/plans", summary="List the plans on sale")
 async def list_plans(
     request: Request,
@@ -180,8 +203,72 @@ async def get_trial_status(
     now = request.scope["received_at"]
     async with _database(request).transaction() as tx:
         held = await operations.find_entitlement(tx, caller.owner_id, product, now)
+    return _trial_out(caller, held, now)
+
+
+@router.post(
+    "/trial/start",
+    summary="Start your free trial",
+    responses=problem_responses(AddressNotVerified, PlanUnknown, FreeTrialHad, ChangeOpen),
+)
+async def start_trial(
+    request: Request, caller: Paying, product: ProductChoice = Product.MONTECARLO
+) -> TrialOut:
+    """Start the free trial of a product. One that runs goes on as it was: starting it again changes nothing."""
+    now = request.scope["received_at"]
+    async with _database(request).transaction() as tx:
+        held = await operations.find_entitlement(tx, caller.owner_id, product, now)
+        if not _runs(held, now):
+            # The free trial of whoever signs up on a page begins when they verify.
+            customer = await customers.get_customer(tx, caller.owner_id)
+            if not (await customers.get_user(tx, customer.user_id)).verified:
+                raise AddressNotVerified("Verify your address first: the free trial begins when you do.")
+            await operations.request_change(
+                tx,
+                caller.owner_id,
+                product,
+                FREE_TRIAL_TIER,
+                caller.actor,
+                now,
+                address=caller.address,
+                free_trial_days=request.app.state.settings.free_trial_days,
+            )
+            held = await operations.get_entitlement(tx, caller.owner_id, product, now)
+    return _trial_out(caller, held, now)
+
+
+@router.get(
+    "/trial/limits", summary="Read what your free trial allows", responses=problem_responses(NotFound)
+)
+async def get_trial_limits(
+    request: Request, caller: Viewing, product: ProductChoice = Product.MONTECARLO
+) -> TrialLimitsOut:
+    """Read the limits of your free trial, or of the plan that you hold instead, and what you used of them."""
+    now = request.scope["received_at"]
+    async with _database(request).transaction() as tx:
+        held = await operations.get_entitlement(tx, caller.owner_id, product, now)
+        quota = await operations.get_quota(tx, held, caller.mode, now)
+    return TrialLimitsOut(
+        success=True,
+        user_id=caller.user.public_id if caller.user else None,
+        current_tier=held.plan.tier,
+        limits=_limits_out(held.requests_included, held.limits),
+        usage=TrialUsage(
+            requests_used=quota.requests_used,
+            requests_included=quota.requests_included,
+            period_start=held.period_start,
+            period_end=held.period_end,
+        ),
+    )
+
+
+def _trial_out(caller: Caller, held: Entitlement | None, now: datetime) -> TrialOut:
     user_id = caller.user.public_id if caller.user else None
     return TrialOut(success=True, user_id=user_id, trial_status=_trial_status(held, now))
+
+
+def _runs(held: Entitlement | None, now: datetime) -> bool:
+    return held is not None and not held.read_only and held.free_trial_days_remaining(now) is not None
 
 
 def _trial_status(held: Entitlement | None, now: datetime) -> TrialStatus:
