@@ -36,6 +36,8 @@ async def visitor(walk: Walk) -> AsyncIterator[str]:
     await page.get_by_role("button", name="Run 20,000 iterations").click()
     await page.locator("#demo-result figure").wait_for()
     yield "landing-demo"
+    await walk.open("/api-pricing")
+    yield "pricing"
     await walk.open("/signup")
     yield "signup"
     await page.get_by_label("Work email").fill("nobody")
@@ -165,12 +167,33 @@ async def newcomer(walk: Walk) -> AsyncIterator[str]:
     yield "ticket"
     await walk.open("/support")
     yield "tickets"
+    async for name in _plans(walk):
+        yield name
     await walk.open("/models/mdl_unknown")
     yield "problem-404-signed-in"
     await walk.open("/outbox")
     await page.get_by_role("row").filter(has_text=email).filter(has_text="Ready").get_by_role("link").click()
     await page.locator("pre.mail").wait_for()
     yield "outbox-welcome"
+
+
+async def _plans(walk: Walk) -> AsyncIterator[str]:
+    """Choosing plans: a free one at once, a paid one that then waits."""
+    page = walk.page
+    await walk.open("/billing/upgrade")
+    yield "plan"
+    await page.get_by_role("button", name="Choose Starter").click()
+    await page.get_by_role("heading", name="Change to Starter?").wait_for()
+    yield "plan-confirm"
+    await page.get_by_role("button", name="Ask for Starter").click()
+    await page.get_by_text("Starter waits for its payment.", exact=True).wait_for()
+    yield "plan-waits"
+    await walk.open("/billing/upgrade?product=wallet")
+    await page.get_by_role("button", name="Start Free").click()
+    await page.get_by_text("The plan is yours").wait_for()
+    yield "plan-wallet"
+    await walk.open("/billing/upgrade/cancel?product=wallet")
+    yield "plan-cancel"
 
 
 async def customer(walk: Walk) -> AsyncIterator[str]:

@@ -15,7 +15,9 @@ from tollway.web.rendering import number
 BY_ARRANGEMENT = "By arrangement"
 GET_API_KEY = "Get API Key"
 TALK_TO_US = "Talk to us"
-NONE = "none"
+# A plan has nothing there; and nothing that stops it there.
+NONE = ""
+NO_LIMIT = "No limit"
 # A request costs parts of a cent.
 RATE_FORMAT = "¤#,##0.00##"
 # What each gate of a plan is, for people; the order is that of the tables.
@@ -61,6 +63,11 @@ class PlanView:
     note: str = ""
     choose: str = ""
     is_held: bool = False
+
+    @property
+    def is_arranged(self) -> bool:
+        """Whether its price is words."""
+        return self.price == BY_ARRANGEMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +185,7 @@ def _rows(rows: Sequence[tuple[str, Callable[[Plan], str]]], plans: Sequence[Pla
     return [
         Row(label, [Cell(text) for text in texts])
         for label, texts in laid_out
-        if any(text != NONE for text in texts)
+        if not {NONE, NO_LIMIT}.issuperset(texts)
     ]
 
 
@@ -218,8 +225,8 @@ ROWS: list[tuple[str, list[tuple[str, Callable[[Plan], str]]]]] = [
                     NONE if one.premium_rate is None else f"{rate_text(one.premium_rate, one.currency)} each"
                 ),
             ),
-            ("At most a day", lambda one: _count(one.limits.requests_per_day_max)),
-            ("At most a minute", lambda one: _count(one.limits.requests_per_minute_max)),
+            ("At most a day", lambda one: _count(one.limits.requests_per_day_max) or NO_LIMIT),
+            ("At most a minute", lambda one: _count(one.limits.requests_per_minute_max) or NO_LIMIT),
             ("API keys that work at once", lambda one: _count(one.limits.api_keys_max)),
         ],
     ),
