@@ -8,7 +8,7 @@ from tollway.kit.db import Transaction
 from tollway.kit.ids import new_id
 from tollway.plans import store
 from tollway.plans.adjustment_operations import end_adjustment, grant, list_adjustments, override
-from tollway.plans.catalog import CatalogPlan, ProductOnSale, read_catalog, read_products
+from tollway.plans.catalog import CatalogPlan, Extra, ProductOnSale, read_catalog, read_products
 from tollway.plans.change_operations import (
     assign_plan,
     end_verification_wait,
@@ -43,6 +43,7 @@ from tollway.plans.notice_operations import list_notices
 from tollway.plans.periods import add_months
 
 __all__ = [
+    "Extra",
     "assert_feature",
     "assign_plan",
     "end_adjustment",

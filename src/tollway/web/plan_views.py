@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 from babel.numbers import format_currency
 
 from tollway.kit.money import LOCALE, format_whole
-from tollway.plans.catalog import BYTES_PER_MEGABYTE, Extra
 from tollway.plans.entities import FREE_TRIAL_TIER, Feature, Overage, Plan
-from tollway.web.rendering import number
+from tollway.plans.operations import Extra
+from tollway.web.rendering import filesize, number
 
 BY_ARRANGEMENT = "By arrangement"
 GET_API_KEY = "Get API Key"
@@ -169,7 +169,7 @@ def _amounts(plan: Plan) -> list[str]:
     if limits.iterations_max:
         lines += [
             f"{number(limits.iterations_max)} iterations a run",
-            f"Workbooks up to {_megabytes(limits.file_bytes_max)}",
+            f"Workbooks up to {filesize(limits.file_bytes_max)}",
             f"{number(limits.runs_at_once_max)} runs at once",
             f"Results kept {number(limits.result_days)} days",
         ]
@@ -208,8 +208,8 @@ def _hours(hours: int | None) -> str:
     return f"{number(hours)} hours" if hours else NONE
 
 
-def _megabytes(size_bytes: int) -> str:
-    return f"{number(size_bytes // BYTES_PER_MEGABYTE)} MB" if size_bytes else NONE
+def _size(size_bytes: int) -> str:
+    return filesize(size_bytes) if size_bytes else NONE
 
 
 # Every row of a comparison: what it is called, and what a plan has there.
@@ -234,7 +234,7 @@ ROWS: list[tuple[str, list[tuple[str, Callable[[Plan], str]]]]] = [
         "Limits",
         [
             ("Iterations a run", lambda one: _count(one.limits.iterations_max)),
-            ("Size of a workbook", lambda one: _megabytes(one.limits.file_bytes_max)),
+            ("Size of a workbook", lambda one: _size(one.limits.file_bytes_max)),
             ("Runs at once", lambda one: _count(one.limits.runs_at_once_max)),
             ("Workbooks are kept", lambda one: _days(one.limits.workbook_days)),
             ("Results are kept", lambda one: _days(one.limits.result_days)),
