@@ -7,10 +7,10 @@ from typing import Any
 
 from tollway.administration import store
 from tollway.administration.entities import REASON_LENGTH_MAX, TEXT_PATTERN
-from tollway.audit import operations as audit
 from tollway.customers import admin_operations as administration
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller
+from tollway.customers.deed_operations import record_deed
 from tollway.customers.entities import (
     Customer,
     CustomerState,
@@ -299,19 +299,8 @@ async def _record(
     reason: str,
     **details: Any,
 ) -> None:
-    await audit.record_entry(
-        tx,
-        action=action,
-        customer_id=customer.id if customer else None,
-        actor=by.actor,
-        subject=subject,
-        address=by.address,
-        now=now,
-        details={**({"reason": reason} if reason else {}), **details},
-        on_behalf_of=by.on_behalf_of,
-        actor_name=by.actor_name,
-        user_id=by.user_id,
-    )
+    details = {**({"reason": reason} if reason else {}), **details}
+    await record_deed(tx, by, action, subject, now, details, customer_id=customer.id if customer else None)
 
 
 def _invalid(pointer: str, sentence: str) -> Invalid:

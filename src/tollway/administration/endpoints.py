@@ -49,8 +49,8 @@ from tollway.customers.entities import (
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission, UserType
 from tollway.kit import idempotency
-from tollway.kit.db import Database, Transaction
-from tollway.kit.http import ReplayingRoute
+from tollway.kit.db import Transaction
+from tollway.kit.http import ReplayingRoute, database_of
 from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
 from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.kit.problems import Conflict, NotFound
@@ -90,7 +90,7 @@ async def list_customers(
 ) -> CustomerList:
     """List customers with their billing status, newest first (B23)."""
     asked = Asked.checked(search, page, per_page)
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         found = await reading.list_customers(tx, asked, _now(request), tier=tier, status=status or "")
     return CustomerList(
         customers=[CustomerItem(**customer_item(one)) for one in found.items], pagination=pagination(found)
@@ -105,7 +105,7 @@ async def list_customers(
 )
 async def get_customer(request: Request, customer_id: CustomerId) -> CustomerDetailOut:
     """Read everything about a customer: people, keys, plans with the rule behind each limit, usage (B24)."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         detail = await reading.get_customer_detail(tx, customer_id, _now(request))
     return customer_detail(detail)
 
@@ -195,7 +195,7 @@ async def end_adjustment(
     adjustment_id: Annotated[str, Path(max_length=ID_LENGTH_MAX, pattern=TEXT_PATTERN, examples=["adj_..."])],
 ) -> AdjustmentItem:
     """End it at once; ending it twice changes nothing."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         ended = await actions.end_adjustment(tx, caller, customer_id, adjustment_id, _now(request))
     return adjustment_item(ended)
 
@@ -218,7 +218,7 @@ async def list_users(
 ) -> UserList:
     """List people, newest first."""
     asked = Asked.checked(search, page, per_page)
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         found = await reading.list_users(tx, asked, user_type=user_type or "")
     return UserList(users=[user_item(one) for one in found.items], pagination=pagination(found))
 
@@ -237,7 +237,7 @@ async def change_user_type(
     body: UserTypeIn,
 ) -> UserItem:
     """Give somebody another kind, as a super administrator; their sessions end."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         await actions.change_user_type(tx, caller, user_id, body.user_type.value, body.reason, _now(request))
         detail = await reading.get_user_detail(tx, user_id, _now(request))
     return user_item(detail.row)
@@ -256,7 +256,7 @@ async def _once(
     """Do something in one transaction; the same request with the same Idempotency-Key does nothing further."""
     key = request.headers.get("idempotency-key")
     scope = f"{caller.actor}/{request.method} {request.url.path}"
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         if key is not None:
             digest = idempotency.digest(content.model_dump(mode="json"))
             stored = await idempotency.begin(tx, scope, key, digest, _now(request))
@@ -266,12 +266,6 @@ async def _once(
         if key is not None:
             await idempotency.finish(tx, scope, key, status, answer)
     return JSONResponse(answer, status_code=status)
-
-
-def _database(request: Request) -> Database:
-    database = request.app.state.database
-    assert isinstance(database, Database)
-    return database
 
 
 def _now(request: Request) -> datetime:

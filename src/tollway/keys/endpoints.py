@@ -31,8 +31,8 @@ from tollway.keys.entities import (
     KeyState,
     WantedKey,
 )
-from tollway.kit.db import Database, Transaction
-from tollway.kit.http import ReplayingRoute
+from tollway.kit.db import Transaction
+from tollway.kit.http import ReplayingRoute, database_of
 from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 
 NETWORK_LENGTH_MAX = 60
@@ -171,7 +171,7 @@ class Message(BaseModel):
 @router.get("/api-keys", summary="List API keys")
 async def list_api_keys(request: Request, caller: Viewing) -> list[KeyOut]:
     """List your keys, newest first, the revoked ones included. A key sees those of its own mode alone."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         found = await answers.list_described(tx, caller, _now(request))
     return [_key_out(one) for one in found]
 
@@ -199,7 +199,7 @@ async def create_api_key(request: Request, caller: Managing, body: KeyIn) -> dic
         KeySettings(body.name, body.expires_at, tuple(body.allowed_networks), body.requests_per_minute_max),
     )
 
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
 
         async def work() -> dict[str, Any]:
             issued = await management.create(
@@ -217,7 +217,7 @@ async def create_api_key(request: Request, caller: Managing, body: KeyIn) -> dic
 )
 async def read_api_key(request: Request, caller: Viewing, key_id: KeyId) -> KeyOut:
     """Read one key. While it is replaced, `calls_since_rotation` counts who still calls with it."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         return _key_out(await answers.get_described(tx, caller, key_id, _now(request)))
 
 
@@ -228,7 +228,7 @@ async def read_api_key(request: Request, caller: Viewing, key_id: KeyId) -> KeyO
 )
 async def change_api_key(request: Request, caller: Managing, key_id: KeyId, body: KeyChangeIn) -> KeyOut:
     """Change a key's name, expiry, networks or limit, from its next call on. Scopes stay: make another key."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         api_key = await management.get_visible(tx, caller, key_id)
         sent = body.model_fields_set
         settings = KeySettings(
@@ -267,7 +267,7 @@ async def rotate_api_key(
     A key with an expiry gets a successor that lives as long as it did. A person who replaces a live key must
     have signed in within 15 minutes. A repeated `Idempotency-Key` is answered without the secret.
     """
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
 
         async def work() -> dict[str, Any]:
             now = _now(request)
@@ -288,7 +288,7 @@ async def rotate_api_key(
 )
 async def reveal_api_key(request: Request, caller: Managing, key_id: KeyId) -> SecretOut:
     """Show a test key again; that it was shown is on record. Live keys and `sk-` keys are shown once alone."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         secret = await management.reveal(tx, _sealer(request), caller, key_id, _now(request))
     return SecretOut(key_id=key_id, secret_key=secret)
 
@@ -300,7 +300,7 @@ async def reveal_api_key(request: Request, caller: Managing, key_id: KeyId) -> S
 )
 async def revoke_api_key(request: Request, caller: Managing, key_id: KeyId) -> KeyOut:
     """End a key from its next call on. It stays in the list, and never works again."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         await management.revoke(tx, caller, key_id, _now(request))
         return _key_out(await answers.get_described(tx, caller, key_id, _now(request)))
 
@@ -312,7 +312,7 @@ async def revoke_api_key(request: Request, caller: Managing, key_id: KeyId) -> K
 )
 async def delete_api_key(request: Request, caller: Managing, key_id: KeyId) -> Message:
     """End a key, erase its hash and take it out of the list; calls in the usage log keep its id."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         await management.delete(tx, caller, key_id, _now(request))
     return Message(message="API key deleted")
 
@@ -332,7 +332,7 @@ async def revoke_self(request: Request) -> Message:
         raise ApiKeyMissing(
             "Send the API key that is to end in the header `Authorization: Bearer YOUR_API_KEY`."
         )
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         await management.revoke_self(tx, caller, _now(request))
     return Message(message="API key revoked")
 
@@ -384,12 +384,6 @@ def _key_out(described: DescribedKey) -> KeyOut:
         grace_until=api_key.grace_until,
         calls_since_rotation=described.calls_since_rotation,
     )
-
-
-def _database(request: Request) -> Database:
-    database: Any = request.app.state.database
-    assert isinstance(database, Database)
-    return database
 
 
 def _sealer(request: Request) -> Any:

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tollway.audit import operations as audit
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller, Via
+from tollway.customers.deed_operations import record_deed
 from tollway.customers.entities import AddressNotVerified, Customer, Mode, SignInAgain
 from tollway.customers.permissions import Scope
 from tollway.keys import operations, store
@@ -396,16 +396,4 @@ async def _record(
     now: datetime,
     details: dict[str, Any] | None = None,
 ) -> None:
-    await audit.record_entry(
-        tx,
-        action=action,
-        customer_id=api_key.customer_id,
-        actor=caller.actor,
-        subject=api_key.key_id,
-        address=caller.address,
-        now=now,
-        details=details,
-        on_behalf_of=caller.on_behalf_of,
-        actor_name=caller.actor_name,
-        user_id=caller.user_id,
-    )
+    await record_deed(tx, caller, action, api_key.key_id, now, details, customer_id=api_key.customer_id)

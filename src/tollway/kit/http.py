@@ -23,7 +23,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tollway.kit.clock import read_now
-from tollway.kit.db import REPLAY_COUNT_MAX, REPLAYABLE
+from tollway.kit.db import REPLAY_COUNT_MAX, REPLAYABLE, Database
 from tollway.kit.log import log
 from tollway.kit.problems import (
     FieldError,
@@ -106,7 +106,6 @@ class Edge:
                 break
         return found
 
-
     def is_trusted(self, peer: str) -> bool:
         """Whether a request came from a proxy that we were told to trust."""
         try:
@@ -132,6 +131,13 @@ def _plain_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     address = ipaddress.ip_address(text.partition("%")[0])
     # A socket that listens for both families writes IPv4 peers as ::ffff:1.2.3.4.
     return (address.version == 6 and address.ipv4_mapped) or address
+
+
+def database_of(request: Request) -> Database:
+    """Give a handler the database that the application was built with."""
+    database = request.app.state.database
+    assert isinstance(database, Database)
+    return database
 
 
 def client_address(request: Request) -> str:

@@ -11,7 +11,7 @@ from tollway.audit.operations import describe_action
 from tollway.customers.callers import Caller
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission
-from tollway.kit.http import ReplayingRoute
+from tollway.kit.http import ReplayingRoute, database_of
 from tollway.kit.openapi import problem_responses
 from tollway.kit.paging import CURSOR_LENGTH_MAX, PAGE_SIZE, PAGE_SIZE_MAX, BadCursor
 from tollway.lifecycle import activity_operations as activity
@@ -74,7 +74,7 @@ async def list_activity(
     chosen = chosen_by(
         action=action, actor=actor, subject=subject, from_day=from_day or "", until_day=until_day or ""
     )
-    async with request.app.state.database.transaction() as tx:
+    async with database_of(request).transaction() as tx:
         page = await activity.list_activity(tx, caller.owner_id, chosen, cursor, limit)
     return {"entries": [_shape(entry) for entry in page.items], "next_cursor": page.next_cursor}
 

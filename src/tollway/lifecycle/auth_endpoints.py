@@ -31,7 +31,7 @@ from tollway.customers.entities import (
 )
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission
-from tollway.kit.http import ReplayingRoute, client_address
+from tollway.kit.http import ReplayingRoute, client_address, database_of
 from tollway.kit.idempotency import KEY_LENGTH_MAX, BadIdempotencyKey, IdempotencyKeyReused
 from tollway.kit.openapi import problem_responses
 from tollway.lifecycle import auth_flows
@@ -170,7 +170,7 @@ async def register(
     forgotten: only the code proves that who registered reads the mailbox.
     """
     registered = await auth_flows.register(
-        request.app.state.database,
+        database_of(request),
         _parts(request),
         body.email,
         body.password,
@@ -195,7 +195,7 @@ async def register(
 )
 async def verify(request: Request, caller: Own, body: CodeIn) -> Done:
     """Prove with the mailed code that the address is yours; every other session of yours ends."""
-    await auth_flows.verify(request.app.state.database, _parts(request), caller, body.code, _visit(request))
+    await auth_flows.verify(database_of(request), _parts(request), caller, body.code, _visit(request))
     return Done(message="Your address is verified.")
 
 
@@ -210,7 +210,7 @@ async def log_in(request: Request, body: LoginIn) -> TokensOut:
     A refusal never tells which part was wrong. The code is asked for only after the right password.
     """
     profile, pair = await auth_flows.log_in(
-        request.app.state.database, _parts(request), body.email, body.password, body.code, _visit(request)
+        database_of(request), _parts(request), body.email, body.password, body.code, _visit(request)
     )
     return TokensOut(
         message="Signed in.",
@@ -229,9 +229,9 @@ async def refresh(request: Request, body: RefreshIn) -> TokensOut:
     """
     visit = _visit(request)
     user, pair = await authentication.refresh_tokens(
-        request.app.state.database, _parts(request).token_keys, body.refresh_token, visit
+        database_of(request), _parts(request).token_keys, body.refresh_token, visit
     )
-    async with request.app.state.database.transaction() as tx:
+    async with database_of(request).transaction() as tx:
         customer = await customers.find_customer_of(tx, user.id)
         profile = await auth_flows.get_profile(tx, user, customer.id if customer else None, visit.now)
     return TokensOut(
@@ -246,7 +246,7 @@ async def refresh(request: Request, body: RefreshIn) -> TokensOut:
 @router.post("/logout", summary="Sign out")
 async def log_out(request: Request, caller: Own) -> Done:
     """End the session of the token: neither it nor its refresh token work any more."""
-    await auth_flows.log_out(request.app.state.database, caller, _visit(request))
+    await auth_flows.log_out(database_of(request), caller, _visit(request))
     return Done(message="Signed out.")
 
 
@@ -254,7 +254,7 @@ async def log_out(request: Request, caller: Own) -> Done:
 async def show_profile(request: Request, caller: Own) -> ProfileAnswer:
     """Show the user whom the token belongs to."""
     assert caller.user is not None, "only a person's session reaches this"
-    async with request.app.state.database.transaction() as tx:
+    async with database_of(request).transaction() as tx:
         profile = await auth_flows.get_profile(tx, caller.user, caller.customer_id, _visit(request).now)
     return ProfileAnswer(user=_profile_out(profile))
 
@@ -262,7 +262,7 @@ async def show_profile(request: Request, caller: Own) -> ProfileAnswer:
 @router.put("/profile", summary="Change my name")
 async def change_profile(request: Request, caller: Own, body: ProfileIn) -> ChangedProfile:
     """Change the name of the user whom the token belongs to."""
-    profile = await auth_flows.rename(request.app.state.database, caller, body.name, _visit(request))
+    profile = await auth_flows.rename(database_of(request), caller, body.name, _visit(request))
     return ChangedProfile(message="Profile changed.", user=_profile_out(profile))
 
 

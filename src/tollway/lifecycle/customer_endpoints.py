@@ -30,8 +30,7 @@ from tollway.customers.entities import (
 )
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission
-from tollway.kit.db import Database
-from tollway.kit.http import ReplayingRoute, client_address
+from tollway.kit.http import ReplayingRoute, client_address, database_of
 from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
 from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.kit.problems import FieldError, Invalid, NotFound
@@ -194,7 +193,7 @@ async def register(request: Request, body: RegistrationIn) -> Any:
     is paid at `checkout_url`.
     """
     return await customer_flows.register(
-        _database(request),
+        database_of(request),
         _parts(request),
         name=body.name,
         email=body.email,
@@ -220,7 +219,7 @@ async def change_company(request: Request, caller: Managing, body: CompanyIn) ->
     """Change what stands on your invoices. Tax number and address are kept sealed."""
     sealer = _parts(request).sealer
     now = request.scope["received_at"]
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         kept = await details_operations.get_details(tx, sealer, caller.owner_id)
         given = body.model_dump(exclude_unset=True)
         address = given.get("billing_address") if "billing_address" in given else _parts_of(kept)
@@ -251,7 +250,7 @@ async def change_company(request: Request, caller: Managing, body: CompanyIn) ->
 async def verify(request: Request, caller: Proving, body: CodeIn) -> Message:
     """Prove the address that a customer was registered with, by the code that was mailed; this lifts the cap."""
     changed = await customer_flows.verify(
-        _database(request), _parts(request), caller, body.code, _visit(request)
+        database_of(request), _parts(request), caller, body.code, _visit(request)
     )
     return Message(message="Address verified" if changed else "The address was verified before")
 
@@ -292,7 +291,7 @@ async def upgrade(
     customer = operations.assert_own(caller, customer_id)
     now = request.scope["received_at"]
     parts = _parts(request)
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         change = await operations.change_plan(tx, parts, caller, wanted.product, wanted.new_tier, now)
         summary = await operations.summarize(tx, customer, now)
     tier = normal_tier(wanted.new_tier)
@@ -321,13 +320,13 @@ UPGRADE_MESSAGES = {
 async def deactivate(request: Request, caller: Closing, customer_id: CustomerId) -> Message:
     """Close your customer: every key and person is refused from the next call on. Nothing is deleted."""
     operations.assert_own(caller, customer_id)
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         await operations.deactivate(tx, caller, request.scope["received_at"])
     return Message(message="Customer account deactivated")
 
 
 async def _read(request: Request, caller: Caller, customer_id: str) -> CustomerOut:
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         customer = await operations.find_subject(tx, caller, customer_id)
         summary = await operations.summarize(tx, customer, request.scope["received_at"])
     return CustomerOut(**_shape(summary))
@@ -372,9 +371,3 @@ def _parts(request: Request) -> LifecycleParts:
     parts = request.app.state.lifecycle
     assert isinstance(parts, LifecycleParts)
     return parts
-
-
-def _database(request: Request) -> Database:
-    database = request.app.state.database
-    assert isinstance(database, Database)
-    return database

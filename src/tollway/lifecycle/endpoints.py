@@ -14,6 +14,7 @@ from tollway.kit.http import (
     CrossSiteRequest,
     ReplayingRoute,
     client_address,
+    database_of,
     foreign_referrer,
     refuse_cross_site,
 )
@@ -107,7 +108,7 @@ async def _sign_up(request: Request, values: Mapping[str, str]) -> SignedUp:
     )
     parts: LifecycleParts = request.app.state.lifecycle
     return await flows.sign_up(
-        request.app.state.database,
+        database_of(request),
         parts,
         form,
         visit,

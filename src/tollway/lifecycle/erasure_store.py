@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import LiteralString
 
 from tollway.kit.db import Transaction
+from tollway.lifecycle.store import THINGS
 
 ERASED_NAME = "Erased customer"
 ERASED_KEY_NAME = "Erased key"
@@ -57,27 +58,7 @@ async def list_known_addresses(tx: Transaction, customer_id: int) -> list[str]:
     return [str(row["email"]) for row in rows]
 
 
-# What the customer made and wrote: files first into the list of what to delete, then rows. Runs are locked before
-# their shards, as by whoever completes a shard.
-_THINGS: tuple[LiteralString, ...] = (
-    "SELECT 1 FROM runs WHERE customer_id = %(id)s ORDER BY id FOR UPDATE",
-    """
-    INSERT INTO discarded_blobs (name, discarded_at)
-    SELECT workbook_blob, %(now)s FROM models WHERE customer_id = %(id)s
-    UNION
-    SELECT s.result_blob, %(now)s FROM run_shards s JOIN runs r ON r.id = s.run_id
-    WHERE r.customer_id = %(id)s AND s.result_blob IS NOT NULL
-    UNION
-    SELECT blob_name, %(now)s FROM data_exports WHERE customer_id = %(id)s AND blob_name IS NOT NULL
-    ON CONFLICT DO NOTHING
-    """,
-    "DELETE FROM runs WHERE customer_id = %(id)s",
-    "DELETE FROM models WHERE customer_id = %(id)s",
-    "DELETE FROM customer_turns WHERE customer_id = %(id)s",
-    "DELETE FROM data_exports WHERE customer_id = %(id)s",
-    "DELETE FROM support_tickets WHERE customer_id = %(id)s",
-    "DELETE FROM feedback_entries WHERE customer_id = %(id)s",
-    "DELETE FROM invitations WHERE customer_id = %(id)s",
+_ANSWERS: tuple[LiteralString, ...] = (
     # Stored answers hold what was asked and made; the last ones are those of signing up.
     "DELETE FROM idempotency_records WHERE scope LIKE %(id)s || '/%%'",
     """
@@ -196,7 +177,7 @@ async def erase_rows(tx: Transaction, erasing: Erasing, now: datetime) -> None:
         "domain": ERASED_DOMAIN,
         "now": now,
     }
-    for statement in (_MAILS, *_THINGS, *_BOOKS, *_PEOPLE):
+    for statement in (_MAILS, *THINGS, *_ANSWERS, *_BOOKS, *_PEOPLE):
         await tx.execute(statement, parameters)
 
 

@@ -12,8 +12,7 @@ from tollway.customers.entities import COMPANY_LENGTH_MAX, AddressNotVerified, S
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission
 from tollway.kit import idempotency
-from tollway.kit.db import Database
-from tollway.kit.http import ReplayingRoute
+from tollway.kit.http import ReplayingRoute, database_of
 from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
 from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.kit.problems import NotFound
@@ -96,7 +95,7 @@ async def request_export(request: Request, caller: ExportingProven) -> Any:
     now = request.scope["received_at"]
     key = request.headers.get("idempotency-key")
     scope = f"{caller.owner_id}/export"
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         if key is not None:
             stored = await idempotency.begin(tx, scope, key, idempotency.digest(scope), now)
             if stored is not None:
@@ -110,7 +109,7 @@ async def request_export(request: Request, caller: ExportingProven) -> Any:
 @router.get("/exports", summary="List exports")
 async def list_exports(request: Request, caller: Exporting) -> ExportList:
     """List the exports that were asked for lately, newest first."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         found = await exports.list_exports(tx, caller.owner_id)
     return ExportList(exports=[export_shape(one) for one in found])
 
@@ -134,7 +133,7 @@ async def download_export(
 ) -> Response:
     """Download the file of an export that is ready; that you did is on record."""
     pieces, headers = await export_flows.open_export(
-        _database(request), request.app.state.blobs, caller, export_id, request.scope["received_at"]
+        database_of(request), request.app.state.blobs, caller, export_id, request.scope["received_at"]
     )
     return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
@@ -150,7 +149,7 @@ async def erase_data(request: Request, caller: ErasingProven, body: ErasureIn) -
     Numbers that the books need stay, and so does the audit list, which names nobody any more. It cannot be
     undone; ask for an export first.
     """
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         erased = await erasure.erase_customer(tx, caller, body.company_name, request.scope["received_at"])
     return ErasureOut(
         message="Everything was erased",
@@ -169,9 +168,3 @@ def export_shape(export: Export) -> ExportOut:
         ready_at=export.ready_at,
         expires_at=export.expires_at,
     )
-
-
-def _database(request: Request) -> Database:
-    database = request.app.state.database
-    assert isinstance(database, Database)
-    return database

@@ -10,6 +10,7 @@ from tollway.audit.entities import Entry
 from tollway.customers import details_operations, member_operations
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller
+from tollway.customers.deed_operations import record_deed
 from tollway.customers.entities import AddressNotVerified
 from tollway.kit.crypto import Sealer
 from tollway.kit.db import Transaction
@@ -64,7 +65,9 @@ async def request_export(tx: Transaction, caller: Caller, now: datetime) -> Expo
         )
     export = await export_store.insert_export(tx, new_id("exp"), caller.owner_id, caller.user_id, now)
     await enqueue_job(tx, EXPORT_JOB, {"export_id": export.public_id})
-    await _record(tx, "customer.export_requested", export, caller, now)
+    await record_deed(
+        tx, caller, "customer.export_requested", export.public_id, now, customer_id=caller.owner_id
+    )
     return export
 
 
@@ -102,7 +105,9 @@ async def begin_download(tx: Transaction, caller: Caller, export_id: str, now: d
             raise ExportNotAvailable(
                 f"This export was deleted: they are kept for {EXPORT_KEPT_DAYS} days. Ask for a new one."
             )
-    await _record(tx, "customer.export_downloaded", export, caller, now)
+    await record_deed(
+        tx, caller, "customer.export_downloaded", export.public_id, now, customer_id=caller.owner_id
+    )
     return export
 
 
@@ -195,18 +200,3 @@ async def end_exports(tx: Transaction, now: datetime) -> int:
     """
     stuck = await export_store.update_stuck_to_failed(tx, now - timedelta(hours=STUCK_HOURS))
     return stuck + await export_store.expire_exports(tx, now)
-
-
-async def _record(tx: Transaction, action: str, export: Export, caller: Caller, now: datetime) -> None:
-    await audit.record_entry(
-        tx,
-        action=action,
-        customer_id=caller.owner_id,
-        actor=caller.actor,
-        subject=export.public_id,
-        address=caller.address,
-        now=now,
-        on_behalf_of=caller.on_behalf_of,
-        actor_name=caller.actor_name,
-        user_id=caller.user_id,
-    )

@@ -20,8 +20,7 @@ from tollway.keys.entities import (
     KeySettings,
     WantedKey,
 )
-from tollway.kit.db import Database
-from tollway.kit.http import ReplayingRoute
+from tollway.kit.http import ReplayingRoute, database_of
 from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.kit.problems import NotFound
 
@@ -86,7 +85,7 @@ async def generate_api_key(
     """
     _assert_own(caller, customer_id)
     now: datetime = request.scope["received_at"]
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         by_key = caller.via is Via.KEY
         wanted = WantedKey(
             product or (await management.product_of(tx, caller) if by_key else PRODUCT),
@@ -125,7 +124,7 @@ async def generate_api_key(
 async def list_api_keys(request: Request, caller: Viewing, customer_id: str) -> list[ListedKeyOut]:
     """List the keys of your customer, newest first. `customer_id` is your customer's id, or `me`."""
     _assert_own(caller, customer_id)
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         found = await answers.list_described(tx, caller, request.scope["received_at"])
     return [
         ListedKeyOut(
@@ -147,7 +146,7 @@ async def list_api_keys(request: Request, caller: Viewing, customer_id: str) -> 
 async def revoke_api_key(request: Request, caller: Managing, customer_id: str, key_id: str) -> Message:
     """End a key from its next call on; it stays in the list, inactive."""
     _assert_own(caller, customer_id)
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         await management.revoke(tx, caller, key_id, request.scope["received_at"])
     return Message(message="API key revoked successfully")
 
@@ -156,9 +155,3 @@ def _assert_own(caller: Caller, customer_id: str) -> None:
     """Refuse the id of another customer just as one that is nobody's."""
     if customer_id != "me" and (caller.customer is None or caller.customer.public_id != customer_id):
         raise NotFound("There is no such customer.")
-
-
-def _database(request: Request) -> Database:
-    database: Any = request.app.state.database
-    assert isinstance(database, Database)
-    return database

@@ -8,14 +8,16 @@ from typing import LiteralString
 
 from tollway.kit.db import Transaction
 
-# Files first into the list of what to delete, then rows, each before what it refers to.
-_STATEMENTS: tuple[LiteralString, ...] = (
+# What the customer made and wrote: files first into the list of what to delete, then rows. Runs are locked before
+# their shards, as by whoever completes a shard.
+THINGS: tuple[LiteralString, ...] = (
+    "SELECT 1 FROM runs WHERE customer_id = %(id)s ORDER BY id FOR UPDATE",
     """
     INSERT INTO discarded_blobs (name, discarded_at)
     SELECT workbook_blob, %(now)s FROM models WHERE customer_id = %(id)s
     UNION
-    SELECT run_shards.result_blob, %(now)s FROM run_shards JOIN runs ON runs.id = run_shards.run_id
-    WHERE runs.customer_id = %(id)s AND run_shards.result_blob IS NOT NULL
+    SELECT s.result_blob, %(now)s FROM run_shards s JOIN runs r ON r.id = s.run_id
+    WHERE r.customer_id = %(id)s AND s.result_blob IS NOT NULL
     UNION
     SELECT blob_name, %(now)s FROM data_exports WHERE customer_id = %(id)s AND blob_name IS NOT NULL
     ON CONFLICT DO NOTHING
@@ -26,6 +28,10 @@ _STATEMENTS: tuple[LiteralString, ...] = (
     "DELETE FROM data_exports WHERE customer_id = %(id)s",
     "DELETE FROM support_tickets WHERE customer_id = %(id)s",
     "DELETE FROM feedback_entries WHERE customer_id = %(id)s",
+    "DELETE FROM invitations WHERE customer_id = %(id)s",
+)
+# What is left of a customer that never was one: nothing is kept in the books. Each before what it refers to.
+_EVERYTHING_ELSE: tuple[LiteralString, ...] = (
     "UPDATE analytics_events SET customer_id = NULL WHERE customer_id = %(id)s",
     "DELETE FROM api_usage_logs WHERE customer_id = %(id)s",
     "DELETE FROM entitlement_adjustments WHERE customer_id = %(id)s",
@@ -44,5 +50,5 @@ _STATEMENTS: tuple[LiteralString, ...] = (
 
 async def delete_everything_of(tx: Transaction, customer_id: int, now: datetime) -> None:
     """Delete a customer's rows in every domain, but for users, customers and the audit list."""
-    for statement in _STATEMENTS:
+    for statement in (*THINGS, *_EVERYTHING_ELSE):
         await tx.execute(statement, {"id": customer_id, "now": now})

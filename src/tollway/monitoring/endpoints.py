@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from tollway.kit.db import Database
+from tollway.kit.http import database_of
 
 router = APIRouter(prefix="/monitoring", tags=["Monitoring"])
 _started = time.monotonic()
@@ -43,7 +44,7 @@ async def show_health(request: Request) -> JSONResponse:
 
     `redis` is `disabled`: no part of this version uses it.
     """
-    connected = await _answers(request.app.state.database)
+    connected = await _answers(database_of(request))
     return JSONResponse(
         {
             "status": "healthy" if connected else "unhealthy",

@@ -11,8 +11,7 @@ from tollway.customers.callers import Caller
 from tollway.customers.entities import AddressNotVerified
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission
-from tollway.kit.db import Database
-from tollway.kit.http import ReplayingRoute
+from tollway.kit.http import ReplayingRoute, database_of
 from tollway.kit.openapi import problem_responses
 from tollway.kit.problems import NotFound
 from tollway.plans import operations
@@ -162,7 +161,7 @@ async def list_plans(
     product: Annotated[Product | None, Query(description="Only this one's; leave out for all.")] = None,
 ) -> list[PlanOut]:
     """List every plan that anyone may choose, with its price, limits and features. Needs no key."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         return [
             _plan_out(plan)
             for name in ([product] if product else PRODUCTS)
@@ -177,7 +176,7 @@ async def get_subscription(
     request: Request, caller: Viewing, product: ProductChoice = Product.MONTECARLO
 ) -> SubscriptionOut:
     """Read which plan you hold of a product, until when, and what it allows now."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         held = await operations.get_entitlement(tx, caller.owner_id, product, request.scope["received_at"])
         change = await operations.find_open_change(tx, held)
     return SubscriptionOut(
@@ -201,7 +200,7 @@ async def get_trial_status(
 ) -> TrialOut:
     """Read whether you have a free trial of a product, and how many days are left of it."""
     now = request.scope["received_at"]
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         held = await operations.find_entitlement(tx, caller.owner_id, product, now)
     return _trial_out(caller, held, now)
 
@@ -216,7 +215,7 @@ async def start_trial(
 ) -> TrialOut:
     """Start the free trial of a product. One that runs goes on as it was: starting it again changes nothing."""
     now = request.scope["received_at"]
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         held = await operations.find_entitlement(tx, caller.owner_id, product, now)
         if not _runs(held, now):
             # The free trial of whoever signs up on a page begins when they verify.
@@ -245,7 +244,7 @@ async def get_trial_limits(
 ) -> TrialLimitsOut:
     """Read the limits of your free trial, or of the plan that you hold instead, and what you used of them."""
     now = request.scope["received_at"]
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         held = await operations.get_entitlement(tx, caller.owner_id, product, now)
         quota = await operations.get_quota(tx, held, caller.mode, now)
     return TrialLimitsOut(
@@ -342,9 +341,3 @@ def _change_out(change: SubscriptionChange) -> ChangeOut:
     return ChangeOut(
         id=change.public_id, kind=change.kind, status=change.status, effective_at=change.effective_at
     )
-
-
-def _database(request: Request) -> Database:
-    database = request.app.state.database
-    assert isinstance(database, Database)
-    return database

@@ -14,8 +14,8 @@ from tollway.customers.callers import Caller
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission
 from tollway.kit import idempotency
-from tollway.kit.db import Database, Transaction
-from tollway.kit.http import ReplayingRoute
+from tollway.kit.db import Transaction
+from tollway.kit.http import ReplayingRoute, database_of
 from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
 from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.kit.paging import CURSOR_LENGTH_MAX, PAGE_SIZE, PAGE_SIZE_MAX, BadCursor
@@ -195,7 +195,7 @@ async def list_tickets(
     limit: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)] = PAGE_SIZE,
 ) -> dict[str, Any]:
     """List the tickets of your customer, newest first, whoever opened them."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         page = await operations.list_tickets(tx, caller.owner_id, cursor, limit)
     return {
         "tickets": [_shape(one, _received_at(request)) for one in page.items],
@@ -211,7 +211,7 @@ async def list_tickets(
 )
 async def read_ticket(request: Request, caller: Asking, ticket_id: TicketId) -> dict[str, Any]:
     """Return one ticket with its messages, the oldest first."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         ticket = await operations.get_ticket(tx, caller.owner_id, ticket_id)
         return await _whole(tx, ticket, _received_at(request))
 
@@ -245,7 +245,7 @@ async def reply(request: Request, caller: Asking, ticket_id: TicketId, body: Mes
 async def close_ticket(request: Request, caller: Asking, ticket_id: TicketId) -> dict[str, Any]:
     """Say that nothing is left to do. Closing a closed ticket changes nothing."""
     now = _received_at(request)
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         ticket = await operations.close_ticket(tx, _desk(request), caller, ticket_id, now)
         return await _whole(tx, ticket, now)
 
@@ -286,7 +286,7 @@ async def _answer_once(
     key = request.headers.get("idempotency-key")
     who = caller.actor if caller.customer_id is None else f"{caller.customer_id}/{caller.mode}"
     scope = f"{who}/{request.method} {request.url.path}"
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         if key is not None:
             content = idempotency.digest(body.model_dump(mode="json"))
             stored = await idempotency.begin(tx, scope, key, content, _received_at(request))
@@ -334,12 +334,6 @@ def _desk(request: Request) -> SupportDesk:
     desk = request.app.state.support_desk
     assert isinstance(desk, SupportDesk), "app.py puts the desk into the application's state"
     return desk
-
-
-def _database(request: Request) -> Database:
-    database = request.app.state.database
-    assert isinstance(database, Database)
-    return database
 
 
 def _received_at(request: Request) -> datetime:

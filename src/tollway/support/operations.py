@@ -1,12 +1,12 @@
 """Tickets as customers and staff work on them, feedback, and what staff is told."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from tollway.audit import operations as audit
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller
+from tollway.customers.deed_operations import record_deed
 from tollway.customers.permissions import Role
 from tollway.kit.db import Transaction
 from tollway.kit.ids import new_id
@@ -75,7 +75,15 @@ async def open_ticket(
     await store.insert_message(
         tx, new_id("msg"), ticket.id, caller.user_id, draft.message, now, from_staff=False
     )
-    await _record(tx, "ticket.opened", ticket, caller, now, {"topic": draft.topic.value})
+    await record_deed(
+        tx,
+        caller,
+        "ticket.opened",
+        ticket.public_id,
+        now,
+        {"topic": draft.topic.value},
+        customer_id=ticket.customer_id,
+    )
     await _tell_staff(tx, desk, ticket, caller, draft.message, now, is_new=True)
     for address in await _list_readers(tx, ticket):
         mail = mails.compose_ticket_opened(
@@ -111,7 +119,7 @@ async def reply(
         due_at = now + timedelta(hours=await get_response_hours(tx, customer.id, now))
     await _add_message(tx, ticket, caller.user_id, message, now, from_staff=False)
     await store.update_ticket(tx, ticket, status, now, response_due_at=due_at)
-    await _record(tx, "ticket.replied", ticket, caller, now)
+    await record_deed(tx, caller, "ticket.replied", ticket.public_id, now, customer_id=ticket.customer_id)
     changed = await get_ticket(tx, customer.id, public_id)
     await _tell_staff(tx, desk, changed, caller, message, now, is_new=False)
     return changed
@@ -186,7 +194,7 @@ async def answer_ticket(
     ticket = await get_any_ticket(tx, public_id, lock=True)
     await _add_message(tx, ticket, caller.user_id, message, now, from_staff=True)
     await store.update_ticket(tx, ticket, TicketStatus.ANSWERED, now, responded_at=now)
-    await _record(tx, "ticket.answered", ticket, caller, now)
+    await record_deed(tx, caller, "ticket.answered", ticket.public_id, now, customer_id=ticket.customer_id)
     for address in await _list_readers(tx, ticket):
         mail = mails.compose_ticket_answered(
             address,
@@ -313,7 +321,7 @@ async def _add_message(
 
 async def _close(tx: Transaction, desk: SupportDesk, ticket: Ticket, caller: Caller, now: datetime) -> None:
     await store.update_ticket(tx, ticket, TicketStatus.CLOSED, now)
-    await _record(tx, "ticket.closed", ticket, caller, now)
+    await record_deed(tx, caller, "ticket.closed", ticket.public_id, now, customer_id=ticket.customer_id)
     for address in await _list_readers(tx, ticket):
         # Whoever closes it knows.
         if address == caller.actor_name:
@@ -365,25 +373,3 @@ async def _list_readers(tx: Transaction, ticket: Ticket) -> list[str]:
     readers = opener or [one for one in everybody if one.role is Role.OWNER]
     users = [await customers.get_user(tx, one.user_id) for one in readers]
     return [user.email for user in users if user.verified]
-
-
-async def _record(
-    tx: Transaction,
-    action: str,
-    ticket: Ticket,
-    caller: Caller,
-    now: datetime,
-    details: dict[str, Any] | None = None,
-) -> None:
-    await audit.record_entry(
-        tx,
-        action=action,
-        customer_id=ticket.customer_id,
-        actor=caller.actor,
-        actor_name=caller.actor_name,
-        user_id=caller.user_id,
-        subject=ticket.public_id,
-        address=caller.address,
-        now=now,
-        details=details,
-    )

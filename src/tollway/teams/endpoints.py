@@ -1,7 +1,7 @@
 """The team of a customer over HTTP: people, roles and invitations."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,8 +11,7 @@ from tollway.customers.callers import Caller
 from tollway.customers.entities import EMAIL_LENGTH_MAX, Member
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission, Role
-from tollway.kit.db import Database
-from tollway.kit.http import ReplayingRoute
+from tollway.kit.http import ReplayingRoute, database_of
 from tollway.teams import operations
 from tollway.teams.entities import Invitation
 
@@ -77,7 +76,7 @@ class Message(BaseModel):
 @router.get("", summary="List the team")
 async def list_team(request: Request, caller: Viewing) -> TeamOut:
     """List the people of your customer, who came first first, and the open invitations."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         people = await members.list_members(tx, caller.owner_id)
         invitations = await operations.list_invitations(tx, caller.owner_id)
     return TeamOut(
@@ -89,7 +88,7 @@ async def list_team(request: Request, caller: Viewing) -> TeamOut:
 @router.post("/invitations", status_code=201, summary="Invite somebody")
 async def invite(request: Request, caller: Managing, body: InvitationIn) -> InvitationOut:
     """Mail an invitation that works once, for a week. A second one to the same address replaces the first."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         invitation = await operations.invite(
             tx,
             caller,
@@ -104,7 +103,7 @@ async def invite(request: Request, caller: Managing, body: InvitationIn) -> Invi
 @router.delete("/invitations/{invitation_id}", summary="Take an invitation back")
 async def revoke_invitation(request: Request, caller: Managing, invitation_id: str) -> Message:
     """Make the link of an invitation stop working."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         await operations.revoke_invitation(tx, caller, invitation_id, request.scope["received_at"])
     return Message(message="Invitation taken back")
 
@@ -112,7 +111,7 @@ async def revoke_invitation(request: Request, caller: Managing, invitation_id: s
 @router.put("/members/{user_id}", summary="Change a role")
 async def change_role(request: Request, caller: Managing, user_id: str, body: RoleIn) -> MemberOut:
     """Give somebody another role, which holds from their next request on."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         member = await operations.change_role(tx, caller, user_id, body.role, request.scope["received_at"])
     return _member_out(member)
 
@@ -120,7 +119,7 @@ async def change_role(request: Request, caller: Managing, user_id: str, body: Ro
 @router.delete("/members/{user_id}", summary="Remove somebody")
 async def remove_member(request: Request, caller: Managing, user_id: str) -> Message:
     """Take somebody out of the team; what they made stays."""
-    async with _database(request).transaction() as tx:
+    async with database_of(request).transaction() as tx:
         await operations.remove_member(tx, caller, user_id, request.scope["received_at"])
     return Message(message="Removed from the team")
 
@@ -145,9 +144,3 @@ def _invitation_out(invitation: Invitation) -> InvitationOut:
         created_at=invitation.created_at,
         expires_at=invitation.expires_at,
     )
-
-
-def _database(request: Request) -> Database:
-    database: Any = request.app.state.database
-    assert isinstance(database, Database)
-    return database

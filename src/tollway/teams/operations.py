@@ -7,6 +7,7 @@ from tollway.audit import operations as audit
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller
+from tollway.customers.deed_operations import record_deed
 from tollway.customers.entities import (
     AddressNotVerified,
     Customer,
@@ -86,7 +87,15 @@ async def invite(
         days=INVITATION_DAYS,
     )
     await queue_mail(tx, mail, now)
-    await _record(tx, caller, "team.invited", invitation.public_id, now, {"role": wanted.value})
+    await record_deed(
+        tx,
+        caller,
+        "team.invited",
+        invitation.public_id,
+        now,
+        {"role": wanted.value},
+        customer_id=caller.owner_id,
+    )
     return invitation
 
 
@@ -104,7 +113,9 @@ async def revoke_invitation(tx: Transaction, caller: Caller, invitation_id: str,
     if invitation is None:
         raise InvitationUnknown("There is no such invitation: it was accepted or taken back already.")
     await store.update_to_revoked(tx, caller.owner_id, invitation.email, now)
-    await _record(tx, caller, "team.invitation_revoked", invitation.public_id, now)
+    await record_deed(
+        tx, caller, "team.invitation_revoked", invitation.public_id, now, customer_id=caller.owner_id
+    )
 
 
 async def get_invitation(tx: Transaction, link_token: str, now: datetime) -> tuple[Invitation, Customer]:
@@ -182,7 +193,9 @@ async def change_role(
     if member.role is not wanted:
         await members.change_role(tx, member, wanted)
         details = {"from": member.role.value, "to": wanted.value}
-        await _record(tx, caller, "team.role_changed", user_public_id, now, details)
+        await record_deed(
+            tx, caller, "team.role_changed", user_public_id, now, details, customer_id=caller.owner_id
+        )
     return await members.get_member(tx, caller.owner_id, user_public_id)
 
 
@@ -195,26 +208,6 @@ async def remove_member(tx: Transaction, caller: Caller, user_public_id: str, no
     member = await members.get_member(tx, caller.owner_id, user_public_id)
     await members.remove_member(tx, member)
     action = "team.left" if member.user_id == caller.user_id else "team.member_removed"
-    await _record(tx, caller, action, user_public_id, now, {"role": member.role.value})
-
-
-async def _record(
-    tx: Transaction,
-    caller: Caller,
-    action: str,
-    subject: str,
-    now: datetime,
-    details: dict[str, str] | None = None,
-) -> None:
-    await audit.record_entry(
-        tx,
-        action=action,
-        customer_id=caller.owner_id,
-        actor=caller.actor,
-        subject=subject,
-        address=caller.address,
-        now=now,
-        details=details,
-        actor_name=caller.actor_name,
-        user_id=caller.user_id,
+    await record_deed(
+        tx, caller, action, user_public_id, now, {"role": member.role.value}, customer_id=caller.owner_id
     )

@@ -17,7 +17,7 @@ from tollway.customers.guard import READING_METHODS, Needs
 from tollway.customers.permissions import Permission
 from tollway.kit.cookies import read_session_cookie
 from tollway.kit.db import Database, Transaction
-from tollway.kit.http import refuse_cross_site
+from tollway.kit.http import database_of, refuse_cross_site
 from tollway.kit.problems import NotFound, Problem, Unauthenticated
 from tollway.kit.scope import request_id
 from tollway.plans import operations as plans
@@ -87,13 +87,6 @@ class Page:
             customer_id=customer.public_id if customer else "",
         )
         return shell, entitlement
-
-
-def database_of(request: Request) -> Database:
-    """Give a handler its database."""
-    database = request.app.state.database
-    assert isinstance(database, Database)
-    return database
 
 
 def received_at(request: Request) -> datetime:

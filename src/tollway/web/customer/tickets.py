@@ -28,7 +28,7 @@ from tollway.support.entities import (
     checked_message,
     response_hours_of,
 )
-from tollway.web.pages import Own, Page, PageNeeds, field_errors, html, redirect
+from tollway.web.pages import Page, PageNeeds, field_errors, html, redirect
 from tollway.web.site import site_of
 
 PAGE_SIZE = 20

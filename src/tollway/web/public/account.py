@@ -19,20 +19,11 @@ from tollway.customers.entities import (
 )
 from tollway.customers.flows import Passwords
 from tollway.kit.cookies import clear_session_cookie, set_session_cookie
-from tollway.kit.http import ReplayingRoute, refuse_cross_site
+from tollway.kit.http import ReplayingRoute, database_of, refuse_cross_site
 from tollway.kit.problems import Conflict, NotFound, Problem, TooMany, Unauthenticated
 from tollway.lifecycle import flows, operations
 from tollway.lifecycle.entities import LifecycleParts, SignedIn
-from tollway.web.pages import (
-    Own,
-    Visitor,
-    database_of,
-    field_errors,
-    html,
-    received_at,
-    redirect,
-    visit_of,
-)
+from tollway.web.pages import Own, Visitor, field_errors, html, received_at, redirect, visit_of
 from tollway.web.site import site_of
 
 NOTICES = {

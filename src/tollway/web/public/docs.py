@@ -6,9 +6,10 @@ from fastapi.responses import PlainTextResponse, Response
 from tollway.customers.callers import SessionCaller
 from tollway.customers.permissions import Permission
 from tollway.keys import operations as keys
+from tollway.kit.http import database_of
 from tollway.kit.problems import NotFound
 from tollway.web.markdown import Guide
-from tollway.web.pages import Visitor, database_of, html, redirect
+from tollway.web.pages import Visitor, html, redirect
 from tollway.web.site import Site, site_of
 
 # Stands in samples where nobody is signed in; it has the form of a key and is none.

@@ -9,9 +9,9 @@ from fastapi.responses import Response
 from tollway.customers import operations as customers
 from tollway.customers.entities import SESSION_DAYS
 from tollway.kit.cookies import set_session_cookie
-from tollway.kit.http import ReplayingRoute, refuse_cross_site
+from tollway.kit.http import ReplayingRoute, database_of, refuse_cross_site
 from tollway.teams import operations as teams
-from tollway.web.pages import Visitor, database_of, html, received_at, redirect, visit_of
+from tollway.web.pages import Visitor, html, received_at, redirect, visit_of
 from tollway.web.site import site_of
 
 router = APIRouter(prefix="/invitation", route_class=ReplayingRoute, include_in_schema=False)

@@ -8,12 +8,12 @@ from fastapi.responses import Response
 
 from tollway.customers import flows as customers
 from tollway.customers.entities import UseCase
-from tollway.kit.http import ReplayingRoute, foreign_referrer, refuse_cross_site
+from tollway.kit.http import ReplayingRoute, database_of, foreign_referrer, refuse_cross_site
 from tollway.kit.problems import NotFound, Problem
 from tollway.lifecycle.entities import ORIGIN_LENGTH_MAX
 from tollway.plans import operations as plans
 from tollway.plans.entities import PRODUCTS, Plan
-from tollway.web.pages import PRODUCT, Visitor, database_of, html, is_htmx, visit_of
+from tollway.web.pages import PRODUCT, Visitor, html, is_htmx, visit_of
 from tollway.web.plan_views import BY_ARRANGEMENT, GET_API_KEY, plan_view, price_of
 from tollway.web.results import few_statistics, histogram_of, name_of
 from tollway.web.samples import DEMO_ITERATIONS, SampleRun, SampleRuns, find_sample, sample_views

@@ -5,9 +5,10 @@ import re
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from tollway.kit.http import database_of
 from tollway.kit.problems import NotFound
 from tollway.notifications import operations as notifications
-from tollway.web.pages import database_of, html
+from tollway.web.pages import html
 from tollway.web.site import site_of
 
 # What ends a sentence is no part of the address before it.

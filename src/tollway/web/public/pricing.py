@@ -5,10 +5,10 @@ from fastapi.responses import Response
 
 from tollway.customers.callers import SessionCaller
 from tollway.customers.permissions import Permission
-from tollway.kit.http import ReplayingRoute
+from tollway.kit.http import ReplayingRoute, database_of
 from tollway.plans import operations as plans
 from tollway.plans.entities import FREE_TRIAL_TIER, PRODUCTS, UNVERIFIED_REQUESTS_INCLUDED, Plan
-from tollway.web.pages import PRODUCT, Visitor, database_of, html
+from tollway.web.pages import PRODUCT, Visitor, html
 from tollway.web.plan_views import (
     GET_API_KEY,
     TALK_TO_US,

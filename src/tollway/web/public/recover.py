@@ -7,9 +7,9 @@ from fastapi.responses import Response
 
 from tollway.authentication import recovery_flows
 from tollway.customers.entities import PASSWORD_LENGTH_MIN
-from tollway.kit.http import ReplayingRoute, refuse_cross_site
+from tollway.kit.http import ReplayingRoute, database_of, refuse_cross_site
 from tollway.kit.problems import Conflict, NotFound, Problem
-from tollway.web.pages import Visitor, database_of, field_errors, html, redirect, visit_of
+from tollway.web.pages import Visitor, field_errors, html, redirect, visit_of
 from tollway.web.public.account import link_page, passwords_of
 from tollway.web.public.second_factor import factor_keys_of
 from tollway.web.site import site_of

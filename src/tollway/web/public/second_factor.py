@@ -8,10 +8,10 @@ from fastapi.responses import Response
 from tollway.authentication import flows as authentication
 from tollway.authentication.entities import FactorKeys
 from tollway.kit.cookies import read_session_cookie
-from tollway.kit.http import ReplayingRoute, refuse_cross_site
+from tollway.kit.http import ReplayingRoute, database_of, refuse_cross_site
 from tollway.kit.problems import Problem, TooMany
 from tollway.lifecycle import flows
-from tollway.web.pages import Own, Page, database_of, field_errors, html, redirect, visit_of
+from tollway.web.pages import Own, Page, field_errors, html, redirect, visit_of
 from tollway.web.public.account import parts_of, passwords_of, safe_path, with_session
 from tollway.web.site import site_of
 

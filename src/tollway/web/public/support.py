@@ -8,12 +8,12 @@ from fastapi.responses import Response
 from tollway.customers import flows as customers
 from tollway.customers.entities import email_fault, normal_email
 from tollway.customers.permissions import Permission
-from tollway.kit.http import ReplayingRoute, refuse_cross_site
+from tollway.kit.http import ReplayingRoute, database_of, refuse_cross_site
 from tollway.kit.mail import queue_mail
 from tollway.kit.problems import TooMany
 from tollway.notifications import operations as notifications
 from tollway.web.customer import tickets
-from tollway.web.pages import PageNeeds, Visitor, database_of, html, received_at, visit_of
+from tollway.web.pages import PageNeeds, Visitor, html, received_at, visit_of
 from tollway.web.site import site_of
 
 SUBJECT_LENGTH_MAX = 200
