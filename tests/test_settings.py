@@ -25,6 +25,7 @@ from tollway.settings import (
 GOOD = {
     "ENVIRONMENT": "production",
     "GATEWAY_URL": "https://api.example.org",
+    "TRUSTED_PROXIES": "10.0.0.1",
     "DATABASE_URL": "postgresql://tollway@db/tollway",
     "SMTP_HOST": "mail.example.org",
     "JWT_SECRET": "pQ7vXk2LmN9rT4wZ8yB3cF6hJ1dG5sA0",
@@ -174,6 +175,7 @@ def test_the_two_secrets_of_production_differ(monkeypatch: pytest.MonkeyPatch) -
         ("GATEWAY_URL", "", True),
         ("GATEWAY_URL", "http://api.example.org", True),
         ("GATEWAY_URL", "https://api.example.org", False),
+        ("TRUSTED_PROXIES", "", True),
         ("SMTP_HOST", "", True),
         ("DATABASE_URL", "", True),
     ],

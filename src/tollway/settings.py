@@ -189,6 +189,11 @@ def production_advice(settings: Settings) -> list[str]:
     advice = []
     if not settings.secure:
         advice.append("GATEWAY_URL should be the https:// address that customers use.")
+    elif not settings.trusted_proxies:
+        advice.append(
+            "TRUSTED_PROXIES is missing: whoever ends HTTPS in front of this server must be named there, or every "
+            "request seems to come over HTTP, and from one address."
+        )
     if not settings.smtp_host:
         advice.append("SMTP_HOST is missing: no customer gets the mail that verifies an address.")
     if not settings.database_url.get_secret_value():

@@ -74,6 +74,7 @@ class Page:
             resets_on=quota.period_end.date(),
             is_verified=self.signed_in.user.verified,
             test_mode=self.caller.mode is Mode.TEST,
+            is_read_only=entitlement.read_only,
             may=frozenset(self.caller.permissions),
             administers=self.caller.user_type.administers and not self.caller.impersonator,
             impersonating=bool(self.caller.impersonator),

@@ -44,6 +44,8 @@ class Shell:
     resets_on: date
     is_verified: bool = True
     test_mode: bool = False
+    # The plan is over: everything can be read, nothing new can be made.
+    is_read_only: bool = False
     # What the reader may do, so that nobody is offered a place that is closed to them.
     may: frozenset[str] = frozenset()
     administers: bool = False

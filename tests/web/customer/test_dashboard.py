@@ -70,3 +70,15 @@ async def test_a_call_shows_up_among_the_recent_requests(ana: Visitor) -> None:
     page = (await ana.get("/dashboard")).text
     assert "/monte-carlo-api/models</code></td>" in page
     assert 'class="done"' in page.split("Make a first call")[0].rsplit("<li", 1)[1]
+
+
+@pytest.mark.promise("A32", "X3")
+async def test_after_the_free_trial_every_page_leads_to_a_plan(ana: Visitor) -> None:
+    async with ana.parts.database.transaction() as tx:
+        await tx.execute("UPDATE api_subscriptions SET trial_end = now() - interval '1 minute'")
+    for path in ("/dashboard", "/models", "/runs"):
+        page = (await ana.get(path)).text
+        assert "has ended: everything you made can be read" in page
+        assert 'href="/billing/upgrade">Choose a plan</a>' in page
+    answer = await ana.post("/models/samples", {"sample": "portfolio"})
+    assert answer.status_code == 402
