@@ -56,9 +56,14 @@ class Guide:
 
 
 def read_guides(folder: Path) -> list[Guide]:
-    """Read every `*.md` of a folder, in order; the file's name is the slug."""
-    guides = [parse_guide(path.stem, path.read_text(encoding="utf-8")) for path in folder.glob("*.md")]
+    """Read every `*.md` of a folder, in order; its slug is the file's name as `slug_of` writes it."""
+    guides = [parse_guide(slug_of(path), path.read_text(encoding="utf-8")) for path in folder.glob("*.md")]
     return sorted(guides, key=lambda guide: (guide.order, guide.slug))
+
+
+def slug_of(path: Path) -> str:
+    """Write a guide's name as it stands in addresses: `GETTING_STARTED.md` is `getting-started`."""
+    return path.stem.lower().replace("_", "-")
 
 
 def parse_guide(slug: str, source: str) -> Guide:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from tests.web.conftest import Visitor
 
-GUIDES = sorted(path.stem for path in (Path(__file__).parents[3] / "docs" / "guides").glob("*.md"))
+from tollway.web.markdown import slug_of
+
+GUIDES = sorted(slug_of(path) for path in (Path(__file__).parents[3] / "docs" / "guides").glob("*.md"))
 PROBLEMS = sorted(path.stem for path in (Path(__file__).parents[3] / "docs" / "problems").glob("*.md"))
 
 
