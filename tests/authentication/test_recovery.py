@@ -8,6 +8,7 @@ from tests.authentication.conftest import FACTOR_KEYS, Person, make_person
 
 from tollway.authentication import flows, recovery_flows
 from tollway.authentication.entities import SecondFactorCodeWrong, totp_code
+from tollway.customers import admin_operations as administration
 from tollway.customers import flows as customer_flows
 from tollway.customers import operations as customers
 from tollway.customers.entities import (
@@ -148,6 +149,27 @@ async def test_only_the_newest_wish_for_another_address_counts(person: Person) -
     await ask_email(person, "first@example.org")
     await ask_email(person, "second@example.org")
     token = token_in(await newest_mail(person, "first@example.org"))
+    with pytest.raises(LinkUsed):
+        await recovery_flows.confirm_email_change(person.database, token, person.visit())
+
+
+@pytest.mark.parametrize("how", ["reset", "set", "disabled"])
+async def test_whoever_shuts_a_thief_out_shuts_their_change_of_address_out(
+    person: Person, passwords: Passwords, how: str
+) -> None:
+    await ask_reset(person)
+    reset = token_in(await newest_mail(person, person.user.email))
+    await ask_email(person, "thief@example.org")
+    token = token_in(await newest_mail(person, "thief@example.org"))
+    if how == "reset":
+        await recovery_flows.reset_password(person.database, passwords, reset, PASSWORD, person.visit())
+    elif how == "set":
+        caller = await person.caller(await person.sign_in())
+        await customer_flows.set_password(person.database, passwords, caller, PASSWORD, person.visit())
+    else:
+        async with person.database.transaction() as tx:
+            await administration.disable_user(tx, person.user, person.now)
+            await administration.enable_user(tx, await customers.get_user(tx, person.user.id), person.now)
     with pytest.raises(LinkUsed):
         await recovery_flows.confirm_email_change(person.database, token, person.visit())
 

@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from tollway.customers import admin_store, session_store
+from tollway.customers import admin_store, session_store, store
 from tollway.customers.entities import (
+    ChallengePurpose,
     Customer,
     CustomerState,
     LastSuperAdministrator,
@@ -69,13 +70,16 @@ async def change_user_type(tx: Transaction, user: User, user_type: UserType, now
 async def disable_user(tx: Transaction, user: User, now: datetime) -> int:
     """Keep a user from signing in, and end their sessions; return how many ended.
 
-    Raises: Conflict, LastSuperAdministrator. Writes: users, user_sessions.
+    No link that was mailed before does anything for them any more, not even once they are enabled again.
+    Raises: Conflict, LastSuperAdministrator. Writes: users, email_challenges, user_sessions.
     """
     if user.disabled_at is not None:
         raise Conflict(f"{user.email} is disabled already.")
     if user.user_type is UserType.SUPER_ADMIN:
         await _assert_another_super_administrator(tx, user)
     await admin_store.update_user_disabled(tx, user.id, now, now)
+    for purpose in ChallengePurpose:
+        await store.update_challenges_used(tx, user.id, purpose, now)
     return await session_store.update_sessions_ended(tx, user.id, None, now)
 
 

@@ -136,8 +136,13 @@ async def add_customer(
 
 
 async def give_password(tx: Transaction, user: User, password_hash: str, now: datetime) -> None:
-    """Give a user a password that was hashed before, without asking for an earlier one."""
+    """Give a user a password that was hashed before, without asking for an earlier one.
+
+    Whoever shuts somebody out by another password shuts them out whole: a change of address that waits to be
+    confirmed is forgotten too. Writes: users, email_challenges.
+    """
     await store.update_password_hash(tx, user.id, password_hash, now)
+    await store.update_challenges_used(tx, user.id, ChallengePurpose.CHANGE_EMAIL, now)
 
 
 async def count_administrators(tx: Transaction) -> int:
@@ -457,10 +462,10 @@ async def find_password_hash(tx: Transaction, user_id: int) -> str | None:
 async def replace_password(tx: Transaction, caller: SessionCaller, password_hash: str, visit: Visit) -> None:
     """Keep a new password, and sign the user out in every browser but this one.
 
-    Writes: users, user_sessions, audit_entries.
+    Writes: users, email_challenges, user_sessions, audit_entries.
     """
     user, customer = caller.user, caller.customer
-    await store.update_password_hash(tx, user.id, password_hash, visit.now)
+    await give_password(tx, user, password_hash, visit.now)
     await end_other_sessions(tx, user.id, visit.now, kept_session_id=caller.session.id)
     await audit.record_entry(
         tx,
