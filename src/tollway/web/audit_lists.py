@@ -94,7 +94,8 @@ def _row(entry: Entry, customer_ids: Mapping[int, str] | None) -> dict[str, Any]
         "subject": entry.subject,
         "address": entry.shown_address,
         "details": ", ".join(
-            f"{name.replace('_', ' ')}: {value}" for name, value in sorted(entry.details.items())
+            f"{name.replace('_', ' ')}: {' '.join(map(str, value)) if isinstance(value, list) else value}"
+            for name, value in sorted(entry.details.items())
         ),
         "customer": whose,
     }

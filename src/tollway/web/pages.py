@@ -12,7 +12,15 @@ from tollway.admission.operations import Call
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller, SessionCaller
-from tollway.customers.entities import Mode, NoCustomer, SecondFactorNeeded, SignInAgain, Visit
+from tollway.customers.entities import (
+    CustomerDeactivated,
+    CustomerSuspended,
+    Mode,
+    NoCustomer,
+    SecondFactorNeeded,
+    SignInAgain,
+    Visit,
+)
 from tollway.customers.guard import READING_METHODS, Needs
 from tollway.customers.permissions import Permission
 from tollway.kit.cookies import read_session_cookie
@@ -64,6 +72,7 @@ class Page:
         entitlement = await plans.get_entitlement(tx, self.caller.owner_id, PRODUCT, self.now)
         quota = await plans.get_quota(tx, entitlement, self.caller.mode, self.now)
         customer = self.signed_in.customer
+        refusal = customer.refusal() if customer else None
         shell = Shell(
             path=self.request.url.path,
             email=self.signed_in.user.email,
@@ -74,6 +83,7 @@ class Page:
             resets_on=quota.period_end.date(),
             is_verified=self.signed_in.user.verified,
             test_mode=self.caller.mode is Mode.TEST,
+            stopped=refusal.title if refusal else "",
             is_read_only=entitlement.read_only,
             may=frozenset(self.caller.permissions),
             administers=self.caller.user_type.administers and not self.caller.impersonator,
@@ -223,6 +233,8 @@ def render_problem_page(request: Request, problem: Problem) -> Response | None:
         ),
         request_id=request_id.get(),
         documentation_url=f"/docs/problems/{problem.code}" if guide else "",
+        # Whoever was stopped finds the same page at every other place.
+        leads_to_support=isinstance(problem, CustomerSuspended | CustomerDeactivated),
         signed_in=read_session_cookie(request, secure=site.secure) is not None,
     )
     if problem.retry_after_seconds is not None:

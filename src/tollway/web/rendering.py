@@ -46,6 +46,8 @@ class Shell:
     test_mode: bool = False
     # The plan is over: everything can be read, nothing new can be made.
     is_read_only: bool = False
+    # The customer may not act: what it is, such as suspended; its dashboard says why.
+    stopped: str = ""
     # What the reader may do, so that nobody is offered a place that is closed to them.
     may: frozenset[str] = frozenset()
     administers: bool = False
