@@ -1,9 +1,11 @@
-"""The integration guide is true: its lines run as a reader pastes them."""
+"""The guides are true: their lines run as a reader pastes them."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,12 @@ from tests.journeys.conftest import Product
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journeys")]
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "integration.md"
+GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 
 
-def blocks(language: str, product: Product) -> list[str]:
-    """The code of the guide, with the reader's own address and key in it."""
-    text = GUIDE.read_text().replace("{{base_url}}", product.url)
+def blocks(language: str, product: Product, guide: str = "integration.md") -> list[str]:
+    """The code of a guide, with the reader's own address and key in it."""
+    text = (GUIDES / guide).read_text().replace("{{base_url}}", product.url)
     text = text.replace("{{api_key}}", product.found(r"Test key\s+(mc_test_\w+)"))
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
@@ -55,3 +57,40 @@ def test_the_python_program_prints_the_risk(product: Product, tmp_path: Path) ->
     # Volatility and return vary, the risk-free rate does not: the mean of B16 is 1,050,000 all the same.
     assert abs(int(found.group(1)) - 1_050_000) < 1_000
     assert int(found.group(2)) < int(found.group(1))
+
+
+@pytest.mark.promise("D12", "D13")
+@pytest.mark.parametrize(
+    "guide", ["GETTING_STARTED.md", "SUBSCRIPTION_GUIDE.md", "keys.md", "support.md", "teams.md"]
+)
+def test_the_curl_lines_of_a_guide_are_answered(product: Product, tmp_path: Path, guide: str) -> None:
+    # Pasted as they stand, except that a refusal ends them.
+    script = "\n".join(
+        [
+            "set -euo pipefail",
+            'curl() { command curl --fail-with-body "$@"; }',
+            *blocks("bash", product, guide),
+        ]
+    )
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"code":' not in done.stdout
+
+
+@pytest.mark.promise("D12")
+def test_the_first_key_comes_by_each_of_the_three_ways(product: Product) -> None:
+    (signed_up, customer, person) = blocks("http", product, "GETTING_STARTED.md")
+    for number, block in enumerate((signed_up, customer, person)):
+        head, _, body = block.partition("\n\n")
+        path = head.removeprefix("POST ")
+        request = urllib.request.Request(
+            product.url + path,
+            body.replace("ana@example.com", f"reader-{number}@example.com").encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status in (200, 201)
+            found = json.load(answer)
+        assert found.get("success") or found.get("api_key") or found.get("token")
