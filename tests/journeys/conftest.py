@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,16 @@ class Product:
 
     url: str
     banner: str
+    folder: Path
+
+    @property
+    def administrator(self) -> tuple[str, str, str]:
+        """The demo administrator's address, password, and authenticator's secret."""
+        return (
+            self.found(r"Administrator +(\S+)"),
+            self.found(r"Administrator +\S+ +(\S+)"),
+            self.found(r"authenticator secret (\S+)"),
+        )
 
     def found(self, pattern: str) -> str:
         """What the banner says, by a regular expression with one group."""
@@ -51,16 +62,27 @@ def product() -> Iterator[Product]:
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "tollway", "demo"],
-        env=environment | {"PORT": str(port), "TOLLWAY_DATA": str(folder), "LOG_LEVEL": "warning"},
+        # The walks stand behind a proxy each, which tells where they come from.
+        env=environment
+        | {"PORT": str(port), "TOLLWAY_DATA": str(folder), "LOG_LEVEL": "warning"}
+        | {"TRUSTED_PROXIES": "127.0.0.1,::1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    assert process.stdout is not None
+    # What is printed later is read too: a product whose output nobody takes stops at a full pipe.
+    rest = threading.Thread(target=process.stdout.read, daemon=True)
     try:
-        yield Product(f"http://localhost:{port}", read_banner(process))
+        banner = read_banner(process)
+        rest.start()
+        yield Product(f"http://localhost:{port}", banner, folder)
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.wait(timeout=30)
+        if rest.is_alive():
+            rest.join(timeout=30)
+        process.stdout.close()
         shutil.rmtree(folder)
 
 

@@ -2,7 +2,8 @@
 
 python -m tests.journeys.screenshots http://localhost:6789 /tmp/pictures [NAME ...]
 
-A name chooses chapters: visitor, newcomer, customer, documents. The product must run with its development outbox.
+A name chooses chapters: visitor, newcomer, customer, team, keys, administrator, documents. The product must run with
+its development outbox.
 """
 
 import asyncio
@@ -10,10 +11,17 @@ import sys
 from pathlib import Path
 
 from playwright.async_api import Browser
-from tests.journeys import tour
+from tests.journeys import tour, tour_administration, tour_teams
 from tests.journeys.walks import VIEWS, WIDE, open_browser, walking
 
-CHAPTERS = {"visitor": tour.visitor, "newcomer": tour.newcomer, "customer": tour.customer}
+CHAPTERS = {
+    "visitor": tour.visitor,
+    "newcomer": tour.newcomer,
+    "customer": tour.customer,
+    "team": tour_teams.team,
+    "keys": tour_teams.keys,
+    "administrator": tour_administration.administrator,
+}
 A_PROBLEM = "/docs/problems/unsupported-function"
 HEIGHT_PX_MAX = 6_000
 

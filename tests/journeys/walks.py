@@ -2,14 +2,19 @@
 
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from tollway.authentication.entities import STEP_SECONDS, totp_code
+from tollway.kit.clock import read_now
 
 AXE = Path(__file__).parents[1] / "web" / "vendor" / "axe.min.js"
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -26,6 +31,8 @@ CHROMIUM_ARGUMENTS = [
 ]
 Motion = Literal["no-preference", "reduce"]
 WAIT_MS_MAX = 20_000
+# Each walk begins in a network of its own, so that none uses up what another may sign up or sign in.
+NETWORKS = (f"198.18.{number // 250}.{number % 250 + 1}" for number in count())
 # What Chromium itself writes to the console where an answer is 4xx, whatever the page makes of it.
 REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d \(.*\)")
 
@@ -88,6 +95,17 @@ class Walk:
     async def assert_sound(self) -> None:
         assert not await self.faults(), self.page.url
 
+    async def faults_in(self, views: Iterable[View] = VIEWS) -> list[str]:
+        """What is wrong with the page in each of these windows and colours; it is left in the first of all."""
+        # Colours that are on their way from one to the other have any contrast.
+        await self.page.emulate_media(reduced_motion="reduce")
+        found = []
+        for view in views:
+            await self.look(view)
+            found += [f"{view.name}: {fault}" for fault in await self.faults()]
+        await self.look(WIDE)
+        return found
+
     # What people do --------------------------------------------------------------------------------
 
     async def sign_up(self, email: str, company: str = "Example Ltd") -> None:
@@ -117,6 +135,50 @@ class Walk:
         await self.page.get_by_label("Code").fill(code)
         await self.page.get_by_role("button", name="Verify").click()
         await self.page.wait_for_url("**/dashboard?welcome=1")
+
+    async def sign_out(self) -> None:
+        await self.page.get_by_label("Your account").click()
+        await self.page.get_by_role("button", name="Sign out").click()
+        await self.page.get_by_role("status").filter(has_text="signed out").wait_for()
+
+    async def sign_in(self, email: str, password: str) -> None:
+        """Send the form with a password; what comes next is up to who signs in."""
+        await self.open("/signin")
+        await self.page.get_by_label("Email").fill(email)
+        await self.page.get_by_label("Password").fill(password)
+        await self.page.get_by_role("button", name="Sign in", exact=True).click()
+
+    async def sign_in_by_mail(self, email: str) -> None:
+        """Ask for a link and press the button behind it; what comes next is up to who signs in."""
+        await self.open("/signin")
+        await self.page.get_by_label("Email").fill(email)
+        await self.page.get_by_role("button", name="Mail me a sign-in link").click()
+        await self.page.get_by_role("heading", name="Check your mail").wait_for()
+        await self.page.goto(link_in(await self.read_mail(email, "Your sign-in link"), "/signin/link"))
+        await self.page.get_by_role("main").get_by_role("button", name="Sign in").click()
+
+    async def show_factor(self, secret: str) -> None:
+        """Type what the authenticator shows; where that was used a moment ago, what it shows next."""
+        for seconds_ahead in (0, STEP_SECONDS):
+            code = totp_code(secret, read_now() + timedelta(seconds=seconds_ahead))
+            await self.page.get_by_label("Code").fill(code)
+            async with self.page.expect_navigation():
+                await self.page.get_by_role("main").get_by_role("button", name="Sign in").click()
+            if not self.path.startswith("/signin/"):
+                return
+        raise AssertionError(await self.page.locator("main").inner_text())
+
+    async def step_aside(self) -> list[Any]:
+        """Put away who is signed in here, and be nobody; `step_back` takes what this returns."""
+        cookies = await self.page.context.cookies()
+        await self.page.context.clear_cookies()
+        return list(cookies)
+
+    async def step_back(self, cookies: list[Any]) -> list[Any]:
+        """Be again who was put away; return whoever was here meanwhile, put away too."""
+        aside = await self.step_aside()
+        await self.page.context.add_cookies(cookies)
+        return aside
 
     async def use_sample(self, title: str) -> str:
         """Make a model of a sample and return its path."""
@@ -200,6 +262,7 @@ async def walking(
         color_scheme=view.colours,
         reduced_motion=motion,
         permissions=["clipboard-read", "clipboard-write"],
+        extra_http_headers={"X-Forwarded-For": next(NETWORKS)},
         **options,
     )
     page = await context.new_page()
