@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -13,6 +15,7 @@ from tests.installed import Installed, wait_until
 from tollway.authentication.entities import totp_code
 from tollway.kit.clock import read_now
 from tollway.kit.embedded import EmbeddedPostgres
+from tollway.settings import new_secret
 from tollway.simulation.samples import SAMPLES
 
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(300)]
@@ -190,3 +193,26 @@ def test_a_run_survives_the_killing_of_server_and_worker(installed: Installed) -
         " AND l.request_timestamp >= q.period_start WHERE l.mode = 'test'"
     )
     assert used == this_month
+
+
+@pytest.mark.parametrize("command", ["demo", "seed"])
+def test_public_passwords_are_never_made_in_production(command: str, tmp_path: Path) -> None:
+    """`demo` and `seed` print their passwords, so strangers know them."""
+    tmp_path.chmod(0o711)
+    finished = subprocess.run(
+        [sys.executable, "-m", "tollway", command],
+        env=os.environ
+        | {
+            "ENVIRONMENT": "production",
+            "JWT_SECRET": new_secret(),
+            "ENCRYPTION_KEY": new_secret(),
+            "TOLLWAY_DATA": str(tmp_path),
+            "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert finished.returncode == 2
+    assert "not made with ENVIRONMENT=production" in finished.stderr

@@ -18,6 +18,7 @@ from tollway import cli_plans, cli_simulate
 
 if TYPE_CHECKING:
     from tollway.processes import Installation
+    from tollway.settings import Settings
 
 app = typer.Typer(
     name="tollway",
@@ -88,6 +89,7 @@ def demo() -> None:
     try:
         with _one_sentence():
             settings = read_settings()
+            _assert_demo_allowed(settings)
             configure_logging("warning", as_json=False)
             assert_port_free(settings.host, settings.port)
             with connected(settings) as ready:
@@ -154,6 +156,16 @@ def work(exit_with_parent: Annotated[bool, typer.Option(hidden=True)] = False) -
         processes.work(ready, exit_with_parent=exit_with_parent)
 
 
+def _assert_demo_allowed(settings: "Settings") -> None:
+    from tollway.processes import CannotStart
+
+    if settings.production:
+        raise CannotStart(
+            "Demo data have public passwords; they are not made with ENVIRONMENT=production. "
+            "Use `tollway migrate`, `tollway serve` and `tollway work`."
+        )
+
+
 def _assert_migrated(url: str) -> None:
     from tollway.kit.migrations import newest_revision, present_revision
     from tollway.processes import CannotStart
@@ -181,14 +193,11 @@ def migrate() -> None:
 def seed() -> None:
     """Make the demo customer, its history and the demo administrator; does nothing a second time."""
     from tollway import demo as seeded
-    from tollway.processes import CannotStart, connected
+    from tollway.processes import connected
     from tollway.settings import read_settings
 
     with _one_sentence(), connected(read_settings()) as ready:
-        if ready.production:
-            raise CannotStart(
-                "Demo data have public passwords; they are not made with ENVIRONMENT=production."
-            )
+        _assert_demo_allowed(ready)
         _assert_migrated(ready.database_url.get_secret_value())
         facts = asyncio.run(seeded.seed(ready))
         typer.echo("The demo data are there. With `tollway serve` and `tollway work` running:")

@@ -127,7 +127,8 @@ def test_every_field_that_is_wrong_is_told_at_once():
         ("ANA@example.com", "guesses"),
         ("example limited", "guesses"),
         ("correct horse", ""),
-        ("a" * 200, ""),
+        ("mug lantern fjord " * 11 + "ab", ""),
+        ("a" * 200, "first that are tried"),
     ],
 )
 def test_a_password_is_long_enough_and_not_one_that_anyone_guesses(password, fault):

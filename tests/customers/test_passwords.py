@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from tollway.customers.entities import password_fault
 from tollway.customers.passwords import Passwords
 from tollway.kit.problems import Unavailable
 
@@ -39,3 +40,27 @@ async def test_one_that_gives_up_waiting_frees_its_place(passwords):
     tasks[2].cancel()
     await asyncio.wait(tasks)
     assert await passwords.matches("correct horse battery", None) is False
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password123",
+        "qwertyuiop",
+        "1234567890",
+        "Passw0rd2024",
+        "aaaaaaaaaaaa",
+        "exampleltd1",
+        "ana@example.com1",
+    ],
+)
+def test_what_is_tried_first_is_refused(password: str) -> None:
+    assert password_fault(password, "ana@example.com", "Example Ltd")
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["correct horse battery staple", "mug lantern fjord", "Zq7 vLm2 xP9d", "straße über köln " * 11],
+)
+def test_what_nobody_guesses_is_taken(password: str) -> None:
+    assert password_fault(password, "ana@example.com", "Example Ltd") == ""

@@ -37,6 +37,10 @@ CODE_ATTEMPTS_MAX = 5
 
 PASSWORD_LENGTH_MIN = 10
 PASSWORD_LENGTH_MAX = 200
+# Guesses that an attacker who knows what people choose needs; zxcvbn calls less than this very guessable.
+PASSWORD_GUESSES_MIN = 1_000_000
+# The time that weighing takes grows with the length, and nobody guesses so far.
+PASSWORD_LENGTH_WEIGHED = 72
 
 # What mailboxes in use look like: dots between atoms, a domain with a dot, letters at its end. Quoted
 # local parts and address literals are legal and nobody's.
@@ -279,13 +283,24 @@ class IssuedChallenge:
 
 
 def password_fault(password: str, email: str, company: str) -> str:
-    """Say why a password cannot be used, or nothing. Length is all that NIST SP 800-63B asks for besides."""
+    """Say why a password cannot be used, or nothing.
+
+    Length, and that it is not among the first that are tried: zxcvbn knows the commonest passwords, words, names,
+    dates, rows of keys, and the usual disguises of them (NIST SP 800-63B-4 3.1.1.2, ASVS 6.2.4).
+    """
     if len(password) < PASSWORD_LENGTH_MIN:
         return f"Use at least {PASSWORD_LENGTH_MIN} characters; this password has {len(password)}."
     if len(password) > PASSWORD_LENGTH_MAX:
         return f"Use at most {PASSWORD_LENGTH_MAX} characters; this password has {len(password)}."
     if password.strip().casefold() in {email.casefold(), company.casefold()}:
         return "Whoever knows you guesses this password: it is your address or your company's name."
+    # Late: its lists take a moment to load, which only whoever sets a password has to wait for.
+    from zxcvbn import zxcvbn
+
+    weighed = password[:PASSWORD_LENGTH_WEIGHED]
+    known = [email, *re.split(r"[@.\s]+", f"{email} {company}"), "".join(company.split())]
+    if zxcvbn(weighed, user_inputs=known)["guesses"] < PASSWORD_GUESSES_MIN:
+        return "This password is among the first that are tried. Use a few words that do not belong together."
     return ""
 
 
