@@ -1,6 +1,7 @@
 """Who may join a customer, as what, and for how long."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,7 +11,8 @@ from tests.teams.conftest import link_mailed_to, owner_of
 from tollway.audit import operations as audit
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
-from tollway.customers.entities import LastOwner, User
+from tollway.customers.attempts import INVITATIONS_PER_CUSTOMER, INVITATIONS_PER_EMAIL
+from tollway.customers.entities import LastOwner, TooManyAttempts, User
 from tollway.customers.permissions import Role, UserType
 from tollway.kit.db import Database
 from tollway.kit.problems import Invalid, NotFound
@@ -200,3 +202,46 @@ async def test_another_customers_people_are_not_there(
             await teams.change_role(tx, owner, stranger.public_id, "viewer", now)
         with pytest.raises(NotFound):
             await teams.remove_member(tx, owner, stranger.public_id, now)
+
+
+@pytest.mark.parametrize("how", ["removed", "demoted"])
+async def test_an_owner_who_is_none_any_more_comes_back_by_no_invitation_of_theirs(
+    database: Database, party: Party, now: datetime, how: str
+) -> None:
+    second = await accept(database, await invited(database, party, now, "owner"), now)
+    async with database.transaction() as tx:
+        first = await owner_of(tx, party)
+        leaving = replace(first, user_id=second.id, user=second)
+        await teams.invite(tx, leaving, "myself@example.org", "owner", base_url="http://localhost", now=now)
+        await teams.invite(tx, first, "new@example.org", "viewer", base_url="http://localhost", now=now)
+        theirs = await link_mailed_to(tx, "myself@example.org")
+        others = await link_mailed_to(tx, "new@example.org")
+        if how == "removed":
+            await teams.remove_member(tx, first, second.public_id, now)
+        else:
+            await teams.change_role(tx, first, second.public_id, "viewer", now)
+    with pytest.raises(InvitationUnknown):
+        await accept(database, theirs, now)
+    await accept(database, others, now)
+
+
+async def test_nobodys_mailbox_is_filled_with_invitations(
+    database: Database, party: Party, now: datetime
+) -> None:
+    """Inviting, taking back and inviting again mails each time."""
+
+    async def invite(email: str, at: datetime = now) -> None:
+        async with database.transaction() as tx:
+            owner = await owner_of(tx, party)
+            made = await teams.invite(tx, owner, email, "viewer", base_url="http://localhost", now=at)
+            await teams.revoke_invitation(tx, owner, made.public_id, at)
+
+    for _ in range(INVITATIONS_PER_EMAIL.attempts_max):
+        await invite(COLLEAGUE)
+    with pytest.raises(TooManyAttempts):
+        await invite(COLLEAGUE.upper())
+    for number in range(INVITATIONS_PER_CUSTOMER.attempts_max - INVITATIONS_PER_EMAIL.attempts_max):
+        await invite(f"{number}@example.org")
+    with pytest.raises(TooManyAttempts):
+        await invite("one-more@example.org")
+    await invite(COLLEAGUE, now + timedelta(hours=1))

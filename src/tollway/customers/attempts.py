@@ -43,6 +43,11 @@ SECOND_FACTORS_PER_SESSION = AttemptLimit(
 SECOND_FACTORS_PER_USER = AttemptLimit(
     "second_factor/user", 10, timedelta(minutes=15), "codes of a second factor"
 )
+# Nobody's mailbox is filled by whoever invites, takes back and invites again, and nobody sends mail by us.
+INVITATIONS_PER_EMAIL = AttemptLimit("invitation/email", 5, timedelta(hours=1), "invitations to one address")
+INVITATIONS_PER_CUSTOMER = AttemptLimit(
+    "invitation/customer", 60, timedelta(hours=1), "invitations from your team"
+)
 CLEAR_TEXT_NOTICES_PER_KEY = AttemptLimit(
     "clear_text/key", 1, timedelta(hours=24), "notice that an API key was sent unencrypted"
 )
@@ -120,6 +125,14 @@ def second_factor_attempts(user: User, session_public_id: str) -> tuple[Attempt,
     if not session_public_id:
         return (per_user,)
     return (Attempt(SECOND_FACTORS_PER_SESSION, session_public_id), per_user)
+
+
+def invitation_attempts(email: str, customer_public_id: str) -> tuple[Attempt, ...]:
+    """Return what one invitation counts as."""
+    return (
+        Attempt(INVITATIONS_PER_CUSTOMER, customer_public_id),
+        Attempt(INVITATIONS_PER_EMAIL, _subject_of(email)),
+    )
 
 
 def clear_text_attempts(key_id: str) -> tuple[Attempt, ...]:

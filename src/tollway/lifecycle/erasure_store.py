@@ -121,6 +121,7 @@ _PEOPLE: tuple[LiteralString, ...] = (
     """
     DELETE FROM attempt_counts
     WHERE split_part(subject, '/', -1) = ANY(%(own_addresses)s::text[] || %(user_public_ids)s::text[])
+        OR subject = ANY(SELECT 'invitation/email/' || unnest(%(known_addresses)s::text[]))
     """,
     """
     UPDATE users SET email = 'erased-' || public_id || '@' || %(domain)s, name = '', password_hash = NULL,

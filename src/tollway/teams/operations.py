@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from tollway.audit import operations as audit
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
+from tollway.customers.attempts import invitation_attempts
 from tollway.customers.callers import Caller
 from tollway.customers.deed_operations import record_deed
 from tollway.customers.entities import (
@@ -45,8 +46,8 @@ async def invite(
 ) -> Invitation:
     """Ask somebody by mail to join; a second invitation of an address replaces the first.
 
-    Raises: AddressNotVerified, Invalid (/email, /role), MemberAlready, TeamFull.
-    Writes: invitations, outbox_mails, audit_entries. Defers: the mail.
+    Raises: AddressNotVerified, Invalid (/email, /role), MemberAlready, TeamFull, TooManyAttempts.
+    Writes: invitations, attempt_counts, outbox_mails, audit_entries. Defers: the mail.
     """
     if not caller.verified:
         # Else whoever signs up with another's address could bring themselves in by one of their own.
@@ -66,6 +67,10 @@ async def invite(
         raise TeamFull(
             f"At most {INVITATIONS_OPEN_MAX} invitations may be open. Take some back, or wait until they are accepted."
         )
+    # Counted with the invitation itself: one that is refused mails nobody.
+    refusal = await customers.count_attempts(tx, invitation_attempts(email, customer.public_id), now)
+    if refusal is not None:
+        raise refusal
     link_token = secrets.token_urlsafe(TOKEN_BYTES)
     invitation = await store.insert_invitation(
         tx,
@@ -185,13 +190,15 @@ async def change_role(
 ) -> Member:
     """Give somebody in the team another role, which holds from their next request on.
 
-    Raises: NotFound, Invalid (/role), LastOwner. Writes: customer_members, audit_entries.
+    Whom an owner invited who is none any more, is invited no more: else they come back by a link of their own.
+    Raises: NotFound, Invalid (/role), LastOwner. Writes: customer_members, invitations, audit_entries.
     """
     wanted = role_of(role)
     await customers.lock_customer(tx, caller.owner_id)
     member = await members.get_member(tx, caller.owner_id, user_public_id)
     if member.role is not wanted:
         await members.change_role(tx, member, wanted)
+        await store.update_to_revoked_of(tx, caller.owner_id, member.user_id, now)
         details = {"from": member.role.value, "to": wanted.value}
         await record_deed(
             tx, caller, "team.role_changed", user_public_id, now, details, customer_id=caller.owner_id
@@ -202,11 +209,13 @@ async def change_role(
 async def remove_member(tx: Transaction, caller: Caller, user_public_id: str, now: datetime) -> None:
     """Take somebody out of the team, or leave it oneself; what they made stays the customer's.
 
-    Raises: NotFound, LastOwner. Writes: customer_members, audit_entries.
+    But for their invitations, by which they could come back. Raises: NotFound, LastOwner.
+    Writes: customer_members, invitations, audit_entries.
     """
     await customers.lock_customer(tx, caller.owner_id)
     member = await members.get_member(tx, caller.owner_id, user_public_id)
     await members.remove_member(tx, member)
+    await store.update_to_revoked_of(tx, caller.owner_id, member.user_id, now)
     action = "team.left" if member.user_id == caller.user_id else "team.member_removed"
     await record_deed(
         tx, caller, action, user_public_id, now, {"role": member.role.value}, customer_id=caller.owner_id

@@ -98,3 +98,15 @@ async def update_to_revoked(tx: Transaction, customer_id: int, email: str, now: 
         """,
         {"customer_id": customer_id, "email": email, "now": now},
     )
+
+
+async def update_to_revoked_of(tx: Transaction, customer_id: int, invited_by: int, now: datetime) -> int:
+    """Take back every open invitation that one person sent; return how many."""
+    return await tx.execute(
+        """
+        UPDATE invitations SET revoked_at = %(now)s
+        WHERE customer_id = %(customer_id)s AND invited_by = %(invited_by)s
+            AND accepted_at IS NULL AND revoked_at IS NULL
+        """,
+        {"customer_id": customer_id, "invited_by": invited_by, "now": now},
+    )
