@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from tests.lifecycle.conftest import BASE, Town, code_in, link_token_in
 
+from tollway.customers import details_operations as details
+from tollway.customers import operations as customers
 from tollway.customers.entities import Mode
 from tollway.keys import operations as keys
 from tollway.kit.problems import Invalid
@@ -221,6 +223,24 @@ async def test_a_link_opened_elsewhere_ends_what_the_sign_up_left_behind(town):
     mail = await town.newest_mail()
     assert new_secret in mail.text_body
     assert old_secret not in mail.text_body
+
+
+async def test_a_link_opened_elsewhere_forgets_where_a_stranger_had_mails_sent(town):
+    """Nor does a customer stay closed that whoever had its key closed before its owner came."""
+    signed_up = await town.sign_up()
+    caller = (await town.caller(signed_up.session_secret)).as_caller("192.0.2.66")
+    stranger = {"line1": "1 Dark Alley", "city": "Nowhere", "country": "GB"}
+    wanted = details.CompanyDetails.checked("Example", "thief@example.org", "GB 1", stranger)
+    async with town.database.transaction() as tx:
+        await details.change_details(tx, town.parts.sealer, caller, wanted, town.now)
+        await details.deactivate_customer(tx, caller, town.now)
+    link_token = link_token_in(await town.newest_mail())
+    verified = await flows.verify_by_link(town.database, town.parts, link_token, None, town.visit())
+    async with town.database.transaction() as tx:
+        kept = await details.get_details(tx, town.parts.sealer, verified.customer.id)
+        customer = await customers.get_customer(tx, verified.customer.id)
+    assert (kept.billing_email, kept.tax_id, kept.billing_address) == (verified.user.email, None, None)
+    assert customer.refusal() is None
 
 
 async def test_a_link_opened_where_the_sign_up_was_keeps_the_key(town):

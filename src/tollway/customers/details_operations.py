@@ -32,6 +32,7 @@ __all__ = [
     "change_details",
     "countries",
     "deactivate_customer",
+    "forget_details",
     "get_details",
 ]
 
@@ -111,6 +112,14 @@ async def deactivate_customer(tx: Transaction, caller: Caller, now: datetime) ->
         actor_name=caller.actor_name,
         user_id=caller.user_id,
     )
+
+
+async def forget_details(tx: Transaction, customer_id: int, billing_email: str, now: datetime) -> None:
+    """Leave a customer as it was when it signed up, but for its name; call it with the customer locked.
+
+    It is open again if it was closed. Writes: api_customers.
+    """
+    await details_store.update_to_signed_up(tx, customer_id, billing_email, now)
 
 
 def _seal(sealer: Sealer, customer_id: int, column: str, text: str | None) -> str | None:

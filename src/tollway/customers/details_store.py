@@ -58,3 +58,15 @@ async def update_to_deactivated(tx: Transaction, customer_id: int, now: datetime
         """,
         {"id": customer_id, "now": now},
     )
+
+
+async def update_to_signed_up(tx: Transaction, customer_id: int, billing_email: str, now: datetime) -> None:
+    """Empty a customer's details, and open it."""
+    await tx.execute(
+        """
+        UPDATE api_customers SET billing_email = %(email)s, tax_id = NULL, billing_address = NULL,
+            deactivated_at = NULL, updated_at = %(now)s
+        WHERE id = %(id)s
+        """,
+        {"id": customer_id, "email": billing_email, "now": now},
+    )

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from tollway.administration.action_operations import end_impersonation
 from tollway.audit import operations as audit
+from tollway.customers import details_operations as details
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
 from tollway.customers import profile_operations as profiles
@@ -196,8 +197,8 @@ async def verify_by_link(
     """Prove an address by the link that was mailed to it, and sign this browser in.
 
     A link opened where nobody signed up proves the mailbox, but not that whoever signed up reads it. Then
-    every session, key and password from before end, and people who were brought in leave, so that nobody can
-    sign up with another's address, wait, and look into what its owner makes later.
+    every session, key and password from before end, people who were brought in leave, and the company's details
+    are forgotten, so that nobody can sign up with another's address, wait, and look into what its owner makes later.
 
     Args:
         caller: who this browser belonged to so far.
@@ -323,6 +324,8 @@ async def _forget_whoever_signed_up(tx: Transaction, user: User, now: datetime) 
             await members.remove_member(tx, member)
     for api_key in await keys.list_api_keys(tx, customer.id):
         await keys.revoke_api_key(tx, api_key, now)
+    # Else mails went on to the stranger's mailbox, or a customer that was closed meanwhile stayed so.
+    await details.forget_details(tx, customer.id, user.email, now)
 
 
 async def _record(
