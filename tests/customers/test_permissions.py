@@ -82,7 +82,7 @@ def expected(user_type: UserType, role: Role | None) -> set[str]:
 
 def test_the_tables_name_every_permission_role_scope_and_kind_of_user() -> None:
     assert [*CUSTOMER, *INSTALLATION] == [one.value for one in Permission]
-    assert all(len(cells) == 9 for cells in CUSTOMER.values())
+    assert all(len(cells) == 10 for cells in CUSTOMER.values())
     assert all(len(cells) == 5 for cells in INSTALLATION.values())
     assert (set(ROLES), set(SCOPES), set(USER_TYPES)) == (set(Role), set(Scope), set(UserType))
 

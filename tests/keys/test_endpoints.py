@@ -238,6 +238,26 @@ async def test_owners_and_developers_make_keys(firm: Firm, role: str, status: in
     )
 
 
+async def test_nobody_gets_a_key_that_may_do_more_than_their_role(firm: Firm) -> None:
+    """Else a developer makes a key that moves the plan, writes the company's details and closes the company."""
+    secret = await firm.person(Role.DEVELOPER)
+    wider = f"/api/api-keys/{firm.party.api_key.key_id}"
+    for path, body in (
+        ("/api/api-keys", MADE | {"scopes": ["admin"]}),
+        (f"{wider}/rotate", {}),
+        (f"{wider}/reveal", None),
+    ):
+        refused = await firm.as_person("POST", path, secret, body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "api-key-reach"), path
+    # What gives away nothing stays a developer's work.
+    assert (await firm.as_person("PATCH", wider, secret, {"name": "Other"})).status_code == 200
+    made = await firm.as_person("POST", "/api/api-keys", secret, MADE)
+    own = f"/api/api-keys/{made.json()['api_key_info']['key_id']}"
+    assert (await firm.as_person("POST", f"{own}/reveal", secret)).status_code == 200
+    assert (await firm.as_person("POST", f"{own}/rotate", secret, {})).status_code == 201
+    assert (await firm.as_person("POST", f"{wider}/revoke", secret)).status_code == 200
+
+
 async def test_a_page_of_another_site_makes_no_key(firm: Firm) -> None:
     secret = await firm.person()
     refused = await firm.as_person("POST", "/api/api-keys", secret, MADE, Origin="https://evil.example")
@@ -306,6 +326,23 @@ async def test_a_key_gives_no_other_more_time_or_more_places(
         target = (await firm.key(expires_at=now + timedelta(days=1))).api_key.key_id
         changed = await firm.client.patch(f"/api/api-keys/{target}", json=wanted, headers=headers)
         assert (changed.status_code, changed.json()["code"]) == (403, "api-key-reach")
+
+
+async def test_a_key_is_shown_no_other_that_lives_longer_or_is_taken_from_more_places(firm: Firm) -> None:
+    """Neither by replacing it nor by having it revealed; a key may replace itself."""
+    now = datetime.now(UTC)
+    own = await firm.key(expires_at=now + timedelta(days=10), allowed_networks=("127.0.0.0/8",))
+    headers = {"Authorization": f"Bearer {own.secret}"}
+    for reach in (
+        {"expires_at": now + timedelta(days=11), "allowed_networks": ("127.0.0.1",)},
+        {"expires_at": now + timedelta(days=9)},
+    ):
+        wider = (await firm.key(**reach)).api_key.key_id
+        for verb, body in (("rotate", {}), ("reveal", None)):
+            refused = await firm.client.post(f"/api/api-keys/{wider}/{verb}", json=body, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (403, "api-key-reach"), (reach, verb)
+    path = f"/api/api-keys/{own.api_key.key_id}/rotate"
+    assert (await firm.client.post(path, json={}, headers=headers)).status_code == 201
 
 
 @pytest.mark.promise("B42")

@@ -159,6 +159,11 @@ def permissions_of_key(scopes: frozenset[Scope]) -> frozenset[Permission]:
     return frozenset().union(*(SCOPE_PERMISSIONS[scope] for scope in scopes))
 
 
+def scopes_within(permissions: frozenset[Permission]) -> frozenset[Scope]:
+    """Return the scopes that give a key nothing that whoever has these permissions may not do."""
+    return frozenset(scope for scope, gives in SCOPE_PERMISSIONS.items() if gives <= permissions)
+
+
 # What is left to someone who looks at a customer's pages in the customer's place: looking.
 IMPERSONATOR_PERMISSIONS = frozenset(
     {_P.VIEW, _P.KEYS_VIEW, _P.TEAM_VIEW, _P.BILLING_VIEW, _P.ACTIVITY_VIEW, _P.SUPPORT}

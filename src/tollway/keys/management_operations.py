@@ -9,7 +9,7 @@ from tollway.customers import operations as customers
 from tollway.customers.callers import Caller, Via
 from tollway.customers.deed_operations import record_deed
 from tollway.customers.entities import AddressNotVerified, Customer, Mode, SignInAgain
-from tollway.customers.permissions import Scope
+from tollway.customers.permissions import Scope, scopes_within
 from tollway.keys import operations, store
 from tollway.keys.entities import (
     KEYS_KEPT_MAX,
@@ -42,6 +42,7 @@ async def create(
     wanted = wanted.checked(now)
     customer = await customers.lock_customer(tx, caller.owner_id)
     await _assert_reach(tx, caller, wanted.product, wanted.mode, wanted.scopes)
+    _assert_role_reaches(caller, wanted.scopes)
     await _assert_bounded(tx, caller, wanted.settings)
     entitlement = await plans.find_entitlement(tx, customer.id, wanted.product, now)
     if wanted.mode is Mode.LIVE or entitlement is None:
@@ -136,7 +137,7 @@ async def rotate(
         message = f"Choose an overlap of 0 to {OVERLAP_HOURS_MAX} hours, which is 30 days."
         raise Invalid(message, errors=(FieldError("/overlap_hours", message),))
     customer = await customers.lock_customer(tx, caller.owner_id)
-    api_key = await _get_reachable(tx, caller, key_id)
+    api_key = await _get_showable(tx, caller, key_id)
     if api_key.mode is Mode.LIVE:
         assert_may_make_live(caller, now)
     await _assert_kept(tx, customer)
@@ -169,7 +170,7 @@ async def reveal(tx: Transaction, sealer: Sealer, caller: Caller, key_id: str, n
 
     Raises: ApiKeyNotFound, ApiKeyReach; NotFound for a live key and for an `sk-` key. Writes: audit_entries.
     """
-    api_key = await _get_reachable(tx, caller, key_id)
+    api_key = await _get_showable(tx, caller, key_id)
     secret = await operations.reveal_test_key(tx, sealer, api_key)
     await _record(tx, caller, "api_key.revealed", api_key, now)
     return secret
@@ -312,6 +313,30 @@ async def _get_reachable(tx: Transaction, caller: Caller, key_id: str) -> ApiKey
     return api_key
 
 
+async def _get_showable(tx: Transaction, caller: Caller, key_id: str) -> ApiKey:
+    """Return a key whose secret, or that of its successor, the caller may see: one that gives them nothing new."""
+    api_key = await _get_reachable(tx, caller, key_id)
+    _assert_role_reaches(caller, api_key.scopes)
+    # A key may always replace itself.
+    if api_key.id != caller.api_key_id:
+        await _assert_bounded(
+            tx, caller, KeySettings(api_key.name, api_key.expires_at, api_key.allowed_networks)
+        )
+    return api_key
+
+
+def _assert_role_reaches(caller: Caller, scopes: frozenset[Scope]) -> None:
+    """Let no person see the secret of a key that may do what they may not do themselves."""
+    if caller.via is Via.KEY:
+        return
+    beyond = [scope.value for scope in Scope if scope in scopes - scopes_within(caller.permissions)]
+    if beyond:
+        raise ApiKeyReach(
+            f"A key with the scope {', '.join(beyond)} may do more than your role; only an owner has one made, "
+            "replaced or shown. Choose fewer scopes, or ask an owner of your team."
+        )
+
+
 async def _assert_reach(
     tx: Transaction, caller: Caller, product: str, mode: Mode, scopes: frozenset[Scope]
 ) -> None:
@@ -338,7 +363,8 @@ async def _assert_bounded(tx: Transaction, caller: Caller, settings: KeySettings
         return
     if not (await _own_key(tx, caller)).bounds(settings.expires_at, settings.allowed_networks):
         raise ApiKeyReach(
-            "A key makes no key that expires later than itself, or that takes calls from more networks. "
+            "A key makes, changes and shows no key that expires later than itself, or that takes calls from more "
+            "networks. "
             "A person of your team can do it on the page of your keys."
         )
 

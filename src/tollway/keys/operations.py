@@ -197,10 +197,14 @@ async def find_own_api_key(tx: Transaction, customer_id: int, api_key_id: int) -
 
 
 async def find_default_test_key(
-    tx: Transaction, customer_id: int, product: str = "montecarlo"
+    tx: Transaction, customer_id: int, product: str = "montecarlo", scopes: frozenset[Scope] = ALL_SCOPES
 ) -> ApiKey | None:
-    """Return the test key that samples use, or None where every one was revoked."""
-    return await store.find_first_test_key(tx, customer_id, product)
+    """Return the test key that samples use, or None where every one was revoked.
+
+    Args:
+        scopes: the most that it may have, which is what its reader may have shown.
+    """
+    return await store.find_first_test_key(tx, customer_id, product, scopes)
 
 
 async def reveal_test_key(tx: Transaction, sealer: Sealer, api_key: ApiKey) -> str:

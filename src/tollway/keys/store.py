@@ -124,17 +124,22 @@ async def count_kept(tx: Transaction, customer_id: int) -> int:
     return int(found)
 
 
-async def find_first_test_key(tx: Transaction, customer_id: int, product: str) -> ApiKey | None:
-    """Return the oldest active test key of a customer that was not replaced; rather one that never expires."""
+async def find_first_test_key(
+    tx: Transaction, customer_id: int, product: str, scopes: frozenset[Scope]
+) -> ApiKey | None:
+    """Return the oldest active test key of a customer that was not replaced and has no scope but these.
+
+    Rather one that never expires.
+    """
     return await tx.find_one(
         ApiKey,
         f"""
         SELECT {_API_KEY} FROM api_keys
         WHERE customer_id = %(customer_id)s AND product = %(product)s AND mode = 'test' AND status = 'active'
-            AND successor_id IS NULL
+            AND successor_id IS NULL AND scopes <@ %(scopes)s::text[]
         ORDER BY expires_at IS NOT NULL, id LIMIT 1
         """,
-        {"customer_id": customer_id, "product": product},
+        {"customer_id": customer_id, "product": product, "scopes": [scope.value for scope in scopes]},
     )
 
 

@@ -171,6 +171,22 @@ async def test_a_key_of_another_customer_is_not_there(ana: Visitor, ben: Visitor
     ]
 
 
+async def test_a_developer_is_shown_no_key_that_may_do_more_than_they(ana: Visitor) -> None:
+    (whole,) = set(re.findall(r"mc_test_[0-9A-Za-z]{32}", (await ana.post("/dashboard/key")).text))
+    (key,) = await rows(ana, "SELECT key_id FROM api_keys")
+    await execute(ana, "UPDATE customer_members SET role = 'developer'")
+    for page in ("/dashboard", "/docs/integration", f"/api-keys/manage/{key['key_id']}"):
+        text = (await ana.get(page)).text
+        assert whole not in text, page
+        assert f"{key['key_id']}/reveal" not in text, page
+        assert f"{key['key_id']}/rotate" not in text, page
+    assert (await ana.post("/dashboard/key")).status_code == 404
+    assert 'value="admin"' not in (await ana.get("/api-keys/manage")).text
+    _, narrower = await make(ana, scopes=["read", "write"])
+    assert narrower in (await ana.post("/dashboard/key")).text
+    assert narrower in (await ana.get("/docs/integration")).text
+
+
 async def test_a_stranger_is_sent_to_sign_in(stranger: Visitor) -> None:
     answer = await stranger.get(PAGE)
     assert answer.headers["location"] == "/signin?next=/api-keys/manage"

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
 from tollway.customers.entities import Mode
-from tollway.customers.permissions import Permission, Scope
+from tollway.customers.permissions import Permission, Scope, scopes_within
 from tollway.keys import answer_operations as answers
 from tollway.keys import management_operations as management
 from tollway.keys.answer_operations import DescribedKey
@@ -239,7 +239,7 @@ async def _list_page(
         are_steps_done=all(step.done for step in steps),
         products=products,
         modes=MODES,
-        scopes=SCOPES,
+        scopes=[one for one in SCOPES if one[0] in scopes_within(page.caller.permissions)],
         expiries=EXPIRIES,
         may_manage=page.caller.may(Permission.KEYS_MANAGE),
         typed=typed or {"product": PRODUCT, "mode": "test", "scopes": ["read", "write"], "expires": "0"},
@@ -279,6 +279,8 @@ async def _key_page(
         ended=bool(api_key.ending(page.now)),
         overlaps=OVERLAPS,
         may_manage=page.caller.may(Permission.KEYS_MANAGE),
+        may_show=page.caller.may(Permission.KEYS_MANAGE)
+        and api_key.scopes <= scopes_within(page.caller.permissions),
         typed=typed
         or {
             "name": api_key.name,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
 from tollway.audit import operations as audit
-from tollway.customers.permissions import Permission
+from tollway.customers.permissions import Permission, Scope, scopes_within
 from tollway.keys import operations as keys
 from tollway.keys.entities import ApiKey
 from tollway.kit.db import Transaction
@@ -82,9 +82,13 @@ async def reveal_key(
     """Show the test key whole; that it was shown is on record (X8)."""
     refuse_cross_site(request)
     async with page.database.transaction() as tx:
-        api_key = await keys.find_default_test_key(tx, page.caller.owner_id)
+        api_key = await keys.find_default_test_key(
+            tx, page.caller.owner_id, scopes=scopes_within(page.caller.permissions)
+        )
         if api_key is None:
-            raise NotFound("There is no active test key.")
+            raise NotFound(
+                "There is no active test key that you may have shown. Make one on the page API keys."
+            )
         secret = await keys.reveal_test_key(tx, request.app.state.sealer, api_key)
         await audit.record_entry(
             tx,
@@ -106,9 +110,13 @@ async def _as_page(request: Request, page: Page, *, is_key_shown: bool) -> Respo
     site = site_of(request)
     async with page.database.transaction() as tx:
         shell, entitlement = await page.shell(tx)
-        api_key = await keys.find_default_test_key(tx, page.caller.owner_id)
         # Samples carry the key only for whoever might have it shown.
         may_see = page.caller.may(Permission.KEYS_MANAGE)
+        api_key = await keys.find_default_test_key(
+            tx,
+            page.caller.owner_id,
+            scopes=scopes_within(page.caller.permissions) if may_see else frozenset(Scope),
+        )
         secret = (
             await keys.reveal_test_key(tx, request.app.state.sealer, api_key)
             if api_key and may_see

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from tollway.customers.callers import SessionCaller
-from tollway.customers.permissions import Permission
+from tollway.customers.permissions import Permission, scopes_within
 from tollway.keys import operations as keys
 from tollway.kit.http import database_of
 from tollway.kit.problems import NotFound
@@ -83,9 +83,12 @@ async def find_own_test_key(request: Request, visitor: SessionCaller | None) -> 
     """
     if visitor is None or visitor.customer is None:
         return None
-    if not visitor.as_caller(request.scope["client_address"]).may(Permission.KEYS_MANAGE):
+    caller = visitor.as_caller(request.scope["client_address"])
+    if not caller.may(Permission.KEYS_MANAGE):
         # What a reader may not have shown on the page of keys does not stand in samples either.
         return None
     async with database_of(request).transaction() as tx:
-        api_key = await keys.find_default_test_key(tx, visitor.customer.id)
+        api_key = await keys.find_default_test_key(
+            tx, visitor.customer.id, scopes=scopes_within(caller.permissions)
+        )
         return None if api_key is None else await keys.reveal_test_key(tx, request.app.state.sealer, api_key)
