@@ -296,7 +296,10 @@ def model_context() -> dict[str, object]:
         {"number": 2, "cells": [cell("Plan!A2", "Profit", "text"), cell("Plan!B2", "40", "formula")]},
     ]
     return {
-        "shell": Shell("/models/mdl_1", "ines@acme.example", "Acme", "Starter", 1, 100, date(2026, 12, 1)),
+        "shell": Shell(
+            "/models/mdl_1", "ines@acme.example", "Acme", "Starter", 1, 100, date(2026, 12, 1),
+            may=frozenset({"view", "use"}),
+        ),  # fmt: skip
         "model": {
             "id": "mdl_1", "name": "Plan", "filename": "plan.xlsx", "size_bytes": 9000, "formulas_count": 1,
             "created_at": datetime(2026, 11, 20, tzinfo=UTC), "notes": [],
