@@ -299,7 +299,7 @@ def model_context() -> dict[str, object]:
         "shell": Shell(
             "/models/mdl_1", "ines@acme.example", "Acme", "Starter", 1, 100, date(2026, 12, 1),
             may=frozenset({"view", "use"}),
-        ),  # fmt: skip
+        ),
         "model": {
             "id": "mdl_1", "name": "Plan", "filename": "plan.xlsx", "size_bytes": 9000, "formulas_count": 1,
             "created_at": datetime(2026, 11, 20, tzinfo=UTC), "notes": [],
