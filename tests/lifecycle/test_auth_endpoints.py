@@ -123,6 +123,11 @@ async def test_a_registration_that_is_sent_twice_makes_one_customer(program: Pro
         "/auth/register", json=body | {"email": "bob@example.com"}, headers=headers
     )
     assert other.status_code == 409
+    # Whoever shares the network and guesses the header is not signed in as whom they do not know the password of.
+    stranger = await program.client.post(
+        "/auth/register", json=body | {"password": "another horse battery"}, headers=headers
+    )
+    assert (stranger.status_code, stranger.json()["code"]) == (409, "idempotency-key-reused")
 
 
 @pytest.mark.parametrize(

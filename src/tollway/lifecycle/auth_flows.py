@@ -139,12 +139,12 @@ async def register(
         scope = f"register/{visit.address}"
         content = idempotency.digest([checked.email, checked.name])
         stored = await idempotency.begin(tx, scope, idempotency_key, content, visit.now)
-        if stored is not None:
-            return await _registered_before(tx, parts, stored.body["user_id"], visit)
-        registered = await _register(tx, parts, checked, password_hash, visit)
-        body = {"user_id": registered.profile.user.id}
-        await idempotency.finish(tx, scope, idempotency_key, 201, body)
-        return registered
+        if stored is None:
+            registered = await _register(tx, parts, checked, password_hash, visit)
+            body = {"user_id": registered.profile.user.id}
+            await idempotency.finish(tx, scope, idempotency_key, 201, body)
+            return registered
+    return await _registered_before(database, parts, stored.body["user_id"], checked.password, visit)
 
 
 async def _register(
@@ -157,15 +157,26 @@ async def _register(
     return await _open(tx, parts, user.id, customer, visit)
 
 
-async def _registered_before(tx: Transaction, parts: AuthParts, user_id: int, visit: Visit) -> Registered:
-    user = await customers.get_user(tx, user_id)
-    if user.verified:
-        raise AddressTaken(
-            "This request was answered before, and its address is verified since. Sign in at POST /auth/login."
+async def _registered_before(
+    database: Database, parts: AuthParts, user_id: int, password: str, visit: Visit
+) -> Registered:
+    """Sign in again whom the first request made; the header alone may be guessed by whoever shares the network."""
+    async with database.transaction() as tx:
+        user = await customers.get_user(tx, user_id)
+        if user.verified:
+            raise AddressTaken(
+                "This request was answered before, and its address is verified since. Sign in at POST /auth/login."
+            )
+        password_hash = await customers.find_password_hash(tx, user.id)
+    if not await parts.passwords.matches(password, password_hash):
+        raise idempotency.IdempotencyKeyReused(
+            "This Idempotency-Key was already used with another password. "
+            "Send the first request unchanged, or choose a new key for a new request."
         )
-    customer = await customers.find_customer_of(tx, user.id)
-    assert customer is not None, "whoever registered is a customer"
-    return await _open(tx, parts, user.id, customer, visit)
+    async with database.transaction() as tx:
+        customer = await customers.find_customer_of(tx, user.id)
+        assert customer is not None, "whoever registered is a customer"
+        return await _open(tx, parts, user.id, customer, visit)
 
 
 async def _open(
