@@ -3,7 +3,9 @@
 from datetime import datetime
 
 from tollway.customers import store
-from tollway.customers.entities import LastOwner, Member, Membership
+from tollway.customers.attempts import invitation_attempts
+from tollway.customers.entities import Customer, LastOwner, Member, Membership
+from tollway.customers.operations import count_attempts
 from tollway.customers.permissions import Role
 from tollway.kit.db import Transaction
 from tollway.kit.problems import NotFound
@@ -55,6 +57,13 @@ async def remove_member(tx: Transaction, member: Member) -> None:
     if member.role is Role.OWNER:
         await _assert_another_owner(tx, member)
     await store.delete_member(tx, member.customer_id, member.user_id)
+
+
+async def count_invitation(tx: Transaction, customer: Customer, email: str, now: datetime) -> None:
+    """Count one invitation that is mailed. Raises: TooManyAttempts. Writes: attempt_counts."""
+    refusal = await count_attempts(tx, invitation_attempts(email, customer.public_id), now)
+    if refusal is not None:
+        raise refusal
 
 
 async def _assert_another_owner(tx: Transaction, member: Member) -> None:

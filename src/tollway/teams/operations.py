@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from tollway.audit import operations as audit
 from tollway.customers import member_operations as members
 from tollway.customers import operations as customers
-from tollway.customers.attempts import invitation_attempts
 from tollway.customers.callers import Caller
 from tollway.customers.deed_operations import record_deed
 from tollway.customers.entities import (
@@ -68,9 +67,7 @@ async def invite(
             f"At most {INVITATIONS_OPEN_MAX} invitations may be open. Take some back, or wait until they are accepted."
         )
     # Counted with the invitation itself: one that is refused mails nobody.
-    refusal = await customers.count_attempts(tx, invitation_attempts(email, customer.public_id), now)
-    if refusal is not None:
-        raise refusal
+    await members.count_invitation(tx, customer, email, now)
     link_token = secrets.token_urlsafe(TOKEN_BYTES)
     invitation = await store.insert_invitation(
         tx,
