@@ -189,6 +189,20 @@ async def test_a_company_named_like_a_word_of_every_mail_stops_nobodys_mail(
         assert await tx.list_rows(waiting) == before
 
 
+async def test_an_address_that_ends_anothers_stops_nobodys_mail(
+    parts: Parts, stranger: Visitor, ben: Visitor
+) -> None:
+    await ben.post("/team/invitations", {"email": "colleague@example.com", "role": "viewer"})
+    assert "ben@example.com" in await ben.newest_mail("colleague@example.com")
+    await stranger.sign_up("en@example.com", "Mallory")
+    await stranger.verify("en@example.com")
+    answer = await stranger.client.request(
+        "DELETE", "/api/customers/me/data", json={"company_name": "Mallory"}, headers=SAME_ORIGIN
+    )
+    assert answer.status_code == 200
+    assert "ben@example.com" in await ben.newest_mail("colleague@example.com")
+
+
 async def test_the_name_must_be_typed(canary: Canary) -> None:
     answer = await canary.client.request(
         "DELETE", "/api/customers/me/data", json={"company_name": "Kanarienvogel"}, headers=SAME_ORIGIN

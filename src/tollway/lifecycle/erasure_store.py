@@ -3,6 +3,7 @@
 tests/lifecycle/test_erasure.py puts a trace into every one of them, and then looks through the whole database.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
@@ -137,13 +138,14 @@ _MAILS: LiteralString = """
     DELETE FROM outbox_mails
     WHERE to_address = ANY(%(own_addresses)s::text[])
         OR EXISTS (
-            SELECT FROM unnest(%(own_addresses)s::text[]) AS address
-            WHERE strpos(lower(subject || text_body || html_body), address) > 0)
+            SELECT FROM unnest(%(address_patterns)s::text[]) AS pattern
+            WHERE lower(concat_ws(' ', subject, text_body, html_body)) ~ pattern)
         OR to_address = ANY(%(known_addresses)s::text[])
-            AND (sent_at IS NOT NULL OR failed_at IS NOT NULL OR strpos(subject || text_body, %(company)s) > 0)
+            AND (sent_at IS NOT NULL OR failed_at IS NOT NULL
+                OR concat_ws(' ', subject, text_body) ~ %(company_pattern)s)
         OR (sent_at IS NOT NULL OR failed_at IS NOT NULL)
-            AND (strpos(subject || text_body || html_body, %(company)s) > 0
-                OR strpos(html_body, %(company_in_html)s) > 0)
+            AND (concat_ws(' ', subject, text_body, html_body) ~ %(company_pattern)s
+                OR html_body ~ %(company_in_html_pattern)s)
 """
 
 
@@ -167,8 +169,9 @@ async def erase_rows(tx: Transaction, erasing: Erasing, now: datetime) -> None:
     parameters = {
         "id": erasing.customer_id,
         "public_id": erasing.public_id,
-        "company": erasing.company,
-        "company_in_html": erasing.company_in_html,
+        "company_pattern": _whole_name(erasing.company),
+        "company_in_html_pattern": _whole_name(erasing.company_in_html),
+        "address_patterns": [_whole_address(one) for one in erasing.own_addresses],
         "user_ids": erasing.user_ids,
         "user_public_ids": erasing.user_public_ids,
         "own_addresses": erasing.own_addresses,
@@ -180,6 +183,17 @@ async def erase_rows(tx: Transaction, erasing: Erasing, now: datetime) -> None:
     }
     for statement in (_MAILS, *THINGS, *_ANSWERS, *_BOOKS, *_PEOPLE):
         await tx.execute(statement, parameters)
+
+
+def _whole_name(name: str) -> str:
+    """Write a pattern for PostgreSQL that finds a name, but not within a longer word."""
+    return f"(^|[^[:alnum:]]){re.escape(name)}($|[^[:alnum:]])"
+
+
+def _whole_address(address: str) -> str:
+    """Write a pattern that finds an address, but not at the end of a longer one, nor as its beginning."""
+    before, after = r"(^|[^[:alnum:].!#$%&'*+/=?^_`{|}~-])", r"($|[^[:alnum:].-]|\.($|[^[:alnum:]]))"
+    return before + re.escape(address) + after
 
 
 async def strip_usage(tx: Transaction, customer_id: int) -> int:
