@@ -31,7 +31,7 @@ async def administrator(walk: Walk) -> AsyncIterator[str]:
     ):
         await walk.open(path)
         yield name
-    await page.get_by_role("row").filter(has_text="Uploads end").get_by_role("link").first.click()
+    await walk.follow(page.get_by_role("row").filter(has_text="Uploads end").get_by_role("link").first)
     yield "admin-ticket"
     await page.get_by_role("textbox", name="Message").fill(
         "Send smaller ones, or choose a plan that takes more."
@@ -106,7 +106,7 @@ async def _one_customer(walk: Walk, url: str) -> AsyncIterator[str]:
     await say_why(walk, "Save")
     await page.get_by_role("status").wait_for()
     yield "admin-customer-adjusted"
-    await page.get_by_role("link", name="End adj_").click()
+    await walk.follow(page.get_by_role("link", name="End adj_"))
     yield "admin-limit-end-asked"
 
 

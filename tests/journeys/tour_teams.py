@@ -43,7 +43,7 @@ async def team(walk: Walk) -> AsyncIterator[str]:
     viewer_session = await walk.step_back(owner_session)
     await walk.open("/team")
     yield "team"
-    await page.get_by_role("link", name=f"Remove {viewer}").click()
+    await walk.follow(page.get_by_role("link", name=f"Remove {viewer}"))
     yield "team-remove"
     await page.get_by_role("button", name="Remove").click()
     await page.get_by_role("status").wait_for()
@@ -87,18 +87,18 @@ async def keys(walk: Walk) -> AsyncIterator[str]:
     await page.get_by_role("button", name="Make the key").click()
     await page.locator(".field-error").wait_for()
     yield "api-keys-refused"
-    await page.get_by_role("link", name="Reports").click()
+    await walk.follow(page.get_by_role("link", name="Reports"))
     yield "api-key"
     await page.get_by_label("How long both keys work").select_option("24 hours")
     await page.get_by_role("button", name="Rotate the key").click()
     await page.locator("#made-secret").wait_for()
     yield "api-key-rotated"
-    await page.get_by_role("link", name="Revoke").click()
+    await walk.follow(page.get_by_role("link", name="Revoke"))
     yield "api-key-revoke-asked"
     await page.get_by_role("button", name="Revoke").click()
     await page.get_by_role("status").wait_for()
     yield "api-key-over"
-    await page.get_by_role("link", name="Delete").click()
+    await walk.follow(page.get_by_role("link", name="Delete"))
     yield "api-key-delete-asked"
     await walk.open("/api-keys/manage")
     yield "api-keys-some"

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, async_playwright
 
 from tollway.authentication.entities import STEP_SECONDS, totp_code
 from tollway.kit.clock import read_now
@@ -67,6 +67,12 @@ class Walk:
 
     async def open(self, path: str) -> None:
         await self.page.goto(self.url + path)
+
+    async def follow(self, link: Locator) -> None:
+        """Click a link, and wait until where it leads is there."""
+        target = await link.get_attribute("href")
+        await link.click()
+        await self.page.wait_for_url(f"{self.url}{target}")
 
     async def look(self, view: View) -> None:
         """See the page in another window size and other colours, without loading it again."""
