@@ -45,6 +45,7 @@ CREATE TABLE invitations (
 );
 CREATE UNIQUE INDEX invitations_open ON invitations (customer_id, email)
     WHERE accepted_at IS NULL AND revoked_at IS NULL;
+CREATE INDEX invitations_by_customer ON invitations (customer_id);
 CREATE INDEX invitations_by_user ON invitations (invited_by);
 
 -- A browser's session has its secret in a cookie; a program's has it as the refresh token of the moment.

@@ -102,9 +102,20 @@ def find_refusal(
         )
     reads = request.method in READING_METHODS
     refusal = standing.refusal_of(_kind_of(request, api_key.mode, reads=reads))
+    if refusal is not None and path_product is not None and _may_repeat(request, standing):
+        refusal = None
     if refusal is None and path_product is not None:
         refusal = _missing_scope(api_key, Scope.READ if reads else Scope.WRITE)
     return refusal or _over_limit(api_key, counts)
+
+
+def _may_repeat(request: Request, standing: Standing) -> bool:
+    """Whether it may be a request that had its effect before the plan ended, and asks for its answer again.
+
+    Where it is none, `Call.perform` refuses it for the same reason, once it has looked.
+    """
+    is_creation = request.method == "POST" and "idempotency-key" in request.headers
+    return is_creation and standing.state is KeyState.CANCELLED
 
 
 def _kind_of(request: Request, mode: Mode, *, reads: bool) -> CallKind:

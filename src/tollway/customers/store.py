@@ -92,7 +92,9 @@ async def find_user(tx: Transaction, user_id: int) -> User | None:
 
 async def lock_user(tx: Transaction, user_id: int) -> User | None:
     """Return a user and hold the row, so that changes of one user happen one after the other."""
-    return await tx.find_one(User, f"SELECT {_USER} FROM users WHERE id = %(id)s FOR UPDATE", {"id": user_id})
+    return await tx.find_one(
+        User, f"SELECT {_USER} FROM users WHERE id = %(id)s FOR NO KEY UPDATE", {"id": user_id}
+    )
 
 
 async def find_verified_user(tx: Transaction, email: str) -> User | None:
@@ -119,9 +121,14 @@ async def find_customer_by_public_id(tx: Transaction, public_id: str) -> Custome
 
 
 async def lock_customer(tx: Transaction, customer_id: int) -> Customer | None:
-    """Return a customer and hold the row, so that changes of one customer happen one after the other."""
+    """Return a customer and hold the row, so that changes of one customer happen one after the other.
+
+    NO KEY: calls that write rows of this customer meanwhile do not wait, and so never for each other in a circle.
+    """
     return await tx.find_one(
-        Customer, f"SELECT {_CUSTOMER} FROM api_customers WHERE id = %(id)s FOR UPDATE", {"id": customer_id}
+        Customer,
+        f"SELECT {_CUSTOMER} FROM api_customers WHERE id = %(id)s FOR NO KEY UPDATE",
+        {"id": customer_id},
     )
 
 

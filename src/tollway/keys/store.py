@@ -79,7 +79,7 @@ async def find_by_key_id(
     tx: Transaction, customer_id: int, key_id: str, *, lock: bool = False
 ) -> ApiKey | None:
     """Return a customer's key that was not deleted, by its public id; `lock` holds the row."""
-    locking: LiteralString = "FOR UPDATE" if lock else ""
+    locking: LiteralString = "FOR NO KEY UPDATE" if lock else ""
     return await tx.find_one(
         ApiKey,
         f"""

@@ -28,7 +28,7 @@ from tollway.support.entities import (
     checked_message,
     response_hours_of,
 )
-from tollway.web.pages import Page, PageNeeds, field_errors, html, redirect
+from tollway.web.pages import Own, Page, PageNeeds, field_errors, html, redirect
 from tollway.web.site import site_of
 
 PAGE_SIZE = 20
@@ -114,7 +114,7 @@ async def open_ticket(
 @router.post("/feedback")
 async def give_feedback(
     request: Request,
-    page: Asking,
+    page: Own,
     feature: Annotated[str, Form()] = "",
     rating: Annotated[str, Form()] = "",
     feedback: Annotated[str, Form()] = "",
@@ -128,6 +128,9 @@ async def give_feedback(
         async with page.database.transaction() as tx:
             await support.give_feedback(tx, page.caller, draft, page.now)
     except (Invalid, TooMany) as problem:
+        if page.signed_in.customer is None:
+            # An administrator who is no customer has no page of tickets that the form stands on.
+            raise
         values = {"feature": feature, "rating": rating, "feedback": feedback}
         return await show_support(request, page, values, problem)
     return redirect("/support?notice=feedback")
