@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tollway.admission.entities import MANAGEMENT_PREFIXES
 from tollway.admission.middleware import refusal_response
 from tollway.admission.operations import Call
 from tollway.admission.recognition import MinuteCounts, RecognisedKey, find_refusal, recognise_key
@@ -15,9 +16,6 @@ from tollway.customers.callers import Caller
 from tollway.kit.cookies import read_session_cookie
 from tollway.kit.db import Database, Transaction
 from tollway.kit.problems import Problem
-
-# Where things are managed, as opposed to the products' own paths.
-PREFIXES = ("/api/", "/auth/", "/trial/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,11 @@ class CallerMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or not scope["path"].startswith(PREFIXES) or scope["method"] == "OPTIONS":
+        if (
+            scope["type"] != "http"
+            or not scope["path"].startswith(MANAGEMENT_PREFIXES)
+            or scope["method"] == "OPTIONS"
+        ):
             await self.app(scope, receive, send)
             return
         request = Request(scope)

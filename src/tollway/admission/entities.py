@@ -12,6 +12,10 @@ UNITS: dict[str, int] = {
 }
 
 
+# Where things are managed, as opposed to the products' own paths: callers are recognised there, but nothing counts.
+MANAGEMENT_PREFIXES = ("/api/", "/auth/", "/trial/")
+
+
 class AddressLimitReached(TooMany):
     """One client address sent more requests in a minute than anyone may."""
 

@@ -6,8 +6,8 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tollway.admission.caller_middleware import PREFIXES
 from tollway.admission.clear_text_flows import tell_of_clear_text
+from tollway.admission.entities import MANAGEMENT_PREFIXES
 from tollway.customers.entities import Visit
 from tollway.kit.db import Database
 from tollway.kit.http import HttpsNeeded, problem_response
@@ -34,7 +34,7 @@ class HttpsMiddleware:
         self.app = app
         self.database = database
         self.base_url = base_url
-        self.prefixes = (*PREFIXES, *(f"{prefix}/" for prefix in product_prefixes))
+        self.prefixes = (*MANAGEMENT_PREFIXES, *(f"{prefix}/" for prefix in product_prefixes))
         self.docs_url = docs_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

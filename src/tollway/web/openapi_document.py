@@ -13,7 +13,12 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from tollway.admission.entities import AddressLimitReached, AddressNotAllowed, ApiKeyTooFast
+from tollway.admission.entities import (
+    MANAGEMENT_PREFIXES,
+    AddressLimitReached,
+    AddressNotAllowed,
+    ApiKeyTooFast,
+)
 from tollway.admission.operations import call_of
 from tollway.authentication.entities import AccessTokenRefused
 from tollway.customers.entities import (
@@ -73,8 +78,6 @@ FOREIGN_SCHEMAS = ("HTTPValidationError", "ValidationError")
 _SPECIFICATION = re.compile(r"\s*\([A-Z]\d+(?:(?:, | )[A-Z]?\d+)*\)")
 _FOR_ENGINEERS = re.compile(r"(?:Raises|Writes|Defers|INVARIANT|Args|Returns|Source):")
 
-# Below these a credential is looked at before the endpoint, whether or not one is needed.
-RECOGNISING_PREFIXES = ("/api/", "/auth/", "/trial/")
 # Who must call: somebody whom `Needs` lets through, or (None) the holder of any API key.
 Access = Needs | None
 
@@ -111,7 +114,7 @@ def complete(document: dict[str, Any], accesses: dict[tuple[str, str], Access]) 
         if (path, method) in accesses:
             problems = _refusals_of(accesses[path, method], method)
             _secure(operation, accesses[path, method], method)
-        elif path.startswith(RECOGNISING_PREFIXES):
+        elif path.startswith(MANAGEMENT_PREFIXES):
             # Nobody must say who they are, but who does so wrongly is told.
             problems = [*BY_CALLER, *REFUSED]
         _complete_operation(path, operation, problems)
