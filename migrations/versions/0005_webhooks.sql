@@ -1,0 +1,2 @@
+-- Webhooks: where customers want to be told, and what was delivered.
+SELECT 1;

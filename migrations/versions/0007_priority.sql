@@ -1,0 +1,2 @@
+-- Runs by the priority of their plan.
+SELECT 1;
