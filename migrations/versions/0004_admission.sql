@@ -196,5 +196,5 @@ CREATE TABLE usage_totals (
 );
 CREATE FUNCTION add_counts(earlier bigint[], later bigint[]) RETURNS bigint[] LANGUAGE sql IMMUTABLE AS $$
     SELECT array_agg(COALESCE(a, 0) + COALESCE(b, 0) ORDER BY position)
-    FROM unnest(earlier, later) WITH ORDINALITY AS both (a, b, position)
+    FROM unnest(earlier, later) WITH ORDINALITY AS paired (a, b, position)
 $$;
