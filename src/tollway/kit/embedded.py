@@ -30,6 +30,7 @@ import psycopg
 from tollway.kit.log import log
 
 ACCOUNT = "tollway-db"
+PASSWD = Path("/etc/passwd")
 DATABASE = "tollway"
 START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 10.0
@@ -343,23 +344,26 @@ def _programs_in_wheel() -> Path:
 
 def _account() -> pwd.struct_passwd:
     """Return the account that PostgreSQL runs as under root, made on first use."""
-    try:
+    with contextlib.suppress(KeyError):
         return pwd.getpwnam(ACCOUNT)
-    except KeyError:
-        pass
-    try:
-        subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    except (FileNotFoundError, subprocess.CalledProcessError) as failure:
-        raise EmbeddedPostgresFailed(
-            f"PostgreSQL does not run as root, and the account {ACCOUNT} for it could not be made. "
-            "Start Tollway as an ordinary user, or set DATABASE_URL."
-        ) from failure
-    return pwd.getpwnam(ACCOUNT)
+    with PASSWD.open() as accounts:
+        # Two that make it at once end with two numbers for one name, and the first one's files are out of reach.
+        fcntl.flock(accounts, fcntl.LOCK_EX)
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(ACCOUNT)
+        try:
+            subprocess.run(
+                ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+        except (FileNotFoundError, subprocess.CalledProcessError) as failure:
+            raise EmbeddedPostgresFailed(
+                f"PostgreSQL does not run as root, and the account {ACCOUNT} for it could not be made. "
+                "Start Tollway as an ordinary user, or set DATABASE_URL."
+            ) from failure
+        return pwd.getpwnam(ACCOUNT)
 
 
 def _as_account() -> dict[str, Any]:
