@@ -65,6 +65,18 @@ async def list_adjustments_in_force(
     )
 
 
+async def find_next_change(tx: Transaction, customer_id: int, product: str, now: datetime) -> datetime | None:
+    """Return when the next of a customer's adjustments begins or ends; None where none does."""
+    found = await tx.find_value(
+        """
+        SELECT min(moment) FROM entitlement_adjustments, unnest(ARRAY[starts_at, ends_at, ended_at]) AS moment
+        WHERE customer_id = %(customer_id)s AND product = %(product)s AND moment > %(now)s
+        """,
+        {"customer_id": customer_id, "product": product, "now": now},
+    )
+    return found if isinstance(found, datetime) else None
+
+
 async def list_adjustments(tx: Transaction, customer_id: int, limit: int) -> list[Adjustment]:
     """List everything a customer was ever given, newest first."""
     return await tx.list_all(

@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tollway.kit.money import minor_units
-from tollway.plans.entities import LIMIT_MAX, PRODUCTS, CatalogRefused, Feature, Overage
+from tollway.plans.entities import LIMIT_MAX, PRODUCTS, WEIGHT_MAX, CatalogRefused, Feature, Overage
 
 CURRENCY = re.compile("[A-Z]{3}")
+ENDPOINT = r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$"
+WEIGHT_MAX = 1_000
 FILE = Path(__file__).parents[3] / "catalog.toml"
 BYTES_PER_MEGABYTE = 1_000_000
 ModeName = Literal["test", "live"]
@@ -22,6 +24,7 @@ Measure = Literal[
     "iterations",
     "file_megabytes",
     "runs_at_once",
+    "processing_weight",
     "workbook_days",
     "result_days",
     "requests_per_minute",
@@ -48,6 +51,7 @@ class _Plan(BaseModel):
     iterations: int = Field(0, ge=1_000, le=LIMIT_MAX)
     file_megabytes: int = Field(0, ge=1, le=LIMIT_MAX // BYTES_PER_MEGABYTE)
     runs_at_once: int = Field(0, ge=1, le=LIMIT_MAX)
+    processing_weight: int = Field(1, ge=1, le=WEIGHT_MAX)
     workbook_days: int = Field(0, ge=1, le=LIMIT_MAX)
     result_days: int = Field(0, ge=1, le=LIMIT_MAX)
     agents: int = Field(0, ge=1, le=LIMIT_MAX)
@@ -58,6 +62,8 @@ class _Plan(BaseModel):
     uptime_sla: Decimal | None = Field(None, gt=0, lt=100)
     features: list[str]
     gates: list[Feature] = []
+    durable_usage: bool = False
+    calls_without_centre: int = Field(0, ge=0, le=LIMIT_MAX)
 
     @model_validator(mode="after")
     def check_together(self) -> Self:
@@ -92,6 +98,7 @@ class _Product(BaseModel):
     name: str
     key_prefixes: dict[ModeName, str]
     measures: list[Measure]
+    weights: dict[Annotated[str, Field(pattern=ENDPOINT)], Annotated[int, Field(ge=1, le=WEIGHT_MAX)]] = {}
     plans: dict[str, _Plan]
     extras: dict[str, _Extra] = {}
 
@@ -123,12 +130,16 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class ProductOnSale:
-    """One product: its name, how its API keys begin by mode, and what is sold beside its plans."""
+    """One product: its name, how its API keys begin by mode, and what is sold beside its plans.
+
+    `weights` says how many calls a call of an endpoint is taken for by limits a minute; 1 where it is not named.
+    """
 
     product: str
     name: str
     key_prefixes: dict[ModeName, str]
     extras: tuple[Extra, ...]
+    weights: dict[str, int]
 
 
 def read_catalog(file: Path = FILE) -> list[CatalogPlan]:
@@ -148,6 +159,7 @@ def read_products(file: Path = FILE) -> list[ProductOnSale]:
             product.name,
             product.key_prefixes,
             tuple(_extra(name, key, extra, currency) for key, extra in product.extras.items()),
+            dict(product.weights),
         )
         for name, product, currency in _products(file)
     ]
@@ -215,8 +227,11 @@ def _content(product: str, tier: str, plan: _Plan, currency: str) -> dict[str, A
         "support_response_hours": plan.support_response_hours,
         "sales_call_hours": plan.sales_call_hours,
         "uptime_sla": None if plan.uptime_sla is None else str(plan.uptime_sla),
+        "processing_weight": plan.processing_weight,
         "features": plan.features,
         "gates": sorted(gate.value for gate in plan.gates),
+        "durable_usage": plan.durable_usage,
+        "calls_without_centre": plan.calls_without_centre,
     }
 
 

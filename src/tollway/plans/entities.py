@@ -7,14 +7,21 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from tollway.customers.entities import Mode
 from tollway.kit.money import format_whole
 from tollway.kit.problems import NotFound, PaymentRequired
+from tollway.metering.entities import QuotaTerms
 from tollway.plans.periods import add_months, month_around
 
 # Until an address is verified its key may make this many requests (X4).
 UNVERIFIED_REQUESTS_INCLUDED = 20
 # No limit passes this, however much is granted: what counts up to it is a column of four bytes.
 LIMIT_MAX = 2_000_000_000
+# What a run weighs that no plan gives more, and what one weighs at least whose plan has priority (B54).
+STANDARD_WEIGHT = 1
+PRIORITY_WEIGHT = 3
+# Beside a customer of this weight one of the standard weight still gets one hundredth.
+WEIGHT_MAX = 100
 REQUESTS_INCLUDED = "requests_included"
 FEATURE_PREFIX = "feature:"
 FREE_TRIAL_TIER = "trial"
@@ -180,6 +187,7 @@ class Plan:
     support_response_hours: int = 48
     sales_call_hours: int | None = None
     uptime_sla: Decimal | None = None
+    processing_weight: int = STANDARD_WEIGHT
 
     @classmethod
     def from_content(cls, version_id: int, version: int, content: dict[str, Any]) -> "Plan":
@@ -242,6 +250,8 @@ class Subscription:
     current_period_end: datetime
     trial_end: datetime | None
     created_at: datetime
+    # What the customer lets a period cost above the plan, in the plan's currency; None: no cap of their own.
+    spending_cap: Decimal | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", SubscriptionStatus(self.status))
@@ -353,6 +363,37 @@ class Entitlement:
     def overage(self) -> Overage:
         """What happens beyond the included requests; whoever owes us money gets none on credit."""
         return Overage.STOP if self.state is EntitlementState.PAST_DUE else self.plan.overage
+
+    def spending_cap_in_force(self, mode: Mode) -> Decimal | None:
+        """Return the customer's spending cap where it is what ends a period's requests; None where it is not."""
+        costs = mode is Mode.LIVE and self.overage is Overage.ALWAYS and self.plan.overage_rate > 0
+        return self.subscription.spending_cap if costs and self.requests_included is not None else None
+
+    def quota_terms(self, mode: Mode) -> QuotaTerms:
+        """Say what a period gives: what is included, and where calls stop (X6, X11).
+
+        Test mode stops at what is included, and so does live mode, but for plans that sell requests beyond it:
+        these stop where the customer's spending cap is spent, or nowhere.
+        """
+        included, rate, cap = self.requests_included, self.plan.overage_rate, self.spending_cap_in_force(mode)
+        # `opt_in` needs a payment method and a spending cap, which nobody can have before billing exists.
+        stops = mode is Mode.TEST or self.overage is not Overage.ALWAYS
+        most = included if stops else None
+        if included is not None and cap is not None:
+            most = min(LIMIT_MAX, included + int(cap // rate))
+        return QuotaTerms(included, most, rate)
+
+    @property
+    def processing_weight(self) -> int:
+        """Its share of the workers beside other customers' runs: 3 gets three times what 1 gets.
+
+        Whoever is past due weighs what a free plan does. Priority counts where it was granted too, and in versions
+        that were sold before weights were written down.
+        """
+        if self.state is EntitlementState.PAST_DUE:
+            return STANDARD_WEIGHT
+        least = PRIORITY_WEIGHT if Feature.PRIORITY in self.features else STANDARD_WEIGHT
+        return max(least, self.plan.processing_weight)
 
     @property
     def way_to_more_requests(self) -> str:

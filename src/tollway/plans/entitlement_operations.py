@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from tollway.customers import operations as customers
 from tollway.customers.entities import Mode
 from tollway.kit.db import Transaction
 from tollway.kit.problems import NotFound
@@ -58,6 +59,11 @@ async def _entitlement(tx: Transaction, subscription: Subscription, now: datetim
     )
 
 
+async def find_next_change(tx: Transaction, customer_id: int, product: str, now: datetime) -> datetime | None:
+    """Return when the next grant or override of a customer begins or ends, if any does."""
+    return await adjustment_store.find_next_change(tx, customer_id, product, now)
+
+
 async def find_free_plan(tx: Transaction, product: str) -> Plan | None:
     """Return the free plan of a product that anyone may have: the size of what is not paid for."""
     plans = await store.list_newest_plans(tx, product)
@@ -84,23 +90,50 @@ async def assert_feature(tx: Transaction, entitlement: Entitlement, feature: Fea
 async def get_quota(tx: Transaction, entitlement: Entitlement, mode: Mode, now: datetime) -> Quota:
     """Return the quota of the period under way, opening it on first use. Writes: usage_quotas.
 
-    It includes what the entitlement says at `now`: a grant that began or ended in the middle of the period
+    It gives what the entitlement says at `now`: a grant that began or ended in the middle of the period
     counts from its first call on. What was used stays used.
     """
-    period = (entitlement.period_start, entitlement.period_end)
-    included, rate = entitlement.requests_included, entitlement.plan.overage_rate
-    quota = await metering.get_quota(tx, entitlement.subscription.id, mode, period, included, rate, now)
-    if quota.requests_included != included:
-        await metering.change_included(tx, quota.id, included, rate)
-        return replace(quota, requests_included=included)
-    return quota
+    quota = await _open_quota(tx, entitlement, mode, now)
+    if _gives(quota, entitlement, mode):
+        return _with_bounds(quota, entitlement, mode)
+    # Somebody may be changing the plan right now: what was read before they committed must not undo it.
+    await customers.lock_customer(tx, entitlement.subscription.customer_id)
+    fresh = await get_entitlement(tx, entitlement.subscription.customer_id, entitlement.plan.product, now)
+    return await lift_quota(tx, fresh, mode, now)
 
 
 async def lift_quota(tx: Transaction, entitlement: Entitlement, mode: Mode, now: datetime) -> Quota:
-    """Bring the period under way to what the entitlement includes now; what was used stays used."""
-    quota = await get_quota(tx, entitlement, mode, now)
-    await metering.change_included(tx, quota.id, entitlement.requests_included, entitlement.plan.overage_rate)
-    return quota
+    """Bring the period under way to what the entitlement gives now; what was used stays used.
+
+    Call it with the customer locked.
+    """
+    quota = await _open_quota(tx, entitlement, mode, now)
+    terms = entitlement.quota_terms(mode)
+    await metering.change_terms(tx, quota.id, terms)
+    quota = replace(quota, requests_included=terms.requests_included, requests_max=terms.requests_max)
+    return _with_bounds(quota, entitlement, mode)
+
+
+async def _open_quota(tx: Transaction, entitlement: Entitlement, mode: Mode, now: datetime) -> Quota:
+    period = (entitlement.period_start, entitlement.period_end)
+    return await metering.get_quota(
+        tx, entitlement.subscription.id, mode, period, entitlement.quota_terms(mode), now
+    )
+
+
+def _gives(quota: Quota, entitlement: Entitlement, mode: Mode) -> bool:
+    terms = entitlement.quota_terms(mode)
+    return (quota.requests_included, quota.requests_max) == (terms.requests_included, terms.requests_max)
+
+
+def _with_bounds(quota: Quota, entitlement: Entitlement, mode: Mode) -> Quota:
+    """Add what a quota's row does not hold."""
+    return replace(
+        quota,
+        requests_per_day_max=entitlement.limits.requests_per_day_max,
+        spending_cap=entitlement.spending_cap_in_force(mode),
+        currency=entitlement.plan.currency,
+    )
 
 
 async def lift_quotas(tx: Transaction, customer_id: int, product: str, now: datetime) -> Entitlement:
