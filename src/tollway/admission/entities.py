@@ -1,6 +1,6 @@
 """What counts as a request."""
 
-from tollway.kit.problems import Forbidden, TooMany
+from tollway.kit.problems import Forbidden, TooMany, Unavailable
 
 # What counts as a request (X11), the one table of it; docs/guides/limits.md shows the same.
 # A refused call counts 0; a run that fails by our fault gives its request back.
@@ -35,3 +35,10 @@ class AddressNotAllowed(Forbidden):
 
     code = "address-not-allowed"
     title = "This API key takes no calls from there"
+
+
+class JournalFull(Unavailable):
+    """What a call used cannot be written down, so it is not served: nothing that is served goes uncounted."""
+
+    code = "usage-journal-full"
+    title = "Nothing is served while usage cannot be written down"

@@ -1,0 +1,469 @@
+"""The journal of one process: what it served, in a memory-mapped file, before the reply's last byte leaves.
+
+A record that `append` returned from is in the page cache, which outlives the process: `kill -9` loses none. A thread
+asks the disk for it every 10 ms, which bounds what a power cut can lose; `flushed` waits for that.
+
+A journal is a folder, <folder>/<source id>: segments of equal size, reserved on disk before they are needed, and a
+file whose lock says that the process lives. A shipper (shipper.py) carries the records to PostgreSQL.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import mmap
+import os
+import shutil
+import threading
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from tollway.admission import records
+from tollway.admission.entities import JournalFull
+from tollway.admission.records import (
+    OTHER_STRING,
+    OTHER_TEXT,
+    PATH_LENGTH_MAX,
+    RECORD_BYTES,
+    REQUEST_ID_BYTES,
+    REQUEST_ID_LENGTH_MAX,
+    STRING_LENGTH_MAX,
+    STRINGS_MAX,
+    Kind,
+    TextOf,
+)
+from tollway.kit.log import log
+
+# 8 MiB: a process that answers 40,000 calls a second fills one in under two seconds.
+SEGMENT_RECORDS = 65_535
+FLUSH_SECONDS = 0.010
+LOCK_NAME = "lock"
+# 71 minutes; a call that took longer counts as that long.
+RESPONSE_US_MAX = 2**32 - 1
+# A quarter of it for texts, and the longest request id and path, must fit beside a call.
+SEGMENT_RECORDS_MIN = 64
+
+_pack_call = records.CALL.pack
+_seal = records.SEALED.pack_into
+_crc32 = zlib.crc32
+
+
+def segment_name(number: int) -> str:
+    """Return the name of a segment's file."""
+    return f"{number:08d}.segment"
+
+
+@dataclass(slots=True)
+class _Segment:
+    """A file of reserved size, mapped; `seed` begins its checksums."""
+
+    number: int
+    descriptor: int
+    view: mmap.mmap
+    seed: int
+
+    def close(self) -> None:
+        self.view.close()
+        os.close(self.descriptor)
+
+
+class Journal:
+    """Records of one process, in order. Only the thread that opened it appends."""
+
+    def __init__(self, folder: Path, source_id: int, lock: int, segment_records: int) -> None:
+        assert segment_records >= SEGMENT_RECORDS_MIN, segment_records
+        self.folder = folder
+        self.source_id = source_id
+        self._lock = lock
+        self._capacity = segment_records
+        self._strings: dict[str, int] = {"": records.NO_STRING, OTHER_TEXT: OTHER_STRING}
+        # How many records define all texts; every segment begins with them, so they may fill a quarter of one.
+        self._string_records = 1
+        # What has to be written before the next call: numbers of new texts, and leases that ended.
+        self._new_strings: list[str] = [OTHER_TEXT]
+        self._ended_leases: list[int] = []
+        self._closed = False
+        self._index = 0
+        self._first_sequence = 1
+        # From this index on `append` has more to do than to write one record.
+        self._slow_from = 0
+        self._making = threading.Lock()
+        self._segment = self._make_segment(0)
+        self._view = self._segment.view
+        self._seed = self._segment.seed
+        self._next: _Segment | None = None
+        self._left: list[_Segment] = []
+        self._begin_segment()
+        self._dirty = False
+        self._dirtied = threading.Event()
+        self._urgent = threading.Event()
+        self._flushing = threading.Lock()
+        self._flushed = 0
+        self._waiting: list[tuple[int, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
+        self._waiting_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @classmethod
+    def open(cls, folder: Path, source_id: int, *, segment_records: int = SEGMENT_RECORDS) -> "Journal":
+        """Make the journal of a source that is new; its lock is held until the process ends.
+
+        Raises: JournalFull where there is no room for its first segment.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made aside: a shipper must never see a journal without the lock that says that its process lives.
+        draft = folder / f".{source_id}"
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            draft.mkdir(mode=0o700)
+            lock = os.open(draft / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as failure:
+            raise _full(failure) from failure
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            journal = cls(draft, source_id, lock, segment_records)
+            draft.rename(folder / str(source_id))
+        except BaseException:
+            os.close(lock)
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        journal.folder = folder / str(source_id)
+        return journal
+
+    # what a process says --------------------------------------------------------------------------
+
+    def intern(self, text: str) -> int:
+        """Return the number that stands for a text; where there is room for no more texts, that of "(other)".
+
+        A number holds as long as the journal. 4,096 texts have one of their own.
+        """
+        found = self._strings.get(text)
+        if found is not None:
+            return found
+        if len(text) > STRING_LENGTH_MAX:
+            return self.intern(text[:STRING_LENGTH_MAX])
+        size = len(records.parts_of(records.encoded(text, STRING_LENGTH_MAX), records.STRING_BYTES))
+        if len(self._strings) >= STRINGS_MAX or self._string_records + size > self._capacity // 4:
+            return OTHER_STRING
+        number = len(self._strings)
+        self._strings[text] = number
+        self._string_records += size
+        self._new_strings.append(text)
+        self._slow_from = 0
+        return number
+
+    def append(
+        self,
+        timestamp_us: int,
+        customer_id: int,
+        api_key_id: int,
+        lease_id: int,
+        units: int,
+        credit_count: int,
+        status: int,
+        response_us: int,
+        endpoint: int,
+        method_code: int,
+        product: int,
+        live: bool,
+        user_agent: int,
+        problem: int,
+        limit_name: int,
+        limit_value: int,
+        address: bytes,
+        request_id: str,
+        path: str = "",
+    ) -> int:
+        """Write one call, and return its sequence number; when this returns, no kill of the process can lose it.
+
+        Args:
+            timestamp_us: microseconds since 1970, UTC.
+            api_key_id: 0 for none. lease_id: what the units were spent from; 0 for none.
+            response_us: microseconds from the request to the reply.
+            endpoint, product, user_agent, problem, limit_name: numbers from `intern`; the last two 0 for none.
+            address: 4 or 16 bytes, or none.
+            path: what was asked for, where it says more than the endpoint's pattern.
+
+        Raises: JournalFull where no further segment can be reserved; it recovers by itself.
+        """
+        encoded = request_id.encode("utf-8", "replace")
+        texts = 0
+        index = self._index
+        if index >= self._slow_from or path or len(encoded) > REQUEST_ID_BYTES:
+            texts = self._make_room(encoded, path)
+            encoded = encoded[:REQUEST_ID_BYTES]
+            index = self._index
+        sequence = self._first_sequence + index
+        response_us = min(response_us, RESPONSE_US_MAX)
+        body = _pack_call(
+            1, method_code, live, len(address), sequence & 0xFFFFFFFF,
+            status, endpoint, product, user_agent, problem, limit_name,
+            timestamp_us, customer_id, api_key_id, lease_id, limit_value,
+            units, credit_count, response_us, len(encoded), texts, address, encoded,
+        )  # fmt: skip
+        _seal(self._view, (index + 1) * RECORD_BYTES, body, _crc32(body, self._seed))
+        self._index = index + 1
+        if not self._dirty:
+            self._dirty = True
+            self._dirtied.set()
+        return sequence
+
+    def append_lease_end(self, lease_id: int) -> None:
+        """Say that nothing more is spent of a lease; where the disk is full, with the next call that fits."""
+        self._ended_leases.append(lease_id)
+        self._slow_from = 0
+        with contextlib.suppress(JournalFull):
+            self._make_room(b"", "")
+
+    @property
+    def sequence(self) -> int:
+        """The sequence number of the newest record; 0 before there is one."""
+        return self._first_sequence + self._index - 1
+
+    @property
+    def flushed_sequence(self) -> int:
+        """The newest sequence number that no power cut can lose."""
+        return self._flushed
+
+    def _make_room(self, request_id: bytes, path: str) -> int:
+        """Write what must stand before the next call, in a segment with room for both; return its TEXT count."""
+        texts: list[tuple[TextOf, bytes]] = []
+        if len(request_id) > REQUEST_ID_BYTES:
+            # Whole again, not only the rest: a character may be cut in two where the record ends.
+            whole = records.encoded(request_id.decode(), REQUEST_ID_LENGTH_MAX)
+            texts += [(TextOf.REQUEST_ID, part) for part in records.parts_of(whole, records.TEXT_BYTES)]
+        if path:
+            whole = records.encoded(path, PATH_LENGTH_MAX)
+            texts += [(TextOf.PATH, part) for part in records.parts_of(whole, records.TEXT_BYTES)]
+        self._write_pending(len(texts) + 1)
+        for purpose, part in texts:
+            body = records.TEXT.pack(Kind.TEXT, purpose, len(part), self._next_sequence(), part)
+            self._write(body)
+        return len(texts)
+
+    def _write_pending(self, needed: int) -> None:
+        """Write new texts and ended leases, in a segment that has room for `needed` records after them."""
+        while self._new_strings or self._ended_leases or self._index + needed > self._capacity:
+            if self._index + needed + self._size_of_next_pending() > self._capacity:
+                self._turn()
+            elif self._new_strings:
+                self._write_string(self._new_strings[0])
+                del self._new_strings[0]
+            elif self._ended_leases:
+                body = records.LEASE_END.pack(Kind.LEASE_END, self._next_sequence(), self._ended_leases[0])
+                self._write(body)
+                del self._ended_leases[0]
+        self._slow_from = self._capacity
+
+    def _size_of_next_pending(self) -> int:
+        if self._new_strings:
+            text = records.encoded(self._new_strings[0], STRING_LENGTH_MAX)
+            return len(records.parts_of(text, records.STRING_BYTES))
+        return len(self._ended_leases[:1])
+
+    def _write_string(self, text: str) -> None:
+        number = self._strings[text]
+        parts = records.parts_of(records.encoded(text, STRING_LENGTH_MAX), records.STRING_BYTES)
+        for position, part in enumerate(parts):
+            self._write(
+                records.STRING.pack(
+                    Kind.STRING, position, len(parts), len(part), self._next_sequence(), number, part
+                )
+            )
+
+    def _next_sequence(self) -> int:
+        return (self._first_sequence + self._index) & 0xFFFFFFFF
+
+    def _write(self, body: bytes) -> None:
+        _seal(self._view, (self._index + 1) * RECORD_BYTES, body, _crc32(body, self._seed))
+        self._index += 1
+        if not self._dirty:
+            self._dirty = True
+            self._dirtied.set()
+
+    # segments -------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Go on in the next segment; raise JournalFull where there is no room for one."""
+        self._prepare()
+        assert self._next is not None
+        self._left.append(self._segment)
+        # In this order: whoever flushes at this moment may think that less was written, never more.
+        written, self._index = self._index, 0
+        self._first_sequence += written
+        self._segment, self._next = self._next, None
+        self._view, self._seed = self._segment.view, self._segment.seed
+        self._begin_segment()
+
+    def _prepare(self) -> None:
+        """Reserve the segment after this one, unless that is done."""
+        with self._making:
+            if self._next is None:
+                self._next = self._make_segment(self._segment.number + 1)
+
+    def _make_segment(self, number: int) -> _Segment:
+        """Reserve a segment's room on disk, so that writing to it later cannot fail."""
+        path = self.folder / segment_name(number)
+        size = (self._capacity + 1) * RECORD_BYTES
+        descriptor = -1
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.posix_fallocate(descriptor, 0, size)
+            os.fsync(descriptor)
+            _sync_folder(self.folder)
+            view = mmap.mmap(descriptor, size)
+        except OSError as failure:
+            if descriptor >= 0:
+                # What was reserved before the disk was full must not keep it full.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, 0)
+                os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise _full(failure) from failure
+        return _Segment(number, descriptor, view, records.checksum_seed(self.source_id, number))
+
+    def _begin_segment(self) -> None:
+        """Write the header, which says that the segment before it is complete, and define every text again."""
+        body = records.HEADER.pack(
+            records.MAGIC,
+            RECORD_BYTES,
+            self._capacity,
+            self.source_id,
+            self._segment.number,
+            self._first_sequence,
+        )
+        _seal(self._view, 0, body, _crc32(body, self._seed))
+        self._new_strings = [text for text in self._strings if text]
+        self._slow_from = 0
+
+    # to the disk ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to flush every 10 ms while there is something to flush."""
+        assert self._thread is None
+        self._thread = threading.Thread(target=self._flush_often, name="journal", daemon=True)
+        self._thread.start()
+
+    async def flushed(self, sequence: int) -> None:
+        """Return when a record is on disk, so that no power cut can lose it; many wait for one flush.
+
+        Raises: JournalFull where the disk refuses.
+        """
+        if sequence <= self._flushed:
+            return
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        with self._waiting_lock:
+            self._waiting.append((sequence, future, loop))
+        if self._thread is None:
+            await asyncio.to_thread(self.flush)
+        else:
+            self._urgent.set()
+        await future
+
+    def flush(self) -> None:
+        """Ask the disk for everything that was appended before this call."""
+        with self._flushing:
+            self._dirty = False
+            # In this order: a segment that is left meanwhile is in one of the two, or in both.
+            covered = self.sequence
+            current = self._segment
+            left = list(self._left)
+            failure: OSError | None = None
+            try:
+                for segment in left:
+                    os.fdatasync(segment.descriptor)
+                os.fdatasync(current.descriptor)
+                self._flushed = max(self._flushed, covered)
+            except OSError as refused:
+                # The records are still there for the shipper; only a power cut could lose them.
+                log.error("journal not flushed", source_id=self.source_id, reason=str(refused))
+                failure = refused
+            for segment in left:
+                self._left.remove(segment)
+                segment.close()
+        self._release(failure)
+
+    def _flush_often(self) -> None:
+        while True:
+            self._dirtied.wait()
+            # Who waits for the disk waits no longer than for what is under way.
+            self._urgent.wait(FLUSH_SECONDS)
+            self._urgent.clear()
+            self._dirtied.clear()
+            self.flush()
+            if self._closed:
+                return
+            if self._next is None and self._index > self._capacity // 2:
+                with contextlib.suppress(JournalFull):
+                    # The next call that needs it tries again, and is the one to be refused.
+                    self._prepare()
+
+    def _release(self, failure: OSError | None) -> None:
+        """Wake who waited for what is flushed now."""
+        with self._waiting_lock:
+            ready = [one for one in self._waiting if failure is not None or one[0] <= self._flushed]
+            self._waiting = [one for one in self._waiting if one not in ready]
+        for _sequence, future, loop in ready:
+            # A loop that was closed has nobody left who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_wake, future, failure)
+
+    def close(self) -> None:
+        """Write that the process ended in order, flush, and let the lock go; nothing can be appended after."""
+        if self._closed:
+            return
+        with contextlib.suppress(JournalFull):
+            self._write_pending(1)
+            self._write(records.CLOSE.pack(Kind.CLOSE, self._next_sequence()))
+        self._closed = True
+        if self._thread is not None:
+            self._dirtied.set()
+            self._urgent.set()
+            self._thread.join()
+        self.flush()
+        if self._next is not None:
+            self._next.close()
+            (self.folder / segment_name(self._next.number)).unlink(missing_ok=True)
+        self._segment.close()
+        os.close(self._lock)
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Say whether the process that wrote a journal is gone: its lock is free."""
+    try:
+        lock = os.open(folder / LOCK_NAME, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def _wake(future: asyncio.Future[None], failure: OSError | None) -> None:
+    if future.done():
+        return
+    if failure is None:
+        future.set_result(None)
+    else:
+        future.set_exception(_full(failure))
+
+
+def _full(failure: OSError) -> JournalFull:
+    return JournalFull(
+        "What you use cannot be written down at the moment, so nothing is served. Try again shortly.",
+        log_message=f"the journal cannot be written: {failure}",
+        retry_after_seconds=1,
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Ask the disk for the names in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
