@@ -188,6 +188,10 @@ class Plan:
     sales_call_hours: int | None = None
     uptime_sla: Decimal | None = None
     processing_weight: int = STANDARD_WEIGHT
+    # Whether replies wait until their usage is on the disk, as prepaid money asks for.
+    durable_usage: bool = False
+    # How many calls a process lets through while nobody can say what the others let through.
+    calls_without_centre: int = 0
 
     @classmethod
     def from_content(cls, version_id: int, version: int, content: dict[str, Any]) -> "Plan":
