@@ -139,6 +139,17 @@ SELECT id, api_key_id, endpoint, method, status_code, response_time_ms, credits_
 FROM api_usage_logs_before;
 SELECT setval('api_usage_logs_ids', (SELECT COALESCE(max(id), 0) + 1 FROM api_usage_logs_before), false);
 DROP TABLE api_usage_logs_before;
+-- The days under way, so that nobody's burst begins anew; older ones are asked for by nobody.
+INSERT INTO usage_quota_days (subscription_id, mode, day, requests_used)
+SELECT s.id, l.mode, (l.request_timestamp AT TIME ZONE 'UTC')::date, sum(l.units)
+FROM api_usage_logs l
+CROSS JOIN LATERAL (
+    SELECT id FROM api_subscriptions WHERE customer_id = l.customer_id AND product = l.product
+    ORDER BY (status <> 'cancelled') DESC, id DESC LIMIT 1
+) AS s
+WHERE l.request_timestamp >= (date_trunc('day', now() AT TIME ZONE 'UTC') - interval '1 day') AT TIME ZONE 'UTC'
+GROUP BY s.id, l.mode, (l.request_timestamp AT TIME ZONE 'UTC')::date
+HAVING sum(l.units) > 0;
 
 -- roll-ups ------------------------------------------------------------------------------------------
 

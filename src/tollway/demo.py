@@ -163,7 +163,7 @@ async def _make_history(tx: Transaction, customer: Customer, began: datetime, no
             ),
         )
         if units and moment >= quota.period_start:
-            await metering.use_units(tx, quota, units, stop=True, now=now)
+            await metering.use_units(tx, quota, units, now=now)
     await metering.track_event(tx, "first_call", customer.id, began + timedelta(minutes=3))
 
 

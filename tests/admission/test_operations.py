@@ -185,12 +185,10 @@ async def test_parallel_calls_never_pass_the_burst_of_a_day(
     async with product.transaction() as tx:
         await tx.execute(
             """
-            INSERT INTO api_usage_logs (endpoint, method, status_code, response_time_ms, request_timestamp,
-                customer_id, product, mode, units, request_id)
-            SELECT '/earlier', 'POST', 201, 1, %(now)s, %(customer_id)s, 'montecarlo', 'live', 1, 'req'
-            FROM generate_series(1, 64)
+            INSERT INTO usage_quota_days (subscription_id, mode, day, requests_used)
+            VALUES (%(subscription_id)s, 'live', %(day)s, 64)
             """,
-            {"now": present, "customer_id": party.customer_id},
+            {"day": present.date(), "subscription_id": party.subscription.id},
         )
     answers = await asyncio.gather(
         *(client.post("/things", json={"name": str(n)}, headers=party.headers) for n in range(15))

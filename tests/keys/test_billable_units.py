@@ -55,7 +55,7 @@ async def call(tx: Transaction, firm: Firm, mode: Mode, *, on_page: bool, ending
         await metering.record_usage(tx, UsageEvent(**event | {"units": 0, "status_code": 402}))
         return 0
     try:
-        await metering.use_units(tx, quota, units, stop=mode is Mode.TEST, now=NOW)
+        await metering.use_units(tx, quota, units, now=NOW)
     except QuotaUsedUp:
         return 0
     await metering.record_usage(tx, UsageEvent(**event))

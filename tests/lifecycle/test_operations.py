@@ -34,7 +34,7 @@ async def usage_of(town: Town, customer_id: int):
 async def spend(town: Town, customer_id: int, units: int) -> None:
     _, quota = await usage_of(town, customer_id)
     async with town.database.transaction() as tx:
-        await metering.use_units(tx, quota, units, stop=True, now=town.now)
+        await metering.use_units(tx, quota, units, now=town.now)
 
 
 @pytest.mark.promise("A33", "A16", "A34")

@@ -1,30 +1,20 @@
-"""Units are counted, given back, logged and added up."""
+"""Calls are logged and added up, and first steps remembered."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from tests.parties import Party, make_party
 
 from tollway.customers.entities import Mode
 from tollway.kit.db import Database
 from tollway.metering import operations as metering
-from tollway.metering.entities import DailyLimitReached, Quota, QuotaUsedUp, UsageEvent
+from tollway.metering.entities import UsageEvent
 
 
 @pytest.fixture
 async def party(database: Database, now: datetime) -> Party:
     return await make_party(database, now)
-
-
-async def quota_of(database: Database, party: Party, now: datetime, included: int | None) -> Quota:
-    start = now.replace(day=1, hour=0)
-    async with database.transaction() as tx:
-        return await metering.get_quota(
-            tx, party.subscription.id, Mode.TEST, (start, start + timedelta(days=30)), included, 0, now  # type: ignore[arg-type]
-        )  # fmt: skip
 
 
 def event(party: Party, now: datetime, **changes: Any) -> UsageEvent:
@@ -35,123 +25,6 @@ def event(party: Party, now: datetime, **changes: Any) -> UsageEvent:
         "user_agent": "test", "request_id": "req_1",
     }  # fmt: skip
     return UsageEvent(**values | changes)
-
-
-async def used(database: Database) -> int:
-    async with database.transaction() as tx:
-        return int(await tx.find_value("SELECT requests_used FROM usage_quotas"))
-
-
-async def test_a_quota_is_opened_once_however_many_ask_at_once(
-    database: Database, party: Party, now: datetime
-) -> None:
-    found = await asyncio.gather(*(quota_of(database, party, now, 100) for _ in range(15)))
-    assert len({quota.id for quota in found}) == 1
-    assert found[0].remaining == 100
-
-
-async def test_units_are_used_up_to_the_bound_and_not_beyond(
-    database: Database, party: Party, now: datetime
-) -> None:
-    quota = await quota_of(database, party, now, 3)
-    async with database.transaction() as tx:
-        for _ in range(3):
-            await metering.use_units(tx, quota, 1, stop=True, now=now)
-    async with database.transaction() as tx:
-        quota = await metering.get_quota(
-            tx, quota.subscription_id, quota.mode, (quota.period_start, quota.period_end), 3, 0, now  # type: ignore[arg-type]
-        )  # fmt: skip
-        with pytest.raises(QuotaUsedUp) as refused:
-            await metering.use_units(tx, quota, 1, stop=True, now=now)
-    assert refused.value.status == 429
-    assert refused.value.retry_after_seconds == int((quota.period_end - now).total_seconds())
-    assert refused.value.members == {
-        "limit": "requests_per_period",
-        "limit_value": 3,
-        "used": 3,
-        "resets_at": quota.period_end.isoformat(),
-    }
-    assert await used(database) == 3
-
-
-async def test_several_units_fit_whole_or_not_at_all(database: Database, party: Party, now: datetime) -> None:
-    quota = await quota_of(database, party, now, 10)
-    async with database.transaction() as tx:
-        await metering.use_units(tx, quota, 7, stop=True, now=now)
-        with pytest.raises(QuotaUsedUp):
-            await metering.use_units(tx, quota, 4, stop=True, now=now)
-        await metering.use_units(tx, quota, 3, stop=True, now=now)
-    assert await used(database) == 10
-
-
-@pytest.mark.promise("X6")
-@pytest.mark.parametrize(("included", "stop"), [(1, False), (None, True), (None, False)])
-async def test_without_a_stop_units_go_on_and_are_counted(
-    database: Database, party: Party, now: datetime, included: int | None, stop: bool
-) -> None:
-    quota = await quota_of(database, party, now, included)
-    async with database.transaction() as tx:
-        for _ in range(5):
-            await metering.use_units(tx, quota, 1, stop=stop, now=now)
-    assert await used(database) == 5
-
-
-async def test_what_is_given_back_is_a_row_of_its_own(
-    database: Database, party: Party, now: datetime
-) -> None:
-    quota = await quota_of(database, party, now, 10)
-    async with database.transaction() as tx:
-        await metering.use_units(tx, quota, 1, stop=True, now=now)
-        await metering.record_usage(tx, event(party, now))
-        await metering.give_back(tx, quota.id, event(party, now, units=-1))
-        assert await tx.list_rows("SELECT units FROM api_usage_logs ORDER BY id") == [
-            {"units": 1},
-            {"units": -1},
-        ]
-    assert await used(database) == 0
-
-
-async def test_more_cannot_be_given_back_than_was_used(
-    database: Database, party: Party, now: datetime
-) -> None:
-    quota = await quota_of(database, party, now, 10)
-
-    async def give_back() -> None:
-        async with database.transaction() as tx:
-            await metering.give_back(tx, quota.id, event(party, now, units=-1))
-
-    with pytest.raises(psycopg.errors.CheckViolation):
-        await give_back()
-    with pytest.raises(AssertionError):
-        async with database.transaction() as tx:
-            await metering.give_back(tx, quota.id, event(party, now, units=1))
-
-
-@pytest.mark.promise("B47", "X11")
-async def test_the_daily_burst_frees_at_midnight_utc(database: Database, party: Party, now: datetime) -> None:
-    midnight = now.replace(hour=0)
-
-    async def check(instant: datetime, mode: Mode = Mode.TEST) -> None:
-        async with database.transaction() as tx:
-            await metering.assert_daily_limit(tx, party.customer_id, "montecarlo", mode, 3, instant)
-
-    async with database.transaction() as tx:
-        await metering.record_usage(tx, event(party, midnight - timedelta(microseconds=1)))
-        await metering.record_usage(tx, event(party, midnight))
-        await metering.record_usage(tx, event(party, now))
-        await metering.record_usage(tx, event(party, now, units=0))
-        await metering.record_usage(tx, event(party, now, mode=Mode.LIVE))
-    await check(now)
-    async with database.transaction() as tx:
-        await metering.record_usage(tx, event(party, now))
-    with pytest.raises(DailyLimitReached) as refused:
-        await check(now)
-    assert refused.value.retry_after_seconds == 12 * 3600
-    assert refused.value.members["limit"] == "requests_per_day"
-    assert refused.value.members["used"] == 3
-    assert refused.value.members["resets_at"] == "2026-06-16T00:00:00+00:00"
-    await check(now, Mode.LIVE)
-    await check(midnight + timedelta(days=1))
 
 
 @pytest.mark.promise("A34")

@@ -119,7 +119,7 @@ async def test_a_run_that_fails_by_our_fault_gives_its_request_back_once(
     async with database.transaction() as tx:
         entitlement = await plans.get_entitlement(tx, party.customer_id, "montecarlo", now)
         quota = await plans.get_quota(tx, entitlement, Mode.TEST, now)
-        await metering.use_units(tx, quota, 3, stop=True, now=now)
+        await metering.use_units(tx, quota, 3, now=now)
     run = await rows.run(party, await rows.model(party, now), now, quota_id=quota.id)
     failed = []
     for _ in range(2):

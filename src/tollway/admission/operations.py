@@ -12,7 +12,6 @@ from fastapi.responses import JSONResponse, Response
 
 from tollway.admission.entities import UNITS
 from tollway.customers.callers import Caller
-from tollway.customers.entities import Mode
 from tollway.keys import operations as keys
 from tollway.kit import idempotency
 from tollway.kit.db import Database, Transaction
@@ -20,7 +19,6 @@ from tollway.kit.scope import request_id
 from tollway.metering import operations as metering
 from tollway.metering.entities import UsageEvent
 from tollway.plans import operations as plans
-from tollway.plans.entities import Entitlement, Overage
 
 USER_AGENT_LENGTH_MAX = 500
 ENDPOINT_LENGTH_MAX = 255
@@ -145,22 +143,7 @@ class Call:
         entitlement = await plans.get_entitlement(tx, self.caller.owner_id, self.product, self.now)
         entitlement.assert_may_write()
         quota = await plans.get_quota(tx, entitlement, self.caller.mode, self.now)
-        await metering.use_units(
-            tx,
-            quota,
-            units,
-            stop=_stops(entitlement, self.caller.mode),
-            now=self.now,
-            way_out=entitlement.way_to_more_requests,
-        )
-        await metering.assert_daily_limit(
-            tx,
-            self.caller.owner_id,
-            self.product,
-            self.caller.mode,
-            entitlement.limits.requests_per_day_max,
-            self.now,
-        )
+        await metering.use_units(tx, quota, units, now=self.now, way_out=entitlement.way_to_more_requests)
         self.quota_id = quota.id
 
     async def _record(
@@ -205,9 +188,3 @@ def call_of(request: Request) -> Call:
     call = request.scope["state"].get("call")
     assert isinstance(call, Call), "the endpoint's path is not among those that need an API key"
     return call
-
-
-def _stops(entitlement: Entitlement, mode: Mode) -> bool:
-    """Say whether the included requests are a bound: always in test mode, else as the plan says (X6, X11)."""
-    # `opt_in` needs a payment method and a spending cap, which nobody can have before billing exists.
-    return mode is Mode.TEST or entitlement.overage is not Overage.ALWAYS

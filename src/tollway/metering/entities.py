@@ -1,11 +1,15 @@
 """Quotas and usage events."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from tollway.customers.entities import Mode
 from tollway.kit.problems import TooMany
+
+# Upper bounds of the classes that response times are counted in; a last class holds what took longer.
+LATENCY_BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000)
 
 
 class QuotaUsedUp(TooMany):
@@ -22,9 +26,28 @@ class DailyLimitReached(TooMany):
     title = "Your requests for today are used up"
 
 
+class SpendingCapReached(TooMany):
+    """What the customer lets a month cost above the plan is spent."""
+
+    code = "spending-cap-reached"
+    title = "Your spending cap for this period is reached"
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaTerms:
+    """What a period gives: units included, the bound where calls stop (None: nowhere), and the rate beyond."""
+
+    requests_included: int | None
+    requests_max: int | None
+    overage_rate: Decimal = Decimal(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Units of one period: how many are included, how many were used. None included: unlimited."""
+    """Units of one period: how many are included, how many were used. None included: unlimited.
+
+    The last three are no columns: whoever knows the customer's plan adds them (`plans.get_quota`).
+    """
 
     id: int
     subscription_id: int
@@ -33,14 +56,56 @@ class Quota:
     period_end: datetime
     requests_included: int | None
     requests_used: int
+    # What processes may spend and have not yet accounted for.
+    requests_leased: int = 0
+    # Where calls stop; None: nowhere.
+    requests_max: int | None = None
+    # The burst of one day (UTC); None: none of its own.
+    requests_per_day_max: int | None = None
+    # What the customer lets a period cost above the plan, where that is what `requests_max` comes from.
+    spending_cap: Decimal | None = None
+    currency: str = "USD"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mode", Mode(self.mode))
 
     @property
     def remaining(self) -> int | None:
-        """Units left; None where there is no bound."""
+        """Included units left; None where there is no bound."""
         return None if self.requests_included is None else max(0, self.requests_included - self.requests_used)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of one bound is taken: used, and leased to processes. No `units_max`: there is none."""
+
+    used: int
+    leased: int
+    units_max: int | None
+
+    @property
+    def left(self) -> int | None:
+        """Units that can still be taken; None: as many as you like."""
+        return None if self.units_max is None else max(0, self.units_max - self.used - self.leased)
+
+    def admits(self, units: int) -> bool:
+        """Say whether this many more fit."""
+        return self.left is None or units <= self.left
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLease:
+    """Units that one process took from a quota in advance, for one day (UTC).
+
+    `units_left` is what month and day had left after it; None: without a bound.
+    """
+
+    id: int
+    source_id: int
+    quota_id: int
+    day: date
+    units_granted: int
+    units_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +127,11 @@ class UsageEvent:
     user_agent: str
     request_id: str
     problem_code: str | None = None
+    # The path that was asked for, where it says more than `endpoint`, the pattern that it matched.
+    path: str | None = None
+    # The limit that a refused call ran into, and its value then.
+    limit_name: str | None = None
+    limit_value: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

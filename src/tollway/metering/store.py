@@ -1,107 +1,13 @@
-"""SQL over api_usage_logs, usage_quotas and analytics_events."""
+"""SQL over api_usage_logs and analytics_events."""
 
 import json
 from dataclasses import asdict
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from tollway.customers.entities import Mode
 from tollway.kit.db import Transaction
-from tollway.metering.entities import DayTotal, Quota, RecentCall, UsageEvent
-
-
-async def open_quota(
-    tx: Transaction,
-    subscription_id: int,
-    mode: Mode,
-    period: tuple[datetime, datetime],
-    requests_included: int | None,
-    overage_rate: Decimal,
-    now: datetime,
-) -> Quota:
-    """Return the quota of a period, making its row on first use."""
-    parameters = {
-        "subscription_id": subscription_id,
-        "mode": mode.value,
-        "start": period[0],
-        "end": period[1],
-        "included": requests_included,
-        "rate": overage_rate,
-        "now": now,
-    }
-    found = await tx.find_one(
-        Quota,
-        """
-        SELECT id, subscription_id, mode, period_start, period_end, requests_included, requests_used
-        FROM usage_quotas
-        WHERE subscription_id = %(subscription_id)s AND mode = %(mode)s AND period_start = %(start)s
-        """,
-        parameters,
-    )
-    if found is not None:
-        return found
-    return await tx.get_one(
-        Quota,
-        """
-        INSERT INTO usage_quotas (subscription_id, mode, period_start, period_end, requests_included,
-            overage_rate, created_at)
-        VALUES (%(subscription_id)s, %(mode)s, %(start)s, %(end)s, %(included)s, %(rate)s, %(now)s)
-        ON CONFLICT (subscription_id, mode, period_start) DO UPDATE SET period_end = EXCLUDED.period_end
-        RETURNING id, subscription_id, mode, period_start, period_end, requests_included, requests_used
-        """,
-        parameters,
-    )
-
-
-async def use_units(tx: Transaction, quota_id: int, units: int, *, stop: bool) -> bool:
-    """Add to what was used, unless that would pass what is included; return whether it was added.
-
-    INVARIANT: one statement reads and writes, so two calls cannot both take the last unit
-    (tests/admission/test_operations.py::test_parallel_calls_never_pass_the_quota).
-    """
-    touched = await tx.execute(
-        """
-        UPDATE usage_quotas SET requests_used = requests_used + %(units)s
-        WHERE id = %(id)s
-            AND (NOT %(stop)s OR requests_included IS NULL OR requests_used + %(units)s <= requests_included)
-        """,
-        {"id": quota_id, "units": units, "stop": stop},
-    )
-    return touched == 1
-
-
-async def release_units(tx: Transaction, quota_id: int, units: int) -> None:
-    """Take back units that were counted."""
-    await tx.execute(
-        "UPDATE usage_quotas SET requests_used = requests_used - %(units)s WHERE id = %(id)s",
-        {"id": quota_id, "units": units},
-    )
-
-
-async def update_included(
-    tx: Transaction, quota_id: int, requests_included: int | None, overage_rate: Decimal
-) -> None:
-    """Change what a period includes, and the rate beyond it."""
-    await tx.execute(
-        "UPDATE usage_quotas SET requests_included = %(included)s, overage_rate = %(rate)s WHERE id = %(id)s",
-        {"id": quota_id, "included": requests_included, "rate": overage_rate},
-    )
-
-
-async def count_units_since(
-    tx: Transaction, customer_id: int, product: str, mode: Mode, since: datetime
-) -> int:
-    """Add up the units of a customer since an instant."""
-    found = await tx.find_value(
-        """
-        SELECT COALESCE(sum(units), 0)::int FROM api_usage_logs
-        WHERE customer_id = %(customer_id)s AND product = %(product)s AND mode = %(mode)s
-            AND request_timestamp >= %(since)s
-        """,
-        {"customer_id": customer_id, "product": product, "mode": mode.value, "since": since},
-    )
-    return int(found)
+from tollway.metering.entities import DayTotal, RecentCall, UsageEvent
 
 
 async def insert_usage(tx: Transaction, event: UsageEvent) -> None:
@@ -188,19 +94,6 @@ async def list_day_totals(
         """,
         {"customer_id": customer_id, "mode": mode.value, "since": since, "until": until},
     )
-
-
-async def sum_live_units(tx: Transaction, subscription_id: int, since: datetime, until: datetime) -> int:
-    """Add up what live mode used in the periods of a subscription that began from `since` to before `until`."""
-    found = await tx.find_value(
-        """
-        SELECT COALESCE(sum(requests_used), 0)::bigint FROM usage_quotas
-        WHERE subscription_id = %(subscription_id)s AND mode = 'live'
-            AND period_start >= %(since)s AND period_start < %(until)s
-        """,
-        {"subscription_id": subscription_id, "since": since, "until": until},
-    )
-    return int(found)
 
 
 async def list_key_units(tx: Transaction, customer_id: int, since: datetime) -> list[dict[str, Any]]:

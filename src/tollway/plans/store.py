@@ -109,7 +109,7 @@ async def insert_subscription(
         VALUES (%(public_id)s, %(customer_id)s, %(product)s, %(plan_version_id)s, %(status)s,
             %(start)s, %(end)s, %(trial_end)s, %(now)s, %(now)s)
         RETURNING id, public_id, customer_id, product, plan_version_id, status,
-            current_period_start, current_period_end, trial_end, created_at
+            current_period_start, current_period_end, trial_end, created_at, spending_cap
         """,
         {
             "public_id": public_id,
@@ -131,7 +131,7 @@ async def find_subscription(tx: Transaction, customer_id: int, product: str) -> 
         Subscription,
         """
         SELECT id, public_id, customer_id, product, plan_version_id, status,
-            current_period_start, current_period_end, trial_end, created_at
+            current_period_start, current_period_end, trial_end, created_at, spending_cap
         FROM api_subscriptions
         WHERE customer_id = %(customer_id)s AND product = %(product)s
         ORDER BY (status <> 'cancelled') DESC, id DESC LIMIT 1
@@ -146,7 +146,7 @@ async def list_subscriptions(tx: Transaction, customer_id: int) -> list[Subscrip
         Subscription,
         """
         SELECT DISTINCT ON (product) id, public_id, customer_id, product, plan_version_id, status,
-            current_period_start, current_period_end, trial_end, created_at
+            current_period_start, current_period_end, trial_end, created_at, spending_cap
         FROM api_subscriptions
         WHERE customer_id = %(customer_id)s
         ORDER BY product, (status <> 'cancelled') DESC, id DESC
