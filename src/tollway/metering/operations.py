@@ -6,7 +6,7 @@ from typing import Any
 from tollway.customers.entities import Mode
 from tollway.kit.db import Transaction
 from tollway.metering import store
-from tollway.metering.entities import DayTotal, RecentCall, UsageEvent
+from tollway.metering.entities import DayTotal, RecentCall
 from tollway.metering.quota_operations import (
     billable_units,
     change_terms,
@@ -19,8 +19,10 @@ from tollway.metering.quota_operations import (
     settle_leases,
     use_units,
 )
+from tollway.metering.usage_operations import begin_source, record_usage
 
 __all__ = [
+    "begin_source",
     "billable_units",
     "change_terms",
     "count_calls_of_key",
@@ -42,11 +44,6 @@ __all__ = [
 ]
 
 DAYS_SHOWN_MAX = 90
-
-
-async def record_usage(tx: Transaction, event: UsageEvent) -> None:
-    """Write one call to the usage log. Writes: api_usage_logs."""
-    await store.insert_usage(tx, event)
 
 
 async def track_event(

@@ -11,7 +11,7 @@ from tollway.kit.db import Transaction
 from tollway.kit.log import log
 from tollway.kit.money import format_whole, minor_units
 from tollway.kit.problems import TooMany
-from tollway.metering import quota_store, store
+from tollway.metering import quota_store, usage_operations
 from tollway.metering.entities import (
     DailyLimitReached,
     Quota,
@@ -89,7 +89,7 @@ async def give_back(
     await quota_store.release_units(tx, quota_id, -event.units)
     day = day_of(counted_at or event.request_timestamp)
     await quota_store.release_units_of_day(tx, quota_id, day, -event.units)
-    await store.insert_usage(tx, event)
+    await usage_operations.record_usage(tx, event)
 
 
 async def billable_units(tx: Transaction, subscription_id: int, period: tuple[datetime, datetime]) -> int:

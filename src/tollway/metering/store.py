@@ -1,28 +1,12 @@
 """SQL over api_usage_logs and analytics_events."""
 
 import json
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from tollway.customers.entities import Mode
 from tollway.kit.db import Transaction
-from tollway.metering.entities import DayTotal, RecentCall, UsageEvent
-
-
-async def insert_usage(tx: Transaction, event: UsageEvent) -> None:
-    """Write one line of the usage log."""
-    await tx.execute(
-        """
-        INSERT INTO api_usage_logs (api_key_id, endpoint, method, status_code, response_time_ms,
-            credits_consumed, request_timestamp, ip_address, user_agent, customer_id, product, mode, units,
-            request_id, problem_code)
-        VALUES (%(api_key_id)s, %(endpoint)s, %(method)s, %(status_code)s, %(response_time_ms)s,
-            %(credits_consumed)s, %(request_timestamp)s, %(ip_address)s, %(user_agent)s, %(customer_id)s,
-            %(product)s, %(mode)s, %(units)s, %(request_id)s, %(problem_code)s)
-        """,
-        asdict(event) | {"mode": event.mode.value},
-    )
+from tollway.metering.entities import DayTotal, RecentCall
 
 
 async def insert_analytics_event(

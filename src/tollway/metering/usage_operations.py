@@ -1,0 +1,73 @@
+"""Write usage: each call is a row of the log, and counts in the sums that pages and bills read."""
+
+from bisect import bisect_left
+from datetime import datetime
+from typing import Any
+
+from tollway.kit.db import Transaction
+from tollway.metering import usage_store
+from tollway.metering.entities import LATENCY_BOUNDS_MS, UsageEvent
+
+
+async def begin_source(tx: Transaction, name: str, now: datetime) -> int:
+    """Write that a process begins a journal of its own, under a name that none had; return its id.
+
+    Writes: usage_sources.
+    """
+    return await usage_store.insert_source(tx, name, now)
+
+
+async def record_usage(tx: Transaction, event: UsageEvent) -> None:
+    """Write one call to the usage log and add it to the sums.
+
+    What is given back, a row of negative units, is no call: only its units and credits are added.
+    Call it last in a transaction: the sums' rows are shared by all calls of an endpoint.
+    Writes: api_usage_logs, usage_hours, usage_days, usage_totals.
+    """
+    await usage_store.insert_usage(tx, event)
+    columns = _columns_of(event)
+    await usage_store.add_to_hours(tx, columns)
+    await usage_store.add_to_days(tx, columns)
+    if event.units >= 0:
+        await usage_store.add_to_totals(tx, columns)
+
+
+def _columns_of(event: UsageEvent) -> dict[str, list[Any]]:
+    """Lay one call out as the sums that it adds."""
+    is_call = event.units >= 0
+    seconds = int(event.request_timestamp.timestamp())
+    values: dict[str, Any] = {
+        "hour": seconds // 3600,
+        "day": seconds // 86400,
+        "customer_id": event.customer_id,
+        "product": event.product,
+        "mode": event.mode.value,
+        "api_key_id": event.api_key_id or 0,
+        "method": event.method,
+        "endpoint": event.endpoint,
+        "status_code": event.status_code,
+        "problem_code": event.problem_code or "",
+        "succeeded": 0,
+        "limited": 0,
+        "refused": 0,
+        "failed": 0,
+        "calls": 1,
+        "units": event.units,
+        "credits": event.credits_consumed,
+        "response_ms": event.response_time_ms if is_call else 0,
+    }
+    latencies = [0] * (len(LATENCY_BOUNDS_MS) + 1)
+    if is_call:
+        values[_class_of(event.status_code)] = 1
+        latencies[bisect_left(LATENCY_BOUNDS_MS, event.response_time_ms)] = 1
+    values |= {f"l{position}": count for position, count in enumerate(latencies, 1)}
+    return {name: [value] for name, value in values.items()}
+
+
+def _class_of(status_code: int) -> str:
+    """Return which column counts a call that was answered so."""
+    if status_code < 400:
+        return "succeeded"
+    if status_code in (402, 429):
+        return "limited"
+    return "refused" if status_code < 500 else "failed"

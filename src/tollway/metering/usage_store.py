@@ -1,0 +1,130 @@
+"""SQL that writes usage: the log, and its sums by hour, by day and since the beginning."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from tollway.kit.db import Transaction
+from tollway.metering.entities import UsageEvent
+
+# Columns of roll-ups, each a list of one length; `latencies_1` and so on are the classes of response time.
+Columns = Mapping[str, Sequence[Any]]
+
+
+async def insert_source(tx: Transaction, name: str, now: datetime) -> int:
+    """Write that a process begins a journal, and return its id."""
+    found = await tx.find_value(
+        "INSERT INTO usage_sources (name, started_at) VALUES (%(name)s, %(now)s) RETURNING id",
+        {"name": name, "now": now},
+    )
+    return int(found)
+
+
+async def insert_usage(tx: Transaction, event: UsageEvent) -> None:
+    """Write one line of the usage log."""
+    await tx.execute(
+        """
+        INSERT INTO api_usage_logs (api_key_id, endpoint, method, status_code, response_time_ms,
+            credits_consumed, request_timestamp, ip_address, user_agent, customer_id, product, mode, units,
+            request_id, problem_code, path, limit_name, limit_value)
+        VALUES (%(api_key_id)s, %(endpoint)s, %(method)s, %(status_code)s, %(response_time_ms)s,
+            %(credits_consumed)s, %(request_timestamp)s, %(ip_address)s, %(user_agent)s, %(customer_id)s,
+            %(product)s, %(mode)s, %(units)s, %(request_id)s, %(problem_code)s, %(path)s, %(limit_name)s,
+            %(limit_value)s)
+        """,
+        asdict(event) | {"mode": event.mode.value},
+    )
+
+
+async def add_to_hours(tx: Transaction, columns: Columns) -> None:
+    """Add to the sums by hour; rows in the order of their key, so that two writers never wait in a circle."""
+    await tx.execute(
+        """
+        INSERT INTO usage_hours AS kept (hour, customer_id, product, mode, api_key_id, method, endpoint,
+            succeeded, limited, refused, failed, units, credits, response_ms, latencies)
+        SELECT to_timestamp(hour * 3600), customer_id, product, mode, api_key_id, method, endpoint,
+            succeeded, limited, refused, failed, units, credits, response_ms,
+            ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
+        FROM unnest(%(hour)s::bigint[], %(customer_id)s::bigint[], %(product)s::text[], %(mode)s::text[],
+            %(api_key_id)s::bigint[], %(method)s::text[], %(endpoint)s::text[],
+            %(succeeded)s::bigint[], %(limited)s::bigint[], %(refused)s::bigint[], %(failed)s::bigint[],
+            %(units)s::bigint[], %(credits)s::bigint[], %(response_ms)s::bigint[],
+            %(l1)s::bigint[], %(l2)s::bigint[], %(l3)s::bigint[], %(l4)s::bigint[], %(l5)s::bigint[],
+            %(l6)s::bigint[], %(l7)s::bigint[], %(l8)s::bigint[], %(l9)s::bigint[], %(l10)s::bigint[],
+            %(l11)s::bigint[], %(l12)s::bigint[], %(l13)s::bigint[])
+            AS added (hour, customer_id, product, mode, api_key_id, method, endpoint,
+                succeeded, limited, refused, failed, units, credits, response_ms,
+                l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13)
+        ORDER BY customer_id, mode, hour, product, api_key_id, method, endpoint
+        ON CONFLICT (customer_id, mode, hour, product, api_key_id, method, endpoint) DO UPDATE SET
+            succeeded = kept.succeeded + EXCLUDED.succeeded,
+            limited = kept.limited + EXCLUDED.limited,
+            refused = kept.refused + EXCLUDED.refused,
+            failed = kept.failed + EXCLUDED.failed,
+            units = kept.units + EXCLUDED.units,
+            credits = kept.credits + EXCLUDED.credits,
+            response_ms = kept.response_ms + EXCLUDED.response_ms,
+            latencies = add_counts(kept.latencies, EXCLUDED.latencies)
+        """,
+        columns,
+    )
+
+
+async def add_to_days(tx: Transaction, columns: Columns) -> None:
+    """Add to the sums by day; in the order of their key, as for the hours."""
+    await tx.execute(
+        """
+        INSERT INTO usage_days AS kept (day, customer_id, product, mode, api_key_id, method, endpoint,
+            succeeded, limited, refused, failed, units, credits, response_ms, latencies)
+        SELECT date '1970-01-01' + day, customer_id, product, mode, api_key_id, method, endpoint,
+            succeeded, limited, refused, failed, units, credits, response_ms,
+            ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
+        FROM unnest(%(day)s::integer[], %(customer_id)s::bigint[], %(product)s::text[], %(mode)s::text[],
+            %(api_key_id)s::bigint[], %(method)s::text[], %(endpoint)s::text[],
+            %(succeeded)s::bigint[], %(limited)s::bigint[], %(refused)s::bigint[], %(failed)s::bigint[],
+            %(units)s::bigint[], %(credits)s::bigint[], %(response_ms)s::bigint[],
+            %(l1)s::bigint[], %(l2)s::bigint[], %(l3)s::bigint[], %(l4)s::bigint[], %(l5)s::bigint[],
+            %(l6)s::bigint[], %(l7)s::bigint[], %(l8)s::bigint[], %(l9)s::bigint[], %(l10)s::bigint[],
+            %(l11)s::bigint[], %(l12)s::bigint[], %(l13)s::bigint[])
+            AS added (day, customer_id, product, mode, api_key_id, method, endpoint,
+                succeeded, limited, refused, failed, units, credits, response_ms,
+                l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13)
+        ORDER BY customer_id, mode, day, product, api_key_id, method, endpoint
+        ON CONFLICT (customer_id, mode, day, product, api_key_id, method, endpoint) DO UPDATE SET
+            succeeded = kept.succeeded + EXCLUDED.succeeded,
+            limited = kept.limited + EXCLUDED.limited,
+            refused = kept.refused + EXCLUDED.refused,
+            failed = kept.failed + EXCLUDED.failed,
+            units = kept.units + EXCLUDED.units,
+            credits = kept.credits + EXCLUDED.credits,
+            response_ms = kept.response_ms + EXCLUDED.response_ms,
+            latencies = add_counts(kept.latencies, EXCLUDED.latencies)
+        """,
+        columns,
+    )
+
+
+async def add_to_totals(tx: Transaction, columns: Columns) -> None:
+    """Add to the sums since the beginning; in the order of their key, as for the hours."""
+    await tx.execute(
+        """
+        INSERT INTO usage_totals AS kept (product, method, endpoint, status_code, problem_code,
+            calls, response_ms, latencies)
+        SELECT product, method, endpoint, status_code, problem_code, calls, response_ms,
+            ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
+        FROM unnest(%(product)s::text[], %(method)s::text[], %(endpoint)s::text[], %(status_code)s::integer[],
+            %(problem_code)s::text[], %(calls)s::bigint[], %(response_ms)s::bigint[],
+            %(l1)s::bigint[], %(l2)s::bigint[], %(l3)s::bigint[], %(l4)s::bigint[], %(l5)s::bigint[],
+            %(l6)s::bigint[], %(l7)s::bigint[], %(l8)s::bigint[], %(l9)s::bigint[], %(l10)s::bigint[],
+            %(l11)s::bigint[], %(l12)s::bigint[], %(l13)s::bigint[])
+            AS added (product, method, endpoint, status_code, problem_code, calls, response_ms,
+                l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13)
+        ORDER BY product, method, endpoint, status_code, problem_code
+        ON CONFLICT (product, method, endpoint, status_code, problem_code) DO UPDATE SET
+            calls = kept.calls + EXCLUDED.calls,
+            response_ms = kept.response_ms + EXCLUDED.response_ms,
+            latencies = add_counts(kept.latencies, EXCLUDED.latencies)
+        """,
+        columns,
+    )
