@@ -1,7 +1,7 @@
 """Quotas and usage events."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -91,6 +91,11 @@ class Standing:
     def admits(self, units: int) -> bool:
         """Say whether this many more fit."""
         return self.left is None or units <= self.left
+
+
+def day_of(instant: datetime) -> date:
+    """Return the day (UTC) that an instant belongs to."""
+    return instant.astimezone(UTC).date()
 
 
 @dataclass(frozen=True, slots=True)

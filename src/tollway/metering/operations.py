@@ -16,6 +16,7 @@ from tollway.metering.quota_operations import (
     get_quota,
     give_back,
     lease_units,
+    list_leases_of_source,
     settle_leases,
     use_units,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "lease_units",
     "list_day_totals",
     "list_key_units",
+    "list_leases_of_source",
     "list_recent_calls",
     "record_usage",
     "settle_leases",

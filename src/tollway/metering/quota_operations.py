@@ -21,6 +21,7 @@ from tollway.metering.entities import (
     Standing,
     UnitLease,
     UsageEvent,
+    day_of,
 )
 
 # Near its end a quota is leased in small parts, so that what one process holds keeps little from the others.
@@ -110,21 +111,30 @@ async def lease_units(
     wanted: int,
     *,
     needed: int = 1,
+    waiting: int = 1,
     day: date,
     day_max: int | None,
     now: datetime,
 ) -> UnitLease | None:
     """Take units from a month and a day in advance, for a process to spend; None where too little is left.
 
-    Near the end it is an eighth of the rest, and one unit at last; but never less than `needed`, which is what
-    the call that asks counts. Writes: usage_quotas, usage_quota_days, usage_leases.
+    Near the end it is an eighth of the rest, and one unit at last, but for calls that are there already.
+
+    Args:
+        wanted: units, at most.
+        needed: what the call that asks counts; less than that is of no use.
+        waiting: what all calls count that wait for this lease.
+
+    Writes: usage_quotas, usage_quota_days, usage_leases.
     """
     assert 1 <= needed <= wanted, (needed, wanted)
     month = await quota_store.get_standing(tx, quota_id, lock=True)
     of_day = await quota_store.get_standing_of_day(tx, quota_id, day, day_max)
     left = min((one.left for one in (month, of_day) if one.left is not None), default=None)
-    units = wanted if left is None else max(needed, min(wanted, left // LEASE_PART_OF_REST))
-    if left is not None and units > left:
+    units = wanted
+    if left is not None:
+        units = min(wanted, left, max(needed, waiting, left // LEASE_PART_OF_REST))
+    if units < needed:
         return None
     lease_id = await quota_store.insert_lease(tx, source_id, quota_id, day, units, now)
     return UnitLease(lease_id, source_id, quota_id, day, units, None if left is None else left - units)
@@ -161,6 +171,11 @@ async def end_leases_of_source(tx: Transaction, source_id: int) -> int:
     Call it only when the process is dead and its journal has arrived whole. Writes: as `settle_leases`.
     """
     return await _end(tx, await quota_store.list_leases_of_source(tx, source_id))
+
+
+async def list_leases_of_source(tx: Transaction, source_id: int) -> list[int]:
+    """List the leases that a process holds, by their ids."""
+    return await quota_store.list_leases_of_source(tx, source_id)
 
 
 async def _end(tx: Transaction, lease_ids: list[int]) -> int:
@@ -246,8 +261,3 @@ def _held_text(text: str, standing: Standing) -> str:
         f"{text} Of these, {standing.leased:,} are held for calls under way; what those do not need comes back "
         "within seconds."
     )
-
-
-def day_of(instant: datetime) -> date:
-    """Return the day (UTC) that an instant belongs to."""
-    return instant.astimezone(UTC).date()
