@@ -52,6 +52,10 @@ from tollway.web.markdown import read_guides
 from tollway.web.openapi_document import DocumentedApi
 from tollway.web.pages import render_problem_page
 from tollway.web.site import Installation, ShownSetting, Site
+from tollway.webhooks import jobs as webhooks_jobs
+from tollway.webhooks.entities import UrlRules
+from tollway.webhooks.flows import PostRoom
+from tollway.webhooks.remote import Sender
 
 DOCS_URL = "/docs"
 # No plan takes a larger file; each plan's own limit is checked before the body is read.
@@ -81,6 +85,8 @@ class Parts:
     workshop: Workshop
     passwords: Passwords
     stopping: asyncio.Event
+    # Sends webhooks.
+    post_room: PostRoom
 
     @property
     def lifecycle(self) -> LifecycleParts:
@@ -119,11 +125,12 @@ async def open_parts(settings: Settings) -> Parts:
     # Nothing of these runs until the first task comes.
     processes = WorkerProcesses(settings.worker_processes)
     stopping = asyncio.Event()
+    sealer = Sealer(master_key_from_text(settings.encryption_key.get_secret_value()))
     signing = Sealer(master_key_from_text(settings.jwt_secret.get_secret_value()))
     return Parts(
         settings=settings,
         database=database,
-        sealer=Sealer(master_key_from_text(settings.encryption_key.get_secret_value())),
+        sealer=sealer,
         code_key=signing.subkey("codes"),
         token_keys=TokenKeys(signing.subkey("access tokens"), settings.jwt_expires_in_seconds),
         blobs=blobs,
@@ -131,7 +138,13 @@ async def open_parts(settings: Settings) -> Parts:
         workshop=Workshop.open(database, blobs, stopping, processes.process_count),
         passwords=Passwords(),
         stopping=stopping,
+        post_room=_post_room_of(settings, database, sealer),
     )
+
+
+def _post_room_of(settings: Settings, database: Database, sealer: Sealer) -> PostRoom:
+    rules = UrlRules(allows_http=not settings.production, allows_private=settings.webhook_allow_private)
+    return PostRoom(database, sealer, Sender(rules), settings.base_url)
 
 
 def build_app(parts: Parts) -> ASGIApp:
@@ -156,6 +169,7 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.lifecycle = parts.lifecycle
     api.state.workshop = parts.workshop
     api.state.support_desk = parts.support_desk
+    api.state.post_room = parts.post_room
     for router in (
         monitoring.router,
         lifecycle.router,
@@ -223,6 +237,7 @@ def build_registry(parts: Parts) -> JobRegistry:
     plans_jobs.register(registry, parts.database, parts.settings.base_url)
     keys_jobs.register(registry, parts.database, parts.settings.base_url)
     support_jobs.register(registry, parts.database, parts.support_desk)
+    webhooks_jobs.register(registry, parts.post_room)
     lifecycle_jobs.register(registry, parts.database)
     export_jobs.register(registry, parts.database, parts.blobs, parts.lifecycle)
     simulation_jobs.register(
@@ -233,6 +248,7 @@ def build_registry(parts: Parts) -> JobRegistry:
         parts.workshop.copies,
         parts.settings.base_url,
         parts.stopping,
+        parts.settings.reserved_workers,
     )
     return registry
 

@@ -91,8 +91,18 @@ class Settings(BaseSettings):
     worker_processes: int = Field(
         0, ge=0, le=256, description="Processes that compute runs; 0: one for each core."
     )
+    reserved_workers: int = Field(
+        0,
+        ge=0,
+        le=255,
+        description="So many of them compute only runs of plans with reserved workers; one is left for everybody.",
+    )
     trusted_proxies: Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    webhook_allow_private: bool = Field(
+        default=False,
+        description="Deliver webhooks to private addresses and this machine too; for development alone.",
+    )
 
     @field_validator("trusted_proxies", "cors_origins", mode="before")
     @classmethod
@@ -181,6 +191,10 @@ def production_faults(settings: Settings) -> list[str]:
     faults = [fault for name, value in given.items() for fault in _secret_faults(name, value)]
     if not faults and len(set(given.values())) < len(given):
         faults.append("JWT_SECRET and ENCRYPTION_KEY are the same: whoever learns one has both.")
+    if settings.webhook_allow_private:
+        faults.append(
+            "WEBHOOK_ALLOW_PRIVATE is set: customers could have this server call machines of its own network. Unset it."
+        )
     return faults
 
 

@@ -20,6 +20,7 @@ SECRET_NAMES = re.compile(
 # Whatever stands in the text itself: our own keys after their public part, bearer credentials, passwords in URLs.
 SECRET_TEXTS = (
     (re.compile(r"\b((?:mc|wk)_(?:test|live)_[0-9A-Za-z]{8})[0-9A-Za-z]{16,}"), r"\1…"),
+    (re.compile(r"\b(whsec_)[0-9A-Za-z+/=]{16,}"), r"\1…"),
     (re.compile(r"\b(sk-[0-9A-Za-z]{8})[0-9A-Za-z]{16,}"), r"\1…"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"']{8,}"), r"\1 …"),
     (re.compile(r"(?i)\b((?:set-)?cookie:\s*)[^\r\n\"']+"), r"\1…"),

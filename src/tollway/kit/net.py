@@ -1,5 +1,6 @@
 """Calls that leave the machine. Refused while a transaction is open: a slow third party must not hold locks."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,9 +27,16 @@ def assert_network_allowed() -> None:
 
 
 @asynccontextmanager
-async def http_client() -> AsyncIterator[httpx.AsyncClient]:
-    """Open a client that follows no redirects, reads no proxy from the environment, and gives up in time."""
+async def http_client(*, tls: ssl.SSLContext | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client that follows no redirects, reads no proxy from the environment, and gives up in time.
+
+    Args:
+        tls: whom to trust; None trusts the usual authorities. Making one takes longer than most calls, so who
+            calls often keeps one.
+    """
     assert_network_allowed()
     timeout = httpx.Timeout(READ_SECONDS_MAX, connect=CONNECT_SECONDS_MAX)
-    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        timeout=timeout, follow_redirects=False, trust_env=False, verify=True if tls is None else tls
+    ) as client:
         yield client
