@@ -102,6 +102,6 @@ async def test_the_log_line_is_whole(database: Database, party: Party, now: date
         "response_time_ms": 5, "credits_consumed": 3, "request_timestamp": now,
         "ip_address": row["ip_address"], "user_agent": "test", "customer_id": party.customer_id,
         "product": "montecarlo", "mode": "test", "units": 1, "request_id": "req_1",
-        "problem_code": "quota-used-up",
+        "problem_code": "quota-used-up", "path": None, "limit_name": None, "limit_value": None,
     }  # fmt: skip
     assert str(row["ip_address"]) == "203.0.113.9"
