@@ -206,6 +206,7 @@ ENTRIES: dict[str, list[str]] = {
     ],
     "billing.manage": [
         "PUT /api/customers/{customer_id}/upgrade",
+        "PUT /api/customers/{customer_id}/spending-cap",
         "POST /trial/start",
         "POST /billing/upgrade",
         "POST /billing/upgrade/confirm",
@@ -297,6 +298,7 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /api/api-keys/{key_id}/rotate": {"overlap_hours": 1},
     "POST /api/support/tickets/{ticket_id}/messages": {"message": "Is there news?"},
     "PUT /api/customers/{customer_id}/upgrade": {"new_tier": "starter"},
+    "PUT /api/customers/{customer_id}/spending-cap": {"cap": "25.00"},
 }
 # The same for forms of pages.
 FORMS: dict[str, dict[str, str]] = {

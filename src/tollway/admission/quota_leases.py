@@ -322,7 +322,7 @@ class QuotaLeases:
                 log.warning("leases of quotas could not be looked after; trying again", reason=str(error))
 
     async def _renew(self, account: Account, units: int, now: datetime) -> None:
-        wanted = account.next_size(self._clock_ns())
+        wanted = max(units, account.next_size(self._clock_ns()))
         try:
             async with self.database.transaction() as tx:
                 entitlement = await plans.get_entitlement(tx, account.customer_id, account.product, now)

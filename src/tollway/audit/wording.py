@@ -65,6 +65,7 @@ WORDS = {
     "subscription.plan_assigned": "Assigned a plan",
     "subscription.changed": "Changed to another plan",
     "subscription.migration_scheduled": "Announced a change of a plan's terms",
+    "subscription.spending_cap_set": "Set a spending cap",
     "grant.made": "Granted something beyond the plan",
     "grant.ended": "Ended a grant",
     "override.made": "Set a limit in place of the plan's",
@@ -75,6 +76,8 @@ WORDS = {
     "ticket.closed": "Closed a ticket",
     "feedback.given": "Gave feedback",
     "audit.exported": "Downloaded the audit list",
+    "alert.acknowledged": "Acknowledged an alert",
+    "alert_rule.changed": "Changed a rule of alerts",
 }
 
 

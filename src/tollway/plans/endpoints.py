@@ -109,6 +109,9 @@ class SubscriptionOut(BaseModel):
     current_period_start: datetime
     current_period_end: datetime
     cancel_at_period_end: bool
+    spending_cap: str | None = Field(
+        description="What you let a period cost above the plan, in its currency; null: no cap."
+    )
     limits: LimitsOut
     features: list[Feature]
     change: ChangeOut | None
@@ -187,7 +190,8 @@ async def get_subscription(
         current_period_start=held.period_start,
         current_period_end=held.period_end,
         cancel_at_period_end=change is not None and change.kind is ChangeKind.CANCEL,
-        limits=_limits_out(held.requests_included, held.limits),
+        spending_cap=None if held.subscription.spending_cap is None else str(held.subscription.spending_cap),
+        limits=limits_out(held.requests_included, held.limits),
         features=sorted(held.features),
         change=None if change is None else _change_out(change),
         explained=_explained_out(held),
@@ -251,7 +255,7 @@ async def get_trial_limits(
         success=True,
         user_id=caller.user.public_id if caller.user else None,
         current_tier=held.plan.tier,
-        limits=_limits_out(held.requests_included, held.limits),
+        limits=limits_out(held.requests_included, held.limits),
         usage=TrialUsage(
             requests_used=quota.requests_used,
             requests_included=quota.requests_included,
@@ -295,7 +299,7 @@ def _plan_out(plan: Plan) -> PlanOut:
         description=plan.description,
         price=plan.price_minor,
         currency=plan.currency,
-        limits=_limits_out(plan.requests_included, plan.limits),
+        limits=limits_out(plan.requests_included, plan.limits),
         overage=plan.overage,
         overage_rate=str(plan.overage_rate),
         premium_rate=None if plan.premium_rate is None else str(plan.premium_rate),
@@ -308,7 +312,8 @@ def _plan_out(plan: Plan) -> PlanOut:
     )
 
 
-def _limits_out(requests_included: int | None, limits: Limits) -> LimitsOut:
+def limits_out(requests_included: int | None, limits: Limits) -> LimitsOut:
+    """Lay limits out for whoever reads what a plan, or a customer, may do."""
     return LimitsOut(
         requests_per_month=requests_included,
         requests_per_day=limits.requests_per_day_max,

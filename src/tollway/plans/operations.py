@@ -42,6 +42,7 @@ from tollway.plans.entitlement_operations import (
 from tollway.plans.move_operations import grandfather, migrate_holders
 from tollway.plans.notice_operations import list_notices
 from tollway.plans.periods import add_months
+from tollway.plans.spending_operations import set_spending_cap
 
 __all__ = [
     "Extra",
@@ -72,6 +73,7 @@ __all__ = [
     "override",
     "request_cancellation",
     "request_change",
+    "set_spending_cap",
     "settle_payment",
     "start_free_trial",
     "subscribe",

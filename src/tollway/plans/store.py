@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from tollway.kit.db import Transaction
@@ -165,4 +166,14 @@ async def update_to_trialing(
         WHERE id = %(id)s AND status = 'pending_verification'
         """,
         {"id": subscription_id, "trial_end": trial_end, "now": now},
+    )
+
+
+async def update_spending_cap(
+    tx: Transaction, subscription_id: int, cap: Decimal | None, now: datetime
+) -> None:
+    """Remember what a period may cost above the plan; None: whatever it comes to."""
+    await tx.execute(
+        "UPDATE api_subscriptions SET spending_cap = %(cap)s, updated_at = %(now)s WHERE id = %(id)s",
+        {"id": subscription_id, "cap": cap, "now": now},
     )

@@ -25,7 +25,7 @@ from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
 from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.kit.paging import PAGE_SIZE, PAGE_SIZE_MAX, BadCursor
 from tollway.kit.problems import FieldError, Invalid, TooLarge
-from tollway.metering.entities import DailyLimitReached, QuotaUsedUp
+from tollway.metering.entities import DailyLimitReached, QuotaUsedUp, SpendingCapReached
 from tollway.plans.entities import FreeTrialEnded
 from tollway.simulation import answers, flows, operations, shapes
 from tollway.simulation.bodies import (
@@ -86,7 +86,7 @@ OfModel = Annotated[str | None, Query(description="Of one of your models: list i
 Cursor = Annotated[str | None, Query(description="The `next_cursor` of the page before.")]
 
 # How calls that count against the quota, and calls that may be repeated, are refused.
-COUNTED = (FreeTrialEnded, QuotaUsedUp, DailyLimitReached)
+COUNTED = (FreeTrialEnded, QuotaUsedUp, SpendingCapReached, DailyLimitReached)
 REPLAYED = (BadIdempotencyKey, IdempotencyKeyReused)
 
 
