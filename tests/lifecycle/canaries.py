@@ -166,7 +166,7 @@ async def _write_everything(tx: Transaction, canary: Canary, user_id: int, now: 
         INSERT INTO feedback_entries (public_id, customer_id, user_id, feature, rating, message, created_at)
         VALUES ('fbk_1', %(c)s, %(u)s, 'runs', 5, 'zwitscher', %(now)s)
         """,
-        "INSERT INTO customer_turns VALUES (%(c)s, %(now)s) ON CONFLICT DO NOTHING",
+        "INSERT INTO customer_turns VALUES (%(c)s, false, 1.5) ON CONFLICT DO NOTHING",
         """
         INSERT INTO idempotency_records
         VALUES (%(c)s || '/test/POST /models', 'zwitscher', '', 200, '{"name": "zwitscher"}', %(now)s)

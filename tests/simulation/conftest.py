@@ -192,10 +192,10 @@ class Rows:
             seconds_per_iteration=seconds_per_iteration,
         )
         order = RunOrder(model_id, iterations, None, None, [0.95], None)
-        limits = await self.limits(party, now)
         async with self.database.transaction() as tx:
+            held = await plans.get_entitlement(tx, party.customer_id, "montecarlo", now)
             return await operations.create_run(
-                tx, caller_of(party), order, plan, limits, seed=1, quota_id=quota_id, now=now
+                tx, caller_of(party), order, plan, held, seed=1, quota_id=quota_id, now=now
             )
 
 

@@ -11,7 +11,14 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tollway.kit.money import minor_units
-from tollway.plans.entities import LIMIT_MAX, PRODUCTS, WEIGHT_MAX, CatalogRefused, Feature, Overage
+from tollway.plans.entities import (
+    LIMIT_MAX,
+    PROCESSING_WEIGHT_MAX,
+    PRODUCTS,
+    CatalogRefused,
+    Feature,
+    Overage,
+)
 
 CURRENCY = re.compile("[A-Z]{3}")
 ENDPOINT = r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$"
@@ -51,7 +58,7 @@ class _Plan(BaseModel):
     iterations: int = Field(0, ge=1_000, le=LIMIT_MAX)
     file_megabytes: int = Field(0, ge=1, le=LIMIT_MAX // BYTES_PER_MEGABYTE)
     runs_at_once: int = Field(0, ge=1, le=LIMIT_MAX)
-    processing_weight: int = Field(1, ge=1, le=WEIGHT_MAX)
+    processing_weight: int = Field(1, ge=1, le=PROCESSING_WEIGHT_MAX)
     workbook_days: int = Field(0, ge=1, le=LIMIT_MAX)
     result_days: int = Field(0, ge=1, le=LIMIT_MAX)
     agents: int = Field(0, ge=1, le=LIMIT_MAX)

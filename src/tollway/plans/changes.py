@@ -196,6 +196,10 @@ def differences(old: Plan, new: Plan) -> list[str]:
         if before != after:
             label = LIMIT_LABELS[name]
             lines.append(f"{label[0].upper()}{label[1:]}: {_number(before)} becomes {_number(after)}")
+    if old.processing_weight != new.processing_weight:
+        lines.append(
+            f"Share of the workers beside others' runs: {old.processing_weight} becomes {new.processing_weight}"
+        )
     if (old.overage, old.overage_rate) != (new.overage, new.overage_rate):
         lines.append(f"Beyond the included requests: {_overage(old)} becomes {_overage(new)}")
     lines += [f"New: {gate.label}" for gate in sorted(new.gates - old.gates)]

@@ -21,7 +21,7 @@ LIMIT_MAX = 2_000_000_000
 STANDARD_WEIGHT = 1
 PRIORITY_WEIGHT = 3
 # Beside a customer of this weight one of the standard weight still gets one hundredth.
-WEIGHT_MAX = 100
+PROCESSING_WEIGHT_MAX = 100
 # What a spending cap may be at most, in the plan's currency.
 SPENDING_CAP_MAX = 1_000_000
 REQUESTS_INCLUDED = "requests_included"

@@ -19,6 +19,8 @@ from tollway.simulation.execution import ShardTask, SummaryTask, WorkerProcesses
 RENEW_SECONDS = 10.0
 # No shard takes as long; one that does is tried again, and in the end its run fails.
 SHARD_SECONDS_MAX = 300.0
+# A reserved process that is free looks so often for a run that came meanwhile.
+RESERVED_LOOK_SECONDS = 0.5
 SUMMARY_ATTEMPTS_MAX = 3
 SUMMARY_OVERDUE = timedelta(seconds=60)
 # Longer than any upload or shard takes between listing its file and keeping it.
@@ -38,9 +40,14 @@ def register(
     copies: LocalCopies,
     base_url: str,
     stopping: asyncio.Event,
+    reserved_workers: int,
 ) -> None:
-    """Add the jobs of this domain. Whoever calls this closes `processes` and `copies` at the end."""
-    runner = _Runner(database, blobs, processes, copies, base_url, stopping)
+    """Add the jobs of this domain. Whoever calls this closes `processes` and `copies` at the end.
+
+    `reserved_workers`: so many of the processes compute only runs of plans with that feature; one is always left
+    for everybody.
+    """
+    runner = _Runner(database, blobs, processes, copies, base_url, stopping, reserved_workers)
     registry.add(shards.NEXT_SHARD_JOB, runner.run_next_shard)
     registry.add(shards.RECLAIM_JOB, runner.reclaim)
     registry.add(shards.SUMMARIZE_JOB, runner.summarize)
@@ -57,6 +64,7 @@ class _Runner:
         copies: LocalCopies,
         base_url: str,
         stopping: asyncio.Event,
+        reserved_workers: int,
     ) -> None:
         self.database = database
         self.blobs = blobs
@@ -65,35 +73,63 @@ class _Runner:
         self.stopping = stopping
         self.copies = copies
         # A shard is claimed when a process is free for it: no lease runs while it waits.
-        self.free = asyncio.Semaphore(processes.process_count)
+        reserved = min(reserved_workers, processes.process_count - 1)
+        self.free = asyncio.Semaphore(processes.process_count - reserved)
+        self.free_reserved = asyncio.Semaphore(reserved)
+        self.look_seconds = RESERVED_LOOK_SECONDS if reserved else None
 
     # --- shards ----------------------------------------------------------------------------------------
 
     async def run_next_shard(self, _payload: dict[str, Any]) -> None:
-        """Compute the shard that is due, whosever it is."""
-        async with self.free:
-            async with self.database.transaction() as tx:
-                if self.stopping.is_set():
-                    # Jobs that queued up here go back to the table, for the next worker.
-                    await shards.enqueue_shards(tx, 1)
-                    return
-                claimed = await shards.claim_next_shard(tx, read_now())
-                if claimed is None:
-                    await shards.reclaim_after_lease(tx, read_now())
-                    return
-            run, shard = claimed
+        """Compute the shard that is due, whosever it is: in a reserved process if it may and one is free."""
+        while not await self._run_reserved_shard():
             try:
-                await self._compute(run, shard)
-            except Exception as failure:  # noqa: BLE001 - whatever went wrong, the shard must not be lost
-                log.warning("shard failed", run=run.public_id, shard=shard.shard_index, exc_info=failure)
-                await self._give_up(shard)
+                await asyncio.wait_for(self.free.acquire(), self.look_seconds)
+            except TimeoutError:
+                continue
+            try:
+                await self._run_shard()
+            finally:
+                self.free.release()
+            return
+
+    async def _run_shard(self) -> None:
+        async with self.database.transaction() as tx:
+            if self.stopping.is_set():
+                # Jobs that queued up here go back to the table, for the next worker.
+                await shards.enqueue_shards(tx, 1)
+                return
+            claimed = await shards.claim_next_shard(tx, read_now())
+            if claimed is None:
+                await shards.reclaim_after_lease(tx, read_now())
+                return
+        await self._attempt(*claimed, reserved=False)
+
+    async def _run_reserved_shard(self) -> bool:
+        """Compute a shard in a reserved process; False where none is free, or no run that may use it waits."""
+        if self.free_reserved.locked() or self.stopping.is_set():
+            return False
+        async with self.free_reserved:
+            async with self.database.transaction() as tx:
+                claimed = await shards.claim_next_shard(tx, read_now(), reserved=True)
+            if claimed is None:
+                return False
+            await self._attempt(*claimed, reserved=True)
+            return True
+
+    async def _attempt(self, run: Run, shard: ClaimedShard, *, reserved: bool) -> None:
+        try:
+            await self._compute(run, shard, reserved=reserved)
+        except Exception as failure:  # noqa: BLE001 - whatever went wrong, the shard must not be lost
+            log.warning("shard failed", run=run.public_id, shard=shard.shard_index, exc_info=failure)
+            await self._give_up(shard)
 
     async def reclaim(self, _payload: dict[str, Any]) -> None:
         """Send for the shards of workers that died."""
         async with self.database.transaction() as tx:
             await shards.enqueue_missing_jobs(tx, read_now())
 
-    async def _compute(self, run: Run, shard: ClaimedShard) -> None:
+    async def _compute(self, run: Run, shard: ClaimedShard, *, reserved: bool) -> None:
         async with self.database.transaction() as tx:
             blob, sha256 = await store.get_workbook(tx, run.model_id)
         task = ShardTask(
@@ -109,7 +145,9 @@ class _Runner:
         answer = computing.result()
         await self.blobs.put(shard.blob, answer.content)
         async with self.database.transaction() as tx:
-            await shards.complete_shard(tx, shard, answer.live, read_now())
+            await shards.complete_shard(
+                tx, shard, answer.live, read_now(), seconds=answer.processing_seconds, reserved=reserved
+            )
 
     async def _hold_while(self, computing: asyncio.Future[Any], shard: ClaimedShard) -> bool:
         """Keep the lease while a shard is computed; False where it no longer matters."""

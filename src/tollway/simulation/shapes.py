@@ -70,7 +70,7 @@ def whole_model(model: Model) -> dict[str, Any]:
 
 
 def created_run(run: Run, seconds_ahead: float, now: datetime) -> dict[str, Any]:
-    """Shape the answer to a run's creation; `seconds_ahead` is all that is queued, on the cores there are."""
+    """Shape the answer to a run's creation; `seconds_ahead`: until it is done, roughly."""
     return {
         "simulation_id": run.public_id,
         "status": run.status.value,

@@ -27,17 +27,23 @@ async def insert_shards(tx: Transaction, run_id: int, cuts: Sequence[Cut]) -> No
     )
 
 
-async def list_runs_in_turn(tx: Transaction, now: datetime, limit: int) -> list[dict[str, Any]]:
-    """List runs that have a shard to claim: of the customer served longest ago first, then the oldest."""
+async def list_runs_in_turn(
+    tx: Transaction, now: datetime, limit: int, *, reserved: bool
+) -> list[dict[str, Any]]:
+    """List runs that have a shard to claim: of the customer who took least of their share, then the oldest.
+
+    Each is {id, seconds_per_iteration}. `reserved`: only those that reserved workers may compute.
+    """
     return await tx.list_rows(
         """
-        SELECT r.id, r.customer_id FROM runs r LEFT JOIN customer_turns t ON t.customer_id = r.customer_id
-        WHERE r.status IN ('queued', 'running') AND EXISTS (
+        SELECT r.id, r.seconds_per_iteration FROM runs r
+        LEFT JOIN customer_turns t ON t.customer_id = r.customer_id AND t.reserved = %(reserved)s
+        WHERE r.status IN ('queued', 'running') AND (r.reserved_workers OR NOT %(reserved)s) AND EXISTS (
             SELECT 1 FROM run_shards s WHERE s.run_id = r.id
                 AND (s.status = 'waiting' OR s.status = 'claimed' AND s.claimed_until < %(now)s))
-        ORDER BY t.served_at NULLS FIRST, r.id LIMIT %(limit)s
+        ORDER BY t.virtual_seconds NULLS FIRST, r.id LIMIT %(limit)s
         """,
-        {"now": now, "limit": limit},
+        {"now": now, "limit": limit, "reserved": reserved},
     )
 
 
@@ -77,14 +83,44 @@ async def claim_shard(
     return claimed
 
 
-async def take_turn(tx: Transaction, customer_id: int, now: datetime) -> None:
-    """Remember that a customer was served."""
+async def join_turns(tx: Transaction, customer_id: int, attempts_max: int) -> None:
+    """Let a customer whose shards were all taken begin where those stand who wait now, with no credit for the pause.
+
+    Where nobody waits, that is where whoever took most stands. Changes nothing while a shard of theirs waits.
+    """
     await tx.execute(
         """
-        INSERT INTO customer_turns (customer_id, served_at) VALUES (%(id)s, %(now)s)
-        ON CONFLICT (customer_id) DO UPDATE SET served_at = GREATEST(customer_turns.served_at, EXCLUDED.served_at)
+        WITH waiting AS (
+            SELECT r.customer_id, r.reserved_workers FROM runs r
+            WHERE r.status IN ('queued', 'running') AND EXISTS (
+                SELECT 1 FROM run_shards s
+                WHERE s.run_id = r.id AND s.status = 'waiting' AND s.attempt_count < %(attempts_max)s)
+        )
+        INSERT INTO customer_turns (customer_id, reserved, virtual_seconds)
+        SELECT %(id)s, lanes.reserved, COALESCE(
+            (SELECT min(t.virtual_seconds) FROM waiting w JOIN customer_turns t USING (customer_id)
+                WHERE t.reserved = lanes.reserved AND (w.reserved_workers OR NOT lanes.reserved)),
+            (SELECT max(t.virtual_seconds) FROM customer_turns t WHERE t.reserved = lanes.reserved),
+            0)
+        FROM (VALUES (false), (true)) AS lanes (reserved)
+        WHERE NOT EXISTS (SELECT 1 FROM waiting w WHERE w.customer_id = %(id)s)
+        ON CONFLICT (customer_id, reserved) DO UPDATE
+            SET virtual_seconds = GREATEST(customer_turns.virtual_seconds, EXCLUDED.virtual_seconds)
         """,
-        {"id": customer_id, "now": now},
+        {"id": customer_id, "attempts_max": attempts_max},
+    )
+
+
+async def advance_turn(tx: Transaction, run_id: int, seconds: float, *, reserved: bool) -> None:
+    """Count seconds that were computed for a run, or fewer than were counted before, divided by its weight."""
+    await tx.execute(
+        """
+        INSERT INTO customer_turns (customer_id, reserved, virtual_seconds)
+        SELECT customer_id, %(reserved)s, %(seconds)s::float8 / processing_weight FROM runs WHERE id = %(run_id)s
+        ON CONFLICT (customer_id, reserved) DO UPDATE
+            SET virtual_seconds = customer_turns.virtual_seconds + EXCLUDED.virtual_seconds
+        """,
+        {"run_id": run_id, "seconds": seconds, "reserved": reserved},
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tollway.kit.db import Transaction
 from tollway.kit.jobs import count_waiting_jobs, enqueue_job, enqueue_jobs
-from tollway.simulation import shard_store, store
+from tollway.simulation import event_operations, shard_store, store
 from tollway.simulation.entities import ClaimedShard, Cut, Run
 
 NEXT_SHARD_JOB = "simulation.next_shard"
@@ -88,29 +88,58 @@ def standard_error(live: dict[str, Any]) -> float | None:
 # --- turns ---------------------------------------------------------------------------------------------
 
 
+async def queue_run(tx: Transaction, customer_id: int, run_id: int, cuts: Sequence[Cut]) -> None:
+    """Write the shards of a run, let its customer join those who wait, and defer a job for each shard.
+
+    INVARIANT: who was idle has no credit for it
+    (tests/simulation/test_priority.py::test_who_was_idle_hoards_no_credit).
+    """
+    await shard_store.join_turns(tx, customer_id, ATTEMPTS_MAX)
+    await shard_store.insert_shards(tx, run_id, cuts)
+    await enqueue_shards(tx, len(cuts))
+
+
 async def enqueue_shards(tx: Transaction, count: int) -> None:
     """Defer as many jobs as there are shards; which shard a job takes is decided when it runs."""
     await enqueue_jobs(tx, NEXT_SHARD_JOB, [{}] * count, priority=SHARD_PRIORITY)
 
 
-async def claim_next_shard(tx: Transaction, now: datetime) -> tuple[Run, ClaimedShard] | None:
-    """Claim the shard that is due: of the customer served longest ago first, then of the oldest run.
+async def claim_next_shard(
+    tx: Transaction, now: datetime, *, reserved: bool = False
+) -> tuple[Run, ClaimedShard] | None:
+    """Claim the shard that is due: of the customer who took least of their share, then of their oldest run.
 
-    None where every shard is done or held by others.
+    Each customer has a virtual time. It advances by the seconds of one core that are computed for them, divided
+    by the weight of the run: by what was estimated when a shard is first claimed, and by the difference when it
+    is done. So customers who wait at the same time get processing in proportion to their weights, whatever the
+    length of their runs and shards. None where every shard is done or held by others.
 
+    Nobody starves: virtual time stands still for whoever waits and advances for whoever is served. Between two
+    shards of a customer of weight w, the last of which took s seconds, another of weight v is computed at most
+    s * v / w seconds, and one shard more; however much they have queued, and however many runs.
+
+    `reserved`: for a reserved worker, which computes only runs that may use them, on a virtual time of its own.
+
+    Source: Goyal, Vin and Cheng 1996, "Start-time fair queuing".
+
+    INVARIANT: the bound above holds (tests/simulation/test_priority.py::test_nobody_starves).
     INVARIANT: a long run of one customer does not hold up another's short one
     (tests/simulation/test_shards.py::test_a_short_run_does_not_wait_for_another_customers_long_one).
     """
-    for due in await shard_store.list_runs_in_turn(tx, now, RUNS_LOOKED_AT_MAX):
+    for due in await shard_store.list_runs_in_turn(tx, now, RUNS_LOOKED_AT_MAX, reserved=reserved):
         started = await shard_store.start_run(tx, due["id"], now)
         shard = await shard_store.claim_shard(tx, due["id"], now, LEASE, ATTEMPTS_MAX)
         if shard is None:
             continue
-        await shard_store.take_turn(tx, due["customer_id"], now)
+        # A shard that is computed again, because a worker died, was counted before.
+        if shard.attempt_count == 1:
+            seconds = shard.iteration_count * due["seconds_per_iteration"]
+            await shard_store.advance_turn(tx, shard.run_id, seconds, reserved=reserved)
         run = await store.find_run_by_id(tx, due["id"])
         assert run is not None, "a shard goes with its run"
         if started:
             await store.notify_progress(tx, run.public_id)
+            await event_operations.tell_started(tx, run, now)
         return run, shard
     return None
 
@@ -127,16 +156,30 @@ async def release_shard(tx: Transaction, shard: ClaimedShard) -> None:
 
 
 async def complete_shard(
-    tx: Transaction, shard: ClaimedShard, live: list[dict[str, Any]], now: datetime
+    tx: Transaction,
+    shard: ClaimedShard,
+    live: list[dict[str, Any]],
+    now: datetime,
+    *,
+    seconds: float | None = None,
+    reserved: bool = False,
 ) -> bool:
     """Count a shard as done, once, whoever else computed it too; False where it no longer matters.
 
     Defers: the summary, when this was the last shard.
+
+    Args:
+        seconds: of one core that it took; None: as many as were estimated.
+        reserved: whether a reserved worker computed it.
     """
     run = await store.find_run_by_id(tx, shard.run_id, lock=True)
     if run is None or run.status.over or not await shard_store.finish_shard(tx, shard, now):
         return False
-    await store.update_progress(tx, run.id, shard.iteration_count, merged(run.live, live))
+    estimated = shard.iteration_count * run.seconds_per_iteration
+    taken = estimated if seconds is None else seconds
+    await store.update_progress(tx, run.id, shard.iteration_count, merged(run.live, live), taken)
+    await shard_store.advance_turn(tx, run.id, taken - estimated, reserved=reserved)
+    await event_operations.tell_progress(tx, run, shard.iteration_count, now)
     if not await shard_store.has_unfinished_shards(tx, run.id):
         await enqueue_job(tx, SUMMARIZE_JOB, {"run_id": run.id})
     await store.notify_progress(tx, run.public_id)
