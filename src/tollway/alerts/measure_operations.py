@@ -1,0 +1,242 @@
+"""What the owner's rules find now: each rule is one question, answered with findings."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tollway.alerts import measure_store
+from tollway.alerts.entities import INSTALLATION, Finding, Rule, percentile_ms, spike_bound
+from tollway.alerts.rules import HISTORY_DAYS_MIN, WINDOW_MINUTES, RuleKind
+from tollway.kit import jobs
+from tollway.kit.db import Transaction
+from tollway.metering.entities import LATENCY_BOUNDS_MS
+
+# Usage arrives a little late, so that what is looked at begins somewhat earlier than where it was left.
+ARRIVES_WITHIN = timedelta(minutes=5)
+# Further back nothing is caught up with: what was not looked at for so long counts as known.
+CAUGHT_UP_MAX = timedelta(hours=1)
+NETWORK_IS_NEW = timedelta(hours=1)
+NETWORKS_NAMED_MAX = 3
+NETWORKS_KEPT_DAYS = 90
+SAMPLES_KEPT = timedelta(days=1)
+FAILED_WITHIN = timedelta(hours=1)
+MAILS_LOOKED_BACK = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """How full the disk with the data folder is."""
+
+    total_bytes: int
+    free_bytes: int
+
+    @property
+    def used_percent(self) -> float:
+        """From 0 to 100; what only root may still use counts as used."""
+        return 100 * (1 - self.free_bytes / self.total_bytes) if self.total_bytes else 0.0
+
+
+async def take_measures(tx: Transaction, now: datetime) -> None:
+    """Remember what later minutes are compared with. Writes: key_networks, usage_samples."""
+    last = await measure_store.find_last_sample_at(tx)
+    since = max(now - CAUGHT_UP_MAX, min(last or now, now) - ARRIVES_WITHIN)
+    await measure_store.learn_networks(tx, since)
+    await measure_store.take_sample(tx, now)
+
+
+async def forget_measures(tx: Transaction, now: datetime) -> None:
+    """Delete what is too old to compare with. Writes: key_networks, usage_samples."""
+    await measure_store.delete_networks(tx, now - timedelta(days=NETWORKS_KEPT_DAYS))
+    await measure_store.delete_samples(tx, now - SAMPLES_KEPT)
+
+
+async def find(tx: Transaction, rule: Rule, disk: Disk, now: datetime) -> list[Finding]:
+    """Say for which subjects a rule's condition holds at `now`."""
+    if rule.kind is RuleKind.DISK_FULL:
+        return _full_disk(rule, disk)
+    return await _QUESTIONS[rule.kind](tx, rule, now)
+
+
+async def _spikes(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    """Compare the hour that runs and the one before with the same hour of earlier days."""
+    running = now.replace(minute=0, second=0, microsecond=0)
+    found: dict[str, Finding] = {}
+    for hour in (running - timedelta(hours=1), running):
+        for row in await measure_store.list_busy_keys(tx, hour, rule.thresholds["calls"]):
+            if row["days"] < HISTORY_DAYS_MIN:
+                continue
+            bound = spike_bound(
+                row["days"],
+                int(row["total"]),
+                int(row["squares"]),
+                deviations=rule.thresholds["deviations"],
+                least=rule.thresholds["calls"],
+            )
+            if row["calls"] <= bound:
+                continue
+            mean = row["total"] / row["days"]
+            found[row["key_id"]] = Finding(
+                rule.kind,
+                f"api_key:{row['key_id']}",
+                f"{row['calls']:,} calls in the hour from {hour:%H:%M} UTC; {mean:,.1f} are usual at that hour, and "
+                f"{bound:,.0f} would not have been told",
+                row["customer_id"],
+            )
+    return list(found.values())
+
+
+async def _new_networks(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    rows = await measure_store.list_new_networks(
+        tx,
+        now - NETWORK_IS_NEW,
+        now - timedelta(days=rule.thresholds["history_days"]),
+        rule.thresholds["networks"],
+    )
+    findings = []
+    for row in rows:
+        named = ", ".join(row["networks"][:NETWORKS_NAMED_MAX])
+        more = len(row["networks"]) - NETWORKS_NAMED_MAX
+        findings.append(
+            Finding(
+                rule.kind,
+                f"api_key:{row['key_id']}",
+                f"used from {named}{f' and {more} more' if more > 0 else ''}; it was known from "
+                f"{row['known']} network{'s' if row['known'] != 1 else ''}",
+                row["customer_id"],
+            )
+        )
+    return findings
+
+
+async def _error_jumps(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    findings = []
+    for row in await measure_store.list_error_shares(tx, since, now.date(), rule.thresholds["calls"]):
+        share = row["errors"] / row["calls"]
+        usual = row["usual_errors"] / row["usual_calls"] if row["usual_calls"] else 0.0
+        if share * 100 < rule.thresholds["percent"] or share <= usual * rule.thresholds["times"]:
+            continue
+        findings.append(
+            Finding(
+                rule.kind,
+                f"customer:{row['public_id']}",
+                f"{row['errors']:,} of {row['calls']:,} calls since {since:%H:%M} UTC were answered with an error "
+                f"({share:.0%}); usual are {usual:.1%}",
+                row["customer_id"],
+            )
+        )
+    return findings
+
+
+async def _fair_use(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    return [
+        Finding(
+            rule.kind,
+            f"customer:{row['public_id']}",
+            f"{row['requests_used']:,} requests of {row['product']} in the period until "
+            f"{row['period_end']:%Y-%m-%d}; {row['fair_use_requests']:,} are fair",
+            row["customer_id"],
+        )
+        for row in await measure_store.list_fair_use(tx, rule.thresholds["percent"], now)
+    ]
+
+
+async def _slow_answers(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    lately = await _lately(tx, rule, now)
+    if lately is None:
+        return []
+    p95 = percentile_ms(lately[2], LATENCY_BOUNDS_MS, 0.95)
+    if p95 <= rule.thresholds["milliseconds"]:
+        return []
+    return [
+        _of_installation(rule, f"p95 of {lately[0]:,} calls in {WINDOW_MINUTES} minutes is {p95:,.0f} ms")
+    ]
+
+
+async def _failed_answers(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    lately = await _lately(tx, rule, now)
+    if lately is None or lately[1] * 100 < lately[0] * rule.thresholds["percent"]:
+        return []
+    calls, failed, _ = lately
+    return [
+        _of_installation(
+            rule, f"{failed:,} of {calls:,} calls in {WINDOW_MINUTES} minutes failed ({failed / calls:.1%})"
+        )
+    ]
+
+
+async def _lately(tx: Transaction, rule: Rule, now: datetime) -> tuple[int, int, list[int]] | None:
+    """Return calls, failed ones and the histogram of the last minutes; None where too little is known."""
+    window = timedelta(minutes=WINDOW_MINUTES)
+    found = await measure_store.find_difference(tx, now - 2 * window, now - window)
+    if found is None or found["calls"] < rule.thresholds["calls"]:
+        return None
+    return int(found["calls"]), int(found["failed"]), list(found["latencies"] or ())
+
+
+async def _journal_lag(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    before = now - timedelta(seconds=rule.thresholds["seconds"])
+    return [
+        Finding(
+            rule.kind,
+            f"journal {row['name']}",
+            f"its records were last taken over {(now - row['reached_at']).total_seconds():,.0f} seconds ago",
+        )
+        for row in await measure_store.list_lagging_sources(tx, before)
+    ]
+
+
+async def _queue_age(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    queue = await jobs.get_queue_state(tx, now)
+    if queue.oldest_due_seconds < rule.thresholds["seconds"]:
+        return []
+    return [
+        _of_installation(
+            rule,
+            f"{queue.waiting_count:,} jobs wait, one of them for {queue.oldest_due_seconds:,} seconds",
+        )
+    ]
+
+
+async def _failed_mails(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    count = await measure_store.count_failing_mails(tx, now - MAILS_LOOKED_BACK, now - FAILED_WITHIN)
+    if count < rule.thresholds["mails"]:
+        return []
+    return [_of_installation(rule, f"{count:,} mails were given up or wait for another try")]
+
+
+async def _failed_webhooks(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    count = await measure_store.count_failed_deliveries(tx, now - FAILED_WITHIN)
+    if count < rule.thresholds["deliveries"]:
+        return []
+    return [_of_installation(rule, f"{count:,} deliveries were given up within an hour")]
+
+
+def _full_disk(rule: Rule, disk: Disk) -> list[Finding]:
+    if disk.used_percent < rule.thresholds["percent"]:
+        return []
+    return [
+        _of_installation(
+            rule,
+            f"{disk.used_percent:.0f}% of the disk with the data folder is in use; "
+            f"{disk.free_bytes / 1e9:,.1f} GB are free",
+        )
+    ]
+
+
+def _of_installation(rule: Rule, summary: str) -> Finding:
+    return Finding(rule.kind, INSTALLATION, summary)
+
+
+_QUESTIONS: dict[RuleKind, Callable[[Transaction, Rule, datetime], Awaitable[list[Finding]]]] = {
+    RuleKind.KEY_SPIKE: _spikes,
+    RuleKind.NEW_NETWORK: _new_networks,
+    RuleKind.ERROR_JUMP: _error_jumps,
+    RuleKind.FAIR_USE: _fair_use,
+    RuleKind.SLOW_ANSWERS: _slow_answers,
+    RuleKind.FAILED_ANSWERS: _failed_answers,
+    RuleKind.JOURNAL_LAG: _journal_lag,
+    RuleKind.QUEUE_AGE: _queue_age,
+    RuleKind.FAILED_MAILS: _failed_mails,
+    RuleKind.FAILED_WEBHOOKS: _failed_webhooks,
+}
