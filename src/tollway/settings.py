@@ -14,7 +14,8 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRET_LENGTH_MIN = 32
@@ -85,6 +86,16 @@ class Settings(BaseSettings):
     mail_from: str = "Tollway <no-reply@localhost>"
     support_email: str = "support@localhost"
 
+    alert_webhook_url: str = Field(
+        "",
+        max_length=2_000,
+        pattern=r"^(https?://\S+)?$",
+        description="A server of yours that alerts are sent to.",
+    )
+    alert_webhook_secret: SecretStr = Field(
+        SecretStr(""), validate_default=True, description="Signs what is sent there; needed with the address."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_requests_per_minute: int = Field(1000, ge=1, description="Per client address, over every endpoint.")
     free_trial_days: int = Field(14, ge=1, le=365)
@@ -99,12 +110,22 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
+    enable_metrics: bool = Field(
+        True, description="Whether metrics and the health of single parts can be read."
+    )
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="What readers of metrics send; empty: their address decides."
+    )
+    metrics_networks: Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode] = Field(
+        (), description="Who may read metrics without a token, beside this machine."
+    )
     webhook_allow_private: bool = Field(
         default=False,
         description="Deliver webhooks to private addresses and this machine too; for development alone.",
     )
 
-    @field_validator("trusted_proxies", "cors_origins", mode="before")
+    @field_validator("trusted_proxies", "cors_origins", "metrics_networks", mode="before")
     @classmethod
     def split_list(cls, value: object) -> object:
         """Read `a, b` as two."""
@@ -114,12 +135,33 @@ class Settings(BaseSettings):
             else value
         )
 
+    @field_validator("alert_webhook_secret")
+    @classmethod
+    def check_alert_secret(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        """Refuse an address for alerts without a secret to sign them with."""
+        if info.data.get("alert_webhook_url") and len(value.get_secret_value()) < SECRET_LENGTH_MIN:
+            raise ValueError(
+                f"ALERT_WEBHOOK_URL needs a secret of at least {SECRET_LENGTH_MIN} characters beside it. "
+                "Make one with `tollway keygen`."
+            )
+        return value
+
     @field_validator("jwt_expires_in_seconds", mode="before")
     @classmethod
     def read_duration(cls, value: object) -> object:
         """Read `1h` as 3600."""
         match = DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         return int(match["number"]) * SECONDS_OF_UNIT[match["unit"]] if match else value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def refuse_short_token(cls, value: SecretStr) -> SecretStr:
+        """Refuse a token that can be guessed; none at all is no token."""
+        if 0 < len(value.get_secret_value()) < SECRET_LENGTH_MIN:
+            raise ValueError(
+                f"shorter than {SECRET_LENGTH_MIN} characters; make one with `tollway keygen`, or leave it empty"
+            )
+        return value
 
     @field_validator("environment", "log_level", mode="before")
     @classmethod
@@ -138,6 +180,11 @@ class Settings(BaseSettings):
         return self.base_url.startswith("https://")
 
     @property
+    def counters_folder(self) -> Path:
+        """Where the processes of this machine count what they do."""
+        return self.tollway_data / "counters"
+
+    @property
     def production(self) -> bool:
         """Whether strangers' money and data are at stake."""
         return self.environment == "production"
@@ -152,7 +199,7 @@ def read_settings() -> Settings:
         settings = Settings()
     except ValidationError as failure:
         raise SettingsRefused(
-            [f"{str(one['loc'][0]).upper()}: {one['msg']} (got {one['input']!r})" for one in failure.errors()]
+            [f"{str(one['loc'][0]).upper()}: {one['msg']}{_given(one)}" for one in failure.errors()]
         ) from failure
     if settings.production:
         if faults := production_faults(settings):
@@ -166,6 +213,12 @@ def read_settings() -> Settings:
     if faults:
         raise SettingsRefused(faults)
     return _with_development_secrets(settings)
+
+
+def _given(fault: ErrorDetails) -> str:
+    """Say what was given instead; never a secret, however wrong it is."""
+    field = Settings.model_fields.get(str(fault["loc"][0]))
+    return "" if field is not None and field.annotation is SecretStr else f" (got {fault['input']!r})"
 
 
 def shown_settings(settings: Settings) -> list[tuple[str, str, str]]:

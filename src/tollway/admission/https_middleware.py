@@ -13,14 +13,15 @@ from tollway.kit.db import Database
 from tollway.kit.http import HttpsNeeded, problem_response
 
 PAGE_METHODS = ("GET", "HEAD")
-HEALTH = "/monitoring/health/"
+# What load balancers and scrapers inside one's own network ask.
+WATCHED = ("/monitoring/", "/livez", "/readyz")
 
 
 class HttpsMiddleware:
     """Leads pages that are asked for over HTTP to HTTPS, and refuses calls.
 
     A call is not redirected: its secret has travelled in clear already, and a program that follows would never
-    be put right (draft-ietf-httpapi-privacy; ASVS 5.0, 4.1.2). Health checks stay open to load balancers.
+    be put right (draft-ietf-httpapi-privacy; ASVS 5.0, 4.1.2). Health checks and metrics stay open to those who watch.
     """
 
     def __init__(
@@ -73,4 +74,4 @@ def _refusal(target: str, *, claims: bool) -> HttpsNeeded:
 
 
 def _is_health(path: str) -> bool:
-    return path.endswith("/health") or path.startswith(HEALTH)
+    return path.endswith("/health") or path.startswith(WATCHED)

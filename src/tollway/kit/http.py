@@ -23,6 +23,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tollway.kit.clock import read_now
+from tollway.kit.counters import ProcessCounters
 from tollway.kit.db import REPLAY_COUNT_MAX, REPLAYABLE, Database
 from tollway.kit.log import log
 from tollway.kit.problems import (
@@ -148,9 +149,10 @@ def client_address(request: Request) -> str:
 class EdgeMiddleware:
     """Give each request an id, an address and a size limit; each answer its headers and one log line."""
 
-    def __init__(self, app: ASGIApp, edge: Edge) -> None:
+    def __init__(self, app: ASGIApp, edge: Edge, counters: ProcessCounters | None = None) -> None:
         self.app = app
         self.edge = edge
+        self.counters = counters or ProcessCounters(None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -158,6 +160,7 @@ class EdgeMiddleware:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
+        self.counters.begin_answer()
         headers = Headers(scope=scope)
         given = headers.get("x-trace-id", "")
         trace_id = given if TRACE_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
@@ -173,13 +176,15 @@ class EdgeMiddleware:
         )
         scope["received_at"] = read_now()
         scope["started"] = started
-        status, answering = 500, False
+        status, answering, sent_bytes = 500, False, 0
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status, answering
+            nonlocal status, answering, sent_bytes
             if message["type"] == "http.response.start":
                 status, answering = message["status"], True
                 self._add_headers(MutableHeaders(scope=message), trace_id)
+            else:
+                sent_bytes += len(message.get("body", b""))
             await send(message)
 
         try:
@@ -190,6 +195,7 @@ class EdgeMiddleware:
                 raise
             await problem_response(problem_of(failure), scope["path"])(scope, receive, send_with_headers)
         finally:
+            self.counters.end_answer(sent_bytes)
             if not scope["path"].startswith("/static/"):
                 log.info(
                     "request",
