@@ -12,12 +12,17 @@ from tollway.administration import endpoints as administration
 from tollway.admission.caller_middleware import CallerMiddleware, Recognition
 from tollway.admission.https_middleware import HttpsMiddleware
 from tollway.admission.middleware import AddressLimitMiddleware, AdmissionMiddleware, ProductPaths
+from tollway.alerts import endpoints as alerts
+from tollway.alerts import jobs as alerts_jobs
+from tollway.alerts.entities import AlertDesk
+from tollway.alerts.remote import OwnerServer
 from tollway.authentication.entities import FactorKeys, TokenKeys
 from tollway.customers.flows import Passwords
 from tollway.findings import examine_inside
 from tollway.keys import endpoints as keys
 from tollway.keys import jobs as keys_jobs
 from tollway.kit.blobs import Blobs
+from tollway.kit.counters import ProcessCounters
 from tollway.kit.crypto import Sealer, master_key_from_text
 from tollway.kit.db import Database
 from tollway.kit.http import Edge, EdgeMiddleware, exception_handlers
@@ -33,11 +38,16 @@ from tollway.lifecycle import endpoints as lifecycle
 from tollway.lifecycle import jobs as lifecycle_jobs
 from tollway.lifecycle import key_endpoints as customer_keys
 from tollway.lifecycle.entities import LifecycleParts
+from tollway.metering import endpoints as metering
 from tollway.monitoring import endpoints as monitoring
+from tollway.monitoring.entities import MetricsAccess, Watched
+from tollway.monitoring.flows import Monitor
 from tollway.notifications import jobs as notifications_jobs
 from tollway.notifications.entities import SmtpSettings
 from tollway.plans import endpoints as plans
 from tollway.plans import jobs as plans_jobs
+from tollway.plans import usage_endpoints
+from tollway.plans import spending_endpoints
 from tollway.settings import Settings, shown_settings
 from tollway.simulation import endpoints as simulation
 from tollway.simulation import jobs as simulation_jobs
@@ -52,6 +62,7 @@ from tollway.web.markdown import read_guides
 from tollway.web.openapi_document import DocumentedApi
 from tollway.web.pages import render_problem_page
 from tollway.web.site import Installation, ShownSetting, Site
+from tollway.webhooks import endpoints as webhooks
 from tollway.webhooks import jobs as webhooks_jobs
 from tollway.webhooks.entities import UrlRules
 from tollway.webhooks.flows import PostRoom
@@ -170,19 +181,24 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.workshop = parts.workshop
     api.state.support_desk = parts.support_desk
     api.state.post_room = parts.post_room
+    api.state.monitor = Monitor(parts.database, _watched(settings), _redis_answers)
     for router in (
         monitoring.router,
+        monitoring.root_router,
         lifecycle.router,
         auth_endpoints.router,
         activity_endpoints.router,
         administration.router,
+        alerts.router,
         customer_endpoints.router,
         export_endpoints.router,
         teams.router,
         keys.router,
         customer_keys.router,
         plans.router,
+        spending_endpoints.router,
         support.router,
+        webhooks.router,
         simulation.router,
     ):
         api.include_router(router)
@@ -208,7 +224,24 @@ def build_app(parts: Parts) -> ASGIApp:
         trusted_proxies=settings.trusted_proxies,
         upload_paths=dict.fromkeys([*MONTECARLO.upload_paths, PAGE_UPLOAD_PATH], UPLOAD_BYTES_MAX),
     )
-    return EdgeMiddleware(app, edge)
+    return EdgeMiddleware(app, edge, ProcessCounters.take(settings.counters_folder, "server"))
+
+
+def _watched(settings: Settings) -> Watched:
+    """Say what monitoring looks at, and who may read it."""
+    return Watched(
+        MetricsAccess(
+            settings.enable_metrics, settings.metrics_token.get_secret_value(), settings.metrics_networks
+        ),
+        data_folder=settings.tollway_data,
+        counters_folder=settings.counters_folder,
+        journal_folder=settings.tollway_data / "journal",
+    )
+
+
+async def _redis_answers() -> bool | None:
+    """Say that no Redis is configured."""
+    return None
 
 
 def _site_of(settings: Settings, database: Database) -> Site:
@@ -238,6 +271,15 @@ def build_registry(parts: Parts) -> JobRegistry:
     keys_jobs.register(registry, parts.database, parts.settings.base_url)
     support_jobs.register(registry, parts.database, parts.support_desk)
     webhooks_jobs.register(registry, parts.post_room)
+    alerts_jobs.register(
+        registry,
+        parts.database,
+        AlertDesk(
+            parts.settings.support_email, parts.settings.base_url, bool(parts.settings.alert_webhook_url)
+        ),
+        parts.settings.tollway_data,
+        _alert_server_of(parts.settings),
+    )
     lifecycle_jobs.register(registry, parts.database)
     export_jobs.register(registry, parts.database, parts.blobs, parts.lifecycle)
     simulation_jobs.register(
@@ -251,6 +293,11 @@ def build_registry(parts: Parts) -> JobRegistry:
         parts.settings.reserved_workers,
     )
     return registry
+
+
+def _alert_server_of(settings: Settings) -> OwnerServer | None:
+    url = settings.alert_webhook_url
+    return OwnerServer(url, settings.alert_webhook_secret.get_secret_value()) if url else None
 
 
 def _smtp_of(settings: Settings) -> SmtpSettings | None:

@@ -166,6 +166,27 @@ async def _write_everything(tx: Transaction, canary: Canary, user_id: int, now: 
         INSERT INTO feedback_entries (public_id, customer_id, user_id, feature, rating, message, created_at)
         VALUES ('fbk_1', %(c)s, %(u)s, 'runs', 5, 'zwitscher', %(now)s)
         """,
+        """
+        INSERT INTO webhooks (public_id, customer_id, created_by, mode, name, url, events, enabled, sealed_secret,
+            created_at, updated_at)
+        VALUES ('whk_1', %(c)s, %(u)s, 'test', 'Zwitscher', 'https://zwitscher.example/hook',
+            '{simulation.completed}', true, 'geheim', %(now)s, %(now)s)
+        """,
+        """
+        INSERT INTO webhook_deliveries (public_id, customer_id, webhook_id, mode, event_type, body, status,
+            next_attempt_at, created_at)
+        SELECT 'whd_1', customer_id, id, 'test', 'model.uploaded', '{"filename":"zwitscher"}', 'pending', %(now)s, %(now)s
+        FROM webhooks WHERE customer_id = %(c)s
+        """,
+        """
+        INSERT INTO webhook_deliveries (public_id, customer_id, url, mode, event_type, body, status, created_at)
+        VALUES ('whd_2', %(c)s, 'https://zwitscher.example/run', 'test', 'simulation.completed', '{}', 'delivered',
+            %(now)s)
+        """,
+        """
+        INSERT INTO webhook_signing_secrets (customer_id, sealed_secret, created_at, updated_at)
+        VALUES (%(c)s, 'geheim', %(now)s, %(now)s)
+        """,
         "INSERT INTO customer_turns VALUES (%(c)s, false, 1.5) ON CONFLICT DO NOTHING",
         """
         INSERT INTO idempotency_records

@@ -146,12 +146,34 @@ TABLES: tuple[ExportedTable, ...] = (
         SELECT r.id AS _id, r.public_id AS id, m.public_id AS model, r.mode, k.key_id, r.status, r.seed,
             r.iterations, r.iterations_completed, r.inputs, r.outputs, r.confidence_levels, r.credits_consumed,
             r.engine_version, r.results, r.failure, r.created_at, r.started_at, r.finished_at, r.expires_at,
-            r.results_deleted_at
+            r.results_deleted_at, r.webhook_url
         FROM runs r JOIN models m ON m.id = r.model_id LEFT JOIN api_keys k ON k.id = r.api_key_id
         WHERE r.customer_id = %(customer_id)s AND r.id > %(after)s ORDER BY r.id LIMIT %(limit)s
         """,
         LARGE_ROWS,
         ("inputs", "outputs", "confidence_levels", "results", "failure"),
+    ),
+    ExportedTable(
+        "webhooks",
+        "webhooks, without their secrets",
+        """
+        SELECT w.id AS _id, w.public_id AS id, u.email AS made_by, w.mode, w.name, w.url, w.events, w.enabled,
+            w.created_at, w.updated_at, w.last_delivery_at, w.last_delivery_status, w.total_deliveries,
+            w.failed_deliveries, w.turned_off_at
+        FROM webhooks w LEFT JOIN users u ON u.id = w.created_by
+        WHERE w.customer_id = %(customer_id)s AND w.id > %(after)s ORDER BY w.id LIMIT %(limit)s
+        """,
+    ),
+    ExportedTable(
+        "webhook_deliveries",
+        "what was sent to webhooks and to the webhook_url of runs in the last 30 days",
+        """
+        SELECT d.id AS _id, d.public_id AS id, w.public_id AS webhook, d.url, d.mode, d.simulation_id, d.event_type,
+            d.body, d.status, d.attempt, d.response_status, d.response_time_ms, d.error_message, d.created_at,
+            d.last_attempt_at, d.delivered_at
+        FROM webhook_deliveries d LEFT JOIN webhooks w ON w.id = d.webhook_id
+        WHERE d.customer_id = %(customer_id)s AND d.id > %(after)s ORDER BY d.id LIMIT %(limit)s
+        """,
     ),
     ExportedTable(
         "tickets",

@@ -29,6 +29,10 @@ THINGS: tuple[LiteralString, ...] = (
     "DELETE FROM support_tickets WHERE customer_id = %(id)s",
     "DELETE FROM feedback_entries WHERE customer_id = %(id)s",
     "DELETE FROM invitations WHERE customer_id = %(id)s",
+    # Webhooks before deliveries, as by whoever records one; theirs go with them.
+    "DELETE FROM webhooks WHERE customer_id = %(id)s",
+    "DELETE FROM webhook_deliveries WHERE customer_id = %(id)s",
+    "DELETE FROM webhook_signing_secrets WHERE customer_id = %(id)s",
 )
 # What is left of a customer that never was one: nothing is kept in the books. Each before what it refers to.
 _EVERYTHING_ELSE: tuple[LiteralString, ...] = (

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tollway.simulation.entities import (
     INPUTS_MAX,
@@ -12,6 +12,7 @@ from tollway.simulation.entities import (
     REFERENCE_LENGTH_MAX,
     SEED_MAX,
 )
+from tollway.webhooks.entities import URL_LENGTH_MAX
 
 CONFIDENCE_LEVELS_MAX = 10
 TAGS_MAX = 20
@@ -33,9 +34,12 @@ Reference = Annotated[
     ),
 ]
 Tag = Annotated[str, Field(min_length=1, max_length=TAG_LENGTH_MAX)]
-# Taken only to be refused in a sentence that says what to do instead.
-NotSupported = Annotated[
-    Any, WithJsonSchema({"type": "null", "description": "Not supported yet; leave it out."})
+RunUrl = Annotated[
+    str,
+    Field(
+        max_length=URL_LENGTH_MAX,
+        description="Is told how the run ended, where your plan has [webhooks](/docs/webhooks).",
+    ),
 ]
 
 # The form of an upload; the endpoint reads it itself, because its file may be large.
@@ -113,7 +117,7 @@ class ConfigIn(_Body):
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] | None = Field(
         None, description="The same seed gives the same numbers; else one is chosen.", examples=[7]
     )
-    webhook_url: NotSupported = None
+    webhook_url: RunUrl | None = None
 
 
 class SimulationIn(_Body):
@@ -123,7 +127,7 @@ class SimulationIn(_Body):
         description="Of one of your models.", examples=["MODEL_ID"]
     )
     simulation_config: ConfigIn
-    webhook_url: NotSupported = None
+    webhook_url: RunUrl | None = Field(None, description="The same as that of `simulation_config`.")
 
 
 class ModelIn(_Body):

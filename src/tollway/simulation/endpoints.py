@@ -26,7 +26,7 @@ from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.kit.paging import PAGE_SIZE, PAGE_SIZE_MAX, BadCursor
 from tollway.kit.problems import FieldError, Invalid, TooLarge
 from tollway.metering.entities import DailyLimitReached, QuotaUsedUp, SpendingCapReached
-from tollway.plans.entities import FreeTrialEnded
+from tollway.plans.entities import FeatureNotIncluded, FreeTrialEnded
 from tollway.simulation import answers, flows, operations, shapes
 from tollway.simulation.bodies import (
     DESCRIPTION_LENGTH_MAX,
@@ -55,11 +55,11 @@ from tollway.simulation.entities import (
     RunsAtOnce,
     StreamsAtOnce,
     UnsupportedFileType,
-    WebhookUrlNotSupported,
     WorkbookDeleted,
 )
 from tollway.simulation.flows import Upload, Workshop
 from tollway.simulation.refusals import REFUSALS, BadDistribution, BadInputCell, BadOutputCell, refusal
+from tollway.webhooks.entities import UrlRules, WebhookUrlRefused
 
 API_VERSION = "1.0.0"
 FORM_FIELDS_MAX = TAGS_MAX + 5
@@ -309,23 +309,16 @@ def _marks(given: list[VariableIn] | None, pointer: str) -> list[InputMark] | No
         NothingMarked,
         RunsAtOnce,
         InspectionBusy,
-        WebhookUrlNotSupported,
+        WebhookUrlRefused,
+        FeatureNotIncluded,
         *REFUSALS.values(),
     ),
 )
-async def create_simulation(body: SimulationIn, call: ThisCall, workshop: TheWorkshop) -> Response:
+async def create_simulation(
+    request: Request, body: SimulationIn, call: ThisCall, workshop: TheWorkshop
+) -> Response:
     """Start a run. Variables and outputs that are left out are those the model has marked."""
     config = body.simulation_config
-    for pointer, given in (
-        ("/simulation_config/webhook_url", config.webhook_url),
-        ("/webhook_url", body.webhook_url),
-    ):
-        if given is not None:
-            raise WebhookUrlNotSupported(
-                "`webhook_url` is not supported yet, and nothing would be sent to it. Leave it out and follow the "
-                "run at its progress_url, which also serves server-sent events.",
-                errors=(FieldError(pointer, "is not supported yet; leave it out"),),
-            )
     order = RunOrder(
         model_id=body.model_id,
         iterations=config.iterations,
@@ -333,9 +326,36 @@ async def create_simulation(body: SimulationIn, call: ThisCall, workshop: TheWor
         outputs=config.output_cells,
         confidence_levels=config.confidence_levels,
         seed=config.seed,
+        webhook_url=_webhook_url(body, rules_of(request)),
     )
     outcome = await flows.create_run(workshop, call, order)
     return JSONResponse(outcome.body, status_code=201)
+
+
+def _webhook_url(body: SimulationIn, rules: UrlRules) -> str | None:
+    """Check the one address that a run may name, in either of its two places."""
+    given = {
+        pointer: url
+        for pointer, url in (
+            ("/simulation_config/webhook_url", body.simulation_config.webhook_url),
+            ("/webhook_url", body.webhook_url),
+        )
+        if url is not None
+    }
+    checked = [rules.checked(url, pointer) for pointer, url in given.items()]
+    if len(set(checked)) > 1:
+        message = (
+            "`webhook_url` is given twice with different addresses; a run has one. Leave one of them out."
+        )
+        raise Invalid(message, errors=(FieldError("/webhook_url", message),))
+    return checked[0] if checked else None
+
+
+def rules_of(request: Request) -> UrlRules:
+    """Say where this installation delivers to."""
+    rules = request.app.state.post_room.sender.rules
+    assert isinstance(rules, UrlRules), "app.py puts the post room into the application's state"
+    return rules
 
 
 @router.get(

@@ -99,6 +99,8 @@ class RunOrder:
     outputs: list[str] | None
     confidence_levels: list[float]
     seed: int | None
+    # Where its end is told, beside the webhooks that the customer has.
+    webhook_url: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what tells two orders apart."""
@@ -184,6 +186,9 @@ class Run:
     summarized_at: datetime | None
     expires_at: datetime
     results_deleted_at: datetime | None
+    webhook_url: str | None
+    # What was computed for it until now, in seconds of one core.
+    processing_seconds: float
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mode", Mode(self.mode))
@@ -298,13 +303,6 @@ class IterationsOverPlan(Invalid):
 
     code = "iterations-over-plan"
     title = "The plan does not include so many iterations"
-
-
-class WebhookUrlNotSupported(Invalid):
-    """`webhook_url` was given, and nothing would be sent to it."""
-
-    code = "webhook-url-not-supported"
-    title = "webhook_url is not supported yet"
 
 
 class RunsAtOnce(TooMany):

@@ -19,9 +19,9 @@ from tollway.customers.callers import Caller
 from tollway.kit.blobs import BlobMissing, Blobs
 from tollway.kit.db import Database, Transaction
 from tollway.kit.ids import new_id
-from tollway.kit.problems import TooLarge
+from tollway.kit.problems import Invalid, TooLarge
 from tollway.plans import operations as plans
-from tollway.simulation import file_store, operations, shapes
+from tollway.simulation import event_operations, file_store, operations, shapes
 from tollway.simulation.copies import LocalCopies
 from tollway.simulation.entities import (
     PRODUCT,
@@ -38,6 +38,7 @@ from tollway.simulation.entities import (
 from tollway.simulation.export import RunFacts, results_json, results_xlsx
 from tollway.simulation.inspection import Inspector
 from tollway.simulation.live import RunFeed
+from tollway.webhooks import operations as webhooks
 
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm")
@@ -137,7 +138,12 @@ async def upload_model(
     limits = entitlement.limits
     byte_count = upload.path.stat().st_size
     assert_workbook_file(filename, byte_count, limits.file_bytes_max, entitlement.plan.name)
-    inspected = await workshop.inspector.inspect(upload.path, limits.file_bytes_max)
+    try:
+        inspected = await workshop.inspector.inspect(upload.path, limits.file_bytes_max)
+    except Invalid as refusal:
+        async with workshop.database.transaction() as tx:
+            await event_operations.tell_model_failed(tx, call.caller, filename, refusal, call.now)
+        raise
     if inputs or outputs:
         await _assert_marks(workshop, upload.path, limits.file_bytes_max, inputs or [], outputs or [])
     content = await asyncio.to_thread(upload.path.read_bytes)
@@ -248,7 +254,8 @@ async def change_model(
 async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome:
     """Plan a run against the workbook in a child process, then queue it; the body is the shape of 3.1.
 
-    Raises: ModelNotFound, WorkbookDeleted, IterationsOverPlan, NothingMarked, RunsAtOnce, and what says which
+    Raises: ModelNotFound, WorkbookDeleted, IterationsOverPlan, NothingMarked, RunsAtOnce, FeatureNotIncluded for a
+    webhook_url, and what says which
     cell or distribution cannot be used. Counts one request.
     """
     if (answered := await call.find_answer(order.as_json())) is not None:
@@ -256,6 +263,8 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
     async with workshop.database.transaction() as tx:
         model = await operations.get_model(tx, call.caller, order.model_id)
         entitlement = await plans.get_entitlement(tx, call.caller.owner_id, PRODUCT, call.now)
+        if order.webhook_url is not None:
+            await webhooks.assert_included(tx, call.caller.owner_id, call.now)
     operations.assert_order_allowed(order, model, entitlement)
     seed = secrets.randbelow(CHOSEN_SEED_MAX + 1) if order.seed is None else order.seed
     plan = await workshop.inspector.plan_run(
@@ -273,12 +282,12 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
             call.caller,
             order,
             plan,
-            entitlement.limits,
+            entitlement,
             seed=seed,
             quota_id=call.quota_id,
             now=call.now,
         )
-        ahead = await operations.outstanding_seconds(tx) / workshop.process_count
+        ahead = await operations.seconds_ahead(tx, run.customer_id) / workshop.process_count
         # Planning took a while since the request came.
         ahead += time.perf_counter() - call.started
         return Outcome(body=shapes.created_run(run, ahead, call.now), credits=run.credits_consumed)

@@ -13,8 +13,8 @@ from tollway.kit.problems import FieldError
 from tollway.kit.scope import request_id
 from tollway.metering import operations as metering
 from tollway.metering.entities import UsageEvent
-from tollway.plans.entities import Entitlement, Limits
-from tollway.simulation import file_store, shard_store, shards, store
+from tollway.plans.entities import Entitlement, Feature, Limits
+from tollway.simulation import event_operations, file_store, shards, store
 from tollway.simulation.entities import (
     ENGINE_VERSION,
     PRODUCT,
@@ -82,7 +82,9 @@ async def create_model(
         expires_at=now + timedelta(days=limits.workbook_days),
     )
     await file_store.keep_blob(tx, workbook.blob)
-    return await get_model(tx, caller, workbook.public_id)
+    model = await get_model(tx, caller, workbook.public_id)
+    await event_operations.tell_model_uploaded(tx, model, now)
+    return model
 
 
 async def list_models(tx: Transaction, caller: Caller, cursor: str | None, limit: int) -> Page[Model]:
@@ -191,7 +193,7 @@ async def create_run(
     caller: Caller,
     order: RunOrder,
     plan: RunPlan,
-    limits: Limits,
+    entitlement: Entitlement,
     *,
     seed: int,
     quota_id: int | None,
@@ -199,11 +201,13 @@ async def create_run(
 ) -> Run:
     """Queue a run that was planned against the workbook.
 
-    Raises: ModelNotFound, RunsAtOnce. Writes: runs, run_shards. Defers: a job for each shard.
+    Its weight beside other customers' runs is that of the plan now, whatever comes later.
+    Raises: ModelNotFound, RunsAtOnce. Writes: runs, run_shards, customer_turns. Defers: a job for each shard.
 
     INVARIANT: runs under way never pass the plan's number, however many calls come at once
     (tests/simulation/test_operations.py::test_parallel_calls_never_pass_the_runs_at_once).
     """
+    limits = entitlement.limits
     await store.lock_customer(tx, caller.owner_id)
     await _assert_another_run_allowed(tx, caller, limits)
     model = await get_model(tx, caller, order.model_id, lock=True)
@@ -220,14 +224,16 @@ async def create_run(
         api_key_id=caller.api_key_id,
         quota_id=quota_id,
         engine_version=ENGINE_VERSION,
+        processing_weight=entitlement.processing_weight,
+        reserved_workers=Feature.RESERVED_WORKERS in entitlement.features,
+        webhook_url=order.webhook_url,
         now=now,
         expires_at=now + timedelta(days=limits.result_days),
     )
     # A workbook that is used is kept on.
     await store.extend_model(tx, model.id, now + timedelta(days=limits.workbook_days))
     cuts = shards.cut(order.iterations, plan.seconds_per_iteration, len(plan.outputs))
-    await shard_store.insert_shards(tx, run_id, cuts)
-    await shards.enqueue_shards(tx, len(cuts))
+    await shards.queue_run(tx, caller.owner_id, run_id, cuts)
     return await get_run(tx, caller, public_id)
 
 
@@ -324,6 +330,7 @@ async def cancel_run(tx: Transaction, caller: Caller, run_id: str, now: datetime
     await store.end_run(tx, run.id, RunStatus.CANCELLED, now)
     await enqueue_job(tx, shards.SUMMARIZE_JOB, {"run_id": run.id})
     await store.notify_progress(tx, run.public_id)
+    await event_operations.tell_ended(tx, run, RunStatus.CANCELLED, now)
     return await get_run(tx, caller, run_id)
 
 
@@ -346,6 +353,7 @@ async def finish_run(tx: Transaction, run_id: int, results: list[dict[str, Any]]
     await store.update_results(tx, run.id, results, status, now)
     if not cancelled:
         await metering.track_event(tx, "first_result", run.customer_id, now)
+        await event_operations.tell_ended(tx, run, status, now)
     await store.notify_progress(tx, run.public_id)
     return True
 
@@ -382,8 +390,10 @@ async def fail_run(tx: Transaction, run_id: int, message: str, now: datetime) ->
                 request_id=request_id.get(),
                 problem_code=RunFailed.code,
             ),
+            counted_at=run.created_at,
         )
     await store.notify_progress(tx, run.public_id)
+    await event_operations.tell_ended(tx, run, RunStatus.FAILED, now, failure)
     return True
 
 
@@ -392,10 +402,13 @@ async def count_under_way(tx: Transaction) -> int:
     return await store.count_under_way(tx)
 
 
-async def outstanding_seconds(tx: Transaction) -> float:
-    """Estimate how long one core would need for everything that is queued or running."""
-    rows = await store.list_outstanding(tx)
-    return math.fsum(float(one["iterations"]) * float(one["seconds"]) for one in rows)
+async def seconds_ahead(tx: Transaction, customer_id: int) -> float:
+    """Estimate how long one core would compute until a customer's runs are done, as customers share it by weight."""
+    rows = {one["customer_id"]: one for one in await store.list_outstanding(tx)}
+    mine = rows[customer_id]
+    share_taken = float(mine["seconds"]) / mine["weight"]
+    # While ours are computed, others get their weight's worth of that, or all that they have left.
+    return math.fsum(min(float(one["seconds"]), share_taken * one["weight"]) for one in rows.values())
 
 
 async def count_runs_by_model(tx: Transaction, models: list[Model]) -> dict[int, int]:

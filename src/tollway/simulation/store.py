@@ -23,7 +23,7 @@ _SELECT_RUN = """
         r.status, r.seed, r.iterations, r.iterations_completed, r.inputs, r.outputs, r.confidence_levels,
         r.credits_consumed, r.quota_id, r.engine_version, r.bin_edges, r.seconds_per_iteration, r.live,
         r.results, r.failure, r.created_at, r.started_at, r.finished_at, r.summarized_at, r.expires_at,
-        r.results_deleted_at
+        r.results_deleted_at, r.webhook_url, r.processing_seconds
     FROM runs r JOIN models m ON m.id = r.model_id
 """
 
@@ -190,6 +190,9 @@ async def insert_run(
     api_key_id: int | None,
     quota_id: int | None,
     engine_version: str,
+    processing_weight: int,
+    reserved_workers: bool,
+    webhook_url: str | None,
     now: datetime,
     expires_at: datetime,
 ) -> int:
@@ -198,10 +201,12 @@ async def insert_run(
         """
         INSERT INTO runs (public_id, customer_id, model_id, mode, api_key_id, status, seed, iterations, inputs,
             outputs, confidence_levels, credits_consumed, quota_id, engine_version, bin_edges,
-            seconds_per_iteration, created_at, expires_at)
+            seconds_per_iteration, processing_weight, reserved_workers, webhook_url, created_at,
+            expires_at)
         VALUES (%(public_id)s, %(customer_id)s, %(model_id)s, %(mode)s, %(api_key_id)s, 'queued', %(seed)s,
             %(iterations)s, %(inputs)s::jsonb, %(outputs)s::jsonb, %(levels)s::jsonb, %(credits)s, %(quota_id)s,
-            %(engine_version)s, %(bin_edges)s::jsonb, %(seconds)s, %(now)s, %(expires_at)s)
+            %(engine_version)s, %(bin_edges)s::jsonb, %(seconds)s, %(weight)s, %(reserved)s, %(webhook_url)s,
+            %(now)s, %(expires_at)s)
         RETURNING id
         """,
         {
@@ -220,6 +225,9 @@ async def insert_run(
             "engine_version": engine_version,
             "bin_edges": json.dumps(plan.bin_edges),
             "seconds": plan.seconds_per_iteration,
+            "weight": processing_weight,
+            "reserved": reserved_workers,
+            "webhook_url": webhook_url,
             "now": now,
             "expires_at": expires_at,
         },
@@ -280,25 +288,27 @@ async def count_under_way(tx: Transaction) -> int:
 
 
 async def list_outstanding(tx: Transaction) -> list[dict[str, Any]]:
-    """List (iterations left, seconds for each) of every run under way, for estimates."""
+    """List what is left of every customer's runs: {customer_id, seconds of one core, weight of their newest}."""
     return await tx.list_rows(
         """
-        SELECT (iterations - iterations_completed)::float8 AS iterations, seconds_per_iteration AS seconds
-        FROM runs WHERE status IN ('queued', 'running')
+        SELECT customer_id, sum((iterations - iterations_completed) * seconds_per_iteration) AS seconds,
+            (array_agg(processing_weight ORDER BY id DESC))[1] AS weight
+        FROM runs WHERE status IN ('queued', 'running') GROUP BY customer_id
         """
     )
 
 
 async def update_progress(
-    tx: Transaction, run_id: int, iteration_count: int, live: list[dict[str, Any]]
+    tx: Transaction, run_id: int, iteration_count: int, live: list[dict[str, Any]], seconds: float
 ) -> None:
-    """Add the iterations of a shard that is done."""
+    """Add the iterations of a shard that is done, and the seconds of one core that it took."""
     await tx.execute(
         """
-        UPDATE runs SET iterations_completed = iterations_completed + %(count)s, live = %(live)s::jsonb
+        UPDATE runs SET iterations_completed = iterations_completed + %(count)s, live = %(live)s::jsonb,
+            processing_seconds = processing_seconds + %(seconds)s
         WHERE id = %(id)s
         """,
-        {"id": run_id, "count": iteration_count, "live": json.dumps(live)},
+        {"id": run_id, "count": iteration_count, "live": json.dumps(live), "seconds": seconds},
     )
 
 
