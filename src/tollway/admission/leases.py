@@ -1,0 +1,431 @@
+"""Rate limits of one process: its buckets, and the leases that fill them where several processes share a limit."""
+
+import asyncio
+import contextlib
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tollway.admission.buckets import Bucket, LeasedBucket
+from tollway.admission.centre import (
+    KEY_LENGTH_MAX,
+    QUESTIONS_MAX,
+    SLOT_SECONDS,
+    Answer,
+    Centre,
+    CentreGone,
+    GiveBack,
+    Hold,
+    InProcessCentre,
+    Lease,
+    Leased,
+    Level,
+    Levels,
+    Question,
+    Release,
+    Renew,
+    Sweep,
+)
+from tollway.admission.rate_file import RateFile
+from tollway.admission.rates import RateLimit
+from tollway.kit.db import Database
+from tollway.kit.log import log
+
+__all__ = ["Bucket", "LeasedBucket", "LimiterCounts", "RateLimiter", "Slot", "open_limiter"]
+
+# Above this, subjects that are not known yet share one bucket: nobody makes us forget what others have spent.
+BUCKETS_MAX = 200_000
+TICK_SECONDS = 0.5
+RECONNECT_SECONDS = 0.1
+SWEEP_COUNT = 500
+# Three signs of life before a slot would end.
+SLOT_RENEWAL_NS = SLOT_SECONDS * 1_000_000_000 // 4
+# Longer ones would not fit where the centre keeps them; two that begin alike share a bucket then.
+SUBJECT_LENGTH_MAX = KEY_LENGTH_MAX - 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """One of the things that may run at once."""
+
+    key: str
+    name: str
+
+
+@dataclass(slots=True)
+class LimiterCounts:
+    """What this process asked of the centre since its start, for metrics."""
+
+    round_trips: int = 0
+    leases_asked: int = 0
+    leases_refused: int = 0
+    # Calls that were refused because nobody could be asked.
+    refused_without_centre: int = 0
+
+
+@dataclass(slots=True)
+class _Asking:
+    """Everybody who waits for budget of one bucket; `weights` is empty where it is fetched ahead."""
+
+    weights: list[int] = field(default_factory=list)
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+class RateLimiter:
+    """The buckets of this process.
+
+    Args:
+        centre: what knows the limits of all processes, or None where this one is alone.
+        clock_ns: a clock that never jumps.
+        file: where a process that is alone keeps what was spent from its end to its next start.
+    """
+
+    def __init__(
+        self,
+        centre: Centre | None,
+        *,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        file: RateFile | None = None,
+    ) -> None:
+        self.clock_ns = clock_ns
+        self._centre = centre
+        self._file = file
+        self._alone = InProcessCentre(clock_ns=clock_ns)
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._asking: dict[LeasedBucket, _Asking] = {}
+        self._questions: list[tuple[Question, asyncio.Future[Answer]]] = []
+        # What runs, and when its worker last said so.
+        self._slots: dict[Slot, int] = {}
+        self._swept_ns = 0
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._is_gone = False
+        self._is_closed = False
+        self.counts = LimiterCounts()
+
+    async def start(self) -> None:
+        """Begin: alone, with what the last process left; else by asking the centre for a sign of life.
+
+        Raises:
+            RatesInUse: another process of this data folder is alone with it, too.
+        """
+        if self._file is not None:
+            opened = self._file.open()
+            self._alone = InProcessCentre(opened.levels, clock_ns=self.clock_ns)
+        if self._centre is not None:
+            self._run_in_background()
+            self._wake.set()
+
+    async def close(self) -> None:
+        """Give back what was not spent, and keep what was."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._centre is not None:
+            self._lose(self._asking, self._questions, CentreGone("this process ends"))
+            await self._give_back(self._centre)
+            await self._centre.close()
+        if self._file is not None:
+            self._file.close(self._levels(), {})
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes share these limits."""
+        return self._centre is not None
+
+    @property
+    def is_centre_gone(self) -> bool:
+        """Whether the centre did not answer when it was last asked."""
+        return self._is_gone
+
+    # budget -------------------------------------------------------------------------------------------
+
+    def bucket(self, subject: str, limit: RateLimit, *, centre_gone_allowance: int = 0) -> Bucket:
+        """Return the bucket of one subject and one limit, the same one each time; where the limit changed, what was
+        spent stays spent.
+
+        Args:
+            subject: whose limit it is, `customer:17` for instance.
+            centre_gone_allowance: how many units may pass in this process while the centre cannot be asked, each
+                time that it is gone.
+        """
+        found = self._buckets.get((subject, limit.name))
+        if found is None:
+            return self._new_bucket(subject, limit, centre_gone_allowance)
+        if found.limit is not limit and found.limit != limit:
+            found.change(limit, self.clock_ns())
+        if isinstance(found, LeasedBucket):
+            found.allowance = centre_gone_allowance
+        return found
+
+    async def renew(self, bucket: Bucket, weight: int) -> None:
+        """Ask the centre for budget; then `take` again. Callers who ask for one bucket at once share one question.
+
+        Without a centre this returns at once: what is not in the bucket cannot be had anywhere.
+
+        Raises:
+            CentreGone: it cannot be asked, and what may pass without it is spent.
+        """
+        if not isinstance(bucket, LeasedBucket):
+            return
+        if self._is_closed:
+            raise CentreGone("this process ends")
+        if self._is_gone:
+            if not bucket.allow_without(weight, self.clock_ns()):
+                self.counts.refused_without_centre += 1
+                raise CentreGone("it did not answer when it was last asked")
+            return
+        self._run_in_background()
+        asking = self._asking.setdefault(bucket, _Asking())
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asking.weights.append(min(weight, bucket.limit.burst))
+        asking.waiters.append(waiter)
+        self._wake.set()
+        await waiter
+
+    def refill(self, bucket: LeasedBucket) -> None:
+        """Ask the centre soon, without anybody waiting for it."""
+        if self._task is None or self._is_gone or bucket in self._asking or not bucket.needs_renewal():
+            return
+        bucket.is_asked_for = True
+        self._asking[bucket] = _Asking()
+        self._wake.set()
+
+    # things at once -----------------------------------------------------------------------------------
+
+    async def hold(self, subject: str, name: str, at_once_max: int) -> Slot | None:
+        """Let one more thing run, or return None where as many run as may; `release` it when it is over.
+
+        It counts until then, and no longer than 10 seconds after this process was killed.
+
+        Args:
+            subject: whose things they are, `customer:17` for instance.
+            name: which things.
+
+        Raises:
+            CentreGone: it cannot be asked.
+        """
+        slot = Slot(_key(subject, name), secrets.token_hex(8))
+        if self._centre is None:
+            is_free = sum(one.key == slot.key for one in self._slots) < at_once_max
+        else:
+            is_free = bool((await self._ask(Hold(slot.key, slot.name, at_once_max)))[0])
+        if not is_free:
+            return None
+        self._slots[slot] = self.clock_ns()
+        return slot
+
+    async def release(self, slot: Slot) -> None:
+        """Let another thing run. Where the centre cannot be asked, it ends there by itself."""
+        if self._slots.pop(slot, None) is None or self._centre is None:
+            return
+        with contextlib.suppress(CentreGone):
+            await self._ask(Release(slot.key, slot.name))
+
+    # buckets ------------------------------------------------------------------------------------------
+
+    def _new_bucket(self, subject: str, limit: RateLimit, allowance: int) -> Bucket:
+        now_ns = self.clock_ns()
+        self._forget_idle(now_ns)
+        if len(self._buckets) >= BUCKETS_MAX:
+            subject = "(others)"
+            if (found := self._buckets.get((subject, limit.name))) is not None:
+                return found
+        key = _key(subject, limit.name)
+        bucket: Bucket
+        if self._centre is not None:
+            bucket = LeasedBucket(key, limit, self, allowance)
+        else:
+            bucket = Bucket(key, limit)
+            bucket.owe(self._alone.levels.debt(key, limit.count, limit.seconds, now_ns // 1000), now_ns)
+            self._alone.levels.kept.pop(key, None)
+        self._buckets[subject, limit.name] = bucket
+        return bucket
+
+    def _forget_idle(self, now_ns: int) -> None:
+        """Look at two buckets for each new one, so that those of subjects who went do not pile up."""
+        for _ in range(min(2, len(self._buckets))):
+            place = next(iter(self._buckets))
+            bucket = self._buckets.pop(place)
+            # Two references are the variable here and the argument of the question. Whoever holds a third may spend
+            # from it, and a second bucket would give the same units again.
+            if not bucket.is_idle(now_ns) or sys.getrefcount(bucket) > 2:
+                self._buckets[place] = bucket
+
+    def _levels(self) -> Levels:
+        """Write what is spent of every bucket, and of those that nobody asked for since the start."""
+        now_ns = self.clock_ns()
+        levels = self._alone.levels
+        for bucket in self._buckets.values():
+            if not bucket.is_idle(now_ns):
+                limit = bucket.limit
+                debt = bucket.debt(now_ns)
+                levels.kept[bucket.key] = Level(debt, now_ns // 1000, limit.seconds, limit.count)
+        return levels
+
+    # asking -------------------------------------------------------------------------------------------
+
+    def _run_in_background(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._ask_on(), name="rate limits")
+
+    async def _ask(self, question: Question) -> Answer:
+        if self._is_closed or self._is_gone:
+            raise CentreGone("it did not answer when it was last asked")
+        self._run_in_background()
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._questions.append((question, waiter))
+        self._wake.set()
+        return await waiter
+
+    async def _ask_on(self) -> None:
+        """Ask what was gathered in one turn of the loop in one round trip; twice a second in any case."""
+        assert self._centre is not None
+        while True:
+            if not self._asking and not self._questions:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(RECONNECT_SECONDS if self._is_gone else TICK_SECONDS):
+                        await self._wake.wait()
+            self._wake.clear()
+            await self._ask_once(self._centre)
+
+    async def _ask_once(self, centre: Centre) -> None:
+        asking = {bucket: self._asking.pop(bucket) for bucket in list(self._asking)[:QUESTIONS_MAX]}
+        room = QUESTIONS_MAX - len(asking)
+        asked, self._questions = self._questions[:room], self._questions[room:]
+        asked_at_ns = self.clock_ns()
+        questions: list[Question] = [_lease(bucket, one, asked_at_ns) for bucket, one in asking.items()]
+        questions += [question for question, _ in asked]
+        questions += self._upkeep(asked_at_ns, room - len(asked))
+        self.counts.round_trips += 1
+        try:
+            answers = await centre.ask(questions)
+        except CentreGone as gone:
+            if not self._is_gone:
+                log.error("the centre of rate limits is gone", reason=gone.log_message)
+            self._is_gone = True
+            self._slots = dict.fromkeys(self._slots, 0)
+            self._lose(asking, asked, gone)
+            # Who came to ask meanwhile waits for nothing.
+            self._lose(self._asking, self._questions, gone)
+            return
+        except asyncio.CancelledError:
+            self._lose(asking, asked, CentreGone("this process ends"))
+            raise
+        if self._is_gone:
+            log.warning("the centre of rate limits answers again")
+        self._is_gone = False
+        now_ns = self.clock_ns()
+        for (bucket, one), answer in zip(asking.items(), answers, strict=False):
+            leased = Leased(*answer)
+            self.counts.leases_asked += 1
+            self.counts.leases_refused += not leased.units
+            bucket.receive(*leased, asked_at_ns=asked_at_ns, now_ns=now_ns)
+            for waiter in one.waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+        for (_, asker), answer in zip(asked, answers[len(asking) :], strict=False):
+            if not asker.done():
+                asker.set_result(answer)
+
+    def _upkeep(self, now_ns: int, room: int) -> list[Question]:
+        """Say which things still run, and let the centre forget what it need not know: both when they are due."""
+        questions: list[Question] = []
+        for slot, renewed_ns in self._slots.items():
+            if now_ns - renewed_ns >= SLOT_RENEWAL_NS and len(questions) < room:
+                questions.append(Renew(slot.key, slot.name))
+                self._slots[slot] = now_ns
+        if now_ns - self._swept_ns >= TICK_SECONDS * 1e9 and len(questions) < room:
+            questions.append(Sweep(SWEEP_COUNT))
+            self._swept_ns = now_ns
+        return questions
+
+    def _lose(
+        self,
+        asking: dict[LeasedBucket, _Asking],
+        asked: list[tuple[Question, asyncio.Future[Answer]]],
+        gone: CentreGone,
+    ) -> None:
+        """Tell everybody who waits that there is no answer, unless what is allowed without one suffices."""
+        now_ns = self.clock_ns()
+        for bucket, one in asking.items():
+            bucket.is_asked_for = False
+            for weight, waiter in zip(one.weights, one.waiters, strict=True):
+                if waiter.done():
+                    continue
+                if bucket.allow_without(weight, now_ns):
+                    waiter.set_result(None)
+                else:
+                    self.counts.refused_without_centre += 1
+                    waiter.set_exception(CentreGone(gone.log_message))
+        for _, asker in asked:
+            if not asker.done():
+                asker.set_exception(CentreGone(gone.log_message))
+        asking.clear()
+        asked.clear()
+
+    async def _give_back(self, centre: Centre) -> None:
+        now_ns = self.clock_ns()
+        questions: list[Question] = [Release(slot.key, slot.name) for slot in self._slots]
+        self._slots.clear()
+        for bucket in self._buckets.values():
+            units = bucket.drop(now_ns) if isinstance(bucket, LeasedBucket) else 0
+            if units:
+                limit = bucket.limit
+                questions += [GiveBack(bucket.key, limit.count, limit.seconds, units)]
+        with contextlib.suppress(CentreGone):
+            for first in range(0, len(questions), QUESTIONS_MAX):
+                await centre.ask(questions[first : first + QUESTIONS_MAX])
+
+
+def open_limiter(
+    folder: Path | None,
+    *,
+    redis_url: str = "",
+    server_processes: int = 1,
+    database: Database | None = None,
+) -> RateLimiter:
+    """Make the limiter of one process; `start` begins it.
+
+    Args:
+        folder: the data folder; what is spent is kept there, or the socket of the machine's own centre lies there.
+            None: a process that is alone, and forgets everything.
+        redis_url: where the centre is, for processes on several machines; needs `database`, which knows its state.
+        server_processes: how many serve on this machine; with one, and without Redis, there is no centre.
+    """
+    if redis_url and database is not None:
+        # Late: redis-py is not loaded where nobody uses it.
+        from tollway.admission.centre_redis import Epochs, RedisCentre
+
+        return RateLimiter(RedisCentre(redis_url, Epochs(database)))
+    if folder is None:
+        return RateLimiter(None)
+    if server_processes > 1:
+        from tollway.admission.centre_socket import SocketCentre, socket_path
+
+        return RateLimiter(SocketCentre(socket_path(rates_folder(folder))))
+    return RateLimiter(None, file=RateFile(rates_folder(folder)))
+
+
+def rates_folder(folder: Path) -> Path:
+    """Return where below the data folder rate limits are kept."""
+    return folder / "admission"
+
+
+def _lease(bucket: LeasedBucket, asking: _Asking, now_ns: int) -> Lease:
+    limit = bucket.limit
+    size = bucket.wanted(now_ns)
+    needed = min(asking.weights, default=1)
+    wanted = sum(asking.weights) if limit.is_exact else max(size, sum(asking.weights))
+    return Lease(bucket.key, limit.count, limit.seconds, limit.burst, min(wanted, limit.burst), needed)
+
+
+def _key(subject: str, name: str) -> str:
+    return f"{name}:{subject[:SUBJECT_LENGTH_MAX]}"
