@@ -83,6 +83,7 @@ class Journal:
         self._new_strings: list[str] = [OTHER_TEXT]
         self._ended_leases: list[int] = []
         self._closed = False
+        self._low_from = segment_records - segment_records // 8
         self._index = 0
         self._first_sequence = 1
         # From this index on `append` has more to do than to write one record.
@@ -213,6 +214,14 @@ class Journal:
         self._slow_from = 0
         with contextlib.suppress(JournalFull):
             self._make_room(b"", "")
+
+    def assert_room(self) -> None:
+        """Raise JournalFull where the calls under way may find no room; asked before a call is let in.
+
+        An eighth of a segment is kept for those that were let in before.
+        """
+        if self._index >= self._low_from and self._next is None:
+            self._prepare()
 
     @property
     def sequence(self) -> int:

@@ -4,6 +4,7 @@ These are the bare verbs: they check no limit and write no audit entry. `managem
 people and programs that manage a customer's keys.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from tollway.customers import operations as customers
@@ -146,6 +147,12 @@ async def authenticate(tx: Transaction, authorization: str | None, now: datetime
 async def note_use(tx: Transaction, api_key_id: int, now: datetime) -> None:
     """Remember when a key was last used, to the minute."""
     await store.touch(tx, api_key_id, now)
+
+
+async def note_uses(tx: Transaction, used_us_by_key: Mapping[int, int]) -> None:
+    """Remember when many keys were last used (microseconds since 1970, UTC), to the minute. Writes: api_keys."""
+    if used_us_by_key:
+        await store.touch_many(tx, used_us_by_key)
 
 
 def _not_active(log_message: str) -> ApiKeyUnknown:

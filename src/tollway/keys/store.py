@@ -1,5 +1,6 @@
 """SQL over api_keys."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import LiteralString
 
@@ -247,6 +248,27 @@ async def touch(tx: Transaction, api_key_id: int, now: datetime) -> None:
         WHERE id = %(id)s AND (last_used_at IS NULL OR last_used_at < %(now)s - interval '1 minute')
         """,
         {"id": api_key_id, "now": now},
+    )
+
+
+async def touch_many(tx: Transaction, used_us_by_key: Mapping[int, int]) -> None:
+    """Note when many keys were used, in microseconds since 1970 (UTC); to the minute, and never back in time."""
+    await tx.execute(
+        """
+        WITH used AS (
+            SELECT k.id, timestamptz 'epoch' + u.used_us * interval '1 microsecond' AS used_at
+            FROM unnest(%(ids)s::bigint[], %(used_us)s::bigint[]) AS u (id, used_us)
+            JOIN api_keys k ON k.id = u.id
+        ), stale AS (
+            SELECT k.id FROM api_keys k JOIN used u ON u.id = k.id
+            WHERE k.last_used_at IS NULL OR k.last_used_at < u.used_at - interval '1 minute'
+            ORDER BY k.id FOR NO KEY UPDATE OF k
+        )
+        UPDATE api_keys k SET last_used_at = u.used_at
+        FROM used u JOIN stale s ON s.id = u.id
+        WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.used_at - interval '1 minute')
+        """,
+        {"ids": list(used_us_by_key), "used_us": list(used_us_by_key.values())},
     )
 
 

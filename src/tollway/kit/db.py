@@ -4,17 +4,25 @@ Connections are in autocommit; a transaction is an explicit block. SQL is writte
 domain's `store.py` with psycopg's `%(name)s` parameters.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString, TypeVar
 
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
 from psycopg import AsyncConnection
+from psycopg.adapt import Buffer, Dumper
+from psycopg.pq import Format
 from psycopg.rows import class_row, dict_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from tollway.kit.scope import transaction_open
+
+# What stands before and after the rows of a binary COPY.
+COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_END = b"\xff\xff"
 
 Row = TypeVar("Row")
 Parameters = Mapping[str, Any]
@@ -26,6 +34,28 @@ STATEMENT_SECONDS_MAX = 30
 # PostgreSQL asks the client to run these again (SQLSTATE 40001 and 40P01).
 REPLAYABLE = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 REPLAY_COUNT_MAX = 3
+# The database was there, and would not take these values (SQLSTATE classes 22 and 23): trying again does not help.
+UNFIT = (psycopg.DataError, psycopg.IntegrityError)
+# It was not there, or went away.
+GONE = (psycopg.OperationalError, PoolTimeout)
+
+
+class _IntegersDumper(Dumper):
+    """Sends an array of numpy as a bigint[] in PostgreSQL's own format: no integer becomes an object on the way."""
+
+    format = Format.BINARY
+    oid = psycopg.adapters.types["int8"].array_oid
+
+    def dump(self, obj: NDArray[np.integer[Any]]) -> Buffer:
+        """Lay an array out: dimensions, no nulls, the type of elements, how many from 1 on, and each with its size."""
+        header = np.array([1, 0, psycopg.adapters.types["int8"].oid, len(obj), 1], ">i4")
+        elements = np.empty(len(obj), [("size", ">i4"), ("value", ">i8")])
+        elements["size"] = 8
+        elements["value"] = obj
+        return header.tobytes() + elements.tobytes()
+
+
+psycopg.adapters.register_dumper(np.ndarray, _IntegersDumper)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +73,20 @@ class Transaction:
         """Run a statement once for each row, in one round trip where the protocol allows."""
         async with self.connection.cursor() as cursor:
             await cursor.executemany(query, rows)
+
+    async def copy_rows(self, query: LiteralString, chunks: Iterable[bytes]) -> None:
+        """Send rows to a `COPY ... FROM STDIN (FORMAT BINARY)`; chunks hold the rows alone, each one whole."""
+        async with self.connection.cursor() as cursor, cursor.copy(query) as copy:
+            await copy.write(COPY_BEGIN)
+            for chunk in chunks:
+                await copy.write(chunk)
+            await copy.write(COPY_END)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Mark a part that an exception undoes alone; what stands before it in the transaction stays."""
+        async with self.connection.transaction():
+            yield
 
     async def find_one(
         self, row: type[Row], query: LiteralString, parameters: Parameters | None = None

@@ -1,15 +1,20 @@
 """Quotas and usage events."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+
+from numpy.typing import NDArray
 
 from tollway.customers.entities import Mode
 from tollway.kit.problems import TooMany
 
 # Upper bounds of the classes that response times are counted in; a last class holds what took longer.
 LATENCY_BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000)
+# Stands for a text whose definition was damaged on its way here; the call itself is whole.
+UNKNOWN_TEXT = "(unknown)"
 
 
 class QuotaUsedUp(TooMany):
@@ -137,6 +142,55 @@ class UsageEvent:
     # The limit that a refused call ran into, and its value then.
     limit_name: str | None = None
     limit_value: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSource:
+    """A journal of one process, and how far it was taken over: all records before a place in a segment."""
+
+    id: int
+    segment: int
+    record_index: int
+    ended_at: datetime | None
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The segment, and the record in it, that comes next."""
+        return self.segment, self.record_index
+
+
+@dataclass(frozen=True, slots=True)
+class UsageBatch:
+    """Many calls as a journal holds them: columns of numbers, and the texts that some numbers stand for.
+
+    `calls` has the columns timestamp_us (since 1970, UTC), customer_id, api_key_id (0: none), units, credits, status,
+    response_us, method (a place in `methods`), live, endpoint, product, user_agent, problem, limit_name (texts),
+    limit_value, address (16 bytes, of which address_bytes count) and request_id (32 bytes, likewise). `paths` and
+    `request_ids` hold what does not fit there, by place in `calls`.
+    """
+
+    calls: NDArray[Any]
+    texts: Mapping[int, str]
+    methods: Sequence[str]
+    paths: Mapping[int, str]
+    request_ids: Mapping[int, str]
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    def text(self, number: int) -> str:
+        """Return what a number stands for; nothing for 0, and a stopgap where its definition was damaged."""
+        return self.texts.get(number, UNKNOWN_TEXT) if number else ""
+
+    def part(self, start: int, end: int) -> "UsageBatch":
+        """Return the calls from one place to before another."""
+        return UsageBatch(
+            self.calls[start:end],
+            self.texts,
+            self.methods,
+            {place - start: text for place, text in self.paths.items() if start <= place < end},
+            {place - start: text for place, text in self.request_ids.items() if start <= place < end},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Write usage: each call is a row of the log, and counts in the sums that pages and bills read."""
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from tollway.kit.db import Transaction
-from tollway.metering import usage_store
-from tollway.metering.entities import LATENCY_BOUNDS_MS, UsageEvent
+from tollway.metering import usage_copy_store, usage_store
+from tollway.metering.entities import LATENCY_BOUNDS_MS, UsageBatch, UsageEvent, UsageSource
+from tollway.metering.sums import add_up
 
 
 async def begin_source(tx: Transaction, name: str, now: datetime) -> int:
@@ -15,6 +17,43 @@ async def begin_source(tx: Transaction, name: str, now: datetime) -> int:
     Writes: usage_sources.
     """
     return await usage_store.insert_source(tx, name, now)
+
+
+async def lock_source(tx: Transaction, source_id: int) -> UsageSource | None:
+    """Return how far a journal was taken over, None for one that this database does not know.
+
+    Nobody else takes from it until the transaction ends.
+    """
+    return await usage_store.lock_source(tx, source_id)
+
+
+async def advance_source(
+    tx: Transaction,
+    source_id: int,
+    position: tuple[int, int],
+    *,
+    shipped_count: int,
+    damaged_count: int,
+    now: datetime,
+) -> None:
+    """Write how far a journal was taken over, in the transaction of what was taken. Writes: usage_sources."""
+    await usage_store.advance_source(
+        tx, source_id, position, shipped_count=shipped_count, damaged_count=damaged_count, now=now
+    )
+
+
+async def end_source(tx: Transaction, source_id: int, now: datetime) -> None:
+    """Write that a journal was taken over whole and that its process is gone. Writes: usage_sources."""
+    await usage_store.update_to_ended(tx, source_id, now)
+
+
+async def track_first_calls(tx: Transaction, first_us_by_customer: Mapping[int, int]) -> None:
+    """Remember when customers made their first call (microseconds since 1970, UTC), unless they made one before.
+
+    Writes: analytics_events.
+    """
+    if first_us_by_customer:
+        await usage_store.insert_first_calls(tx, first_us_by_customer)
 
 
 async def record_usage(tx: Transaction, event: UsageEvent) -> None:
@@ -30,6 +69,21 @@ async def record_usage(tx: Transaction, event: UsageEvent) -> None:
     await usage_store.add_to_days(tx, columns)
     if event.units >= 0:
         await usage_store.add_to_totals(tx, columns)
+
+
+async def append_usage(tx: Transaction, batch: UsageBatch) -> None:
+    """Write many calls to the usage log and add them to the sums, as `record_usage` does with one.
+
+    Raises: one of kit.db.UNFIT where a value is none that the database takes. Writes: as `record_usage`.
+    """
+    if not len(batch):
+        return
+    await usage_copy_store.copy_usage(tx, batch)
+    sums = add_up(batch)
+    await usage_store.add_to_hours(tx, sums.hours)
+    await usage_store.add_to_days(tx, sums.days)
+    if sums.totals:
+        await usage_store.add_to_totals(tx, sums.totals)
 
 
 def _columns_of(event: UsageEvent) -> dict[str, list[Any]]:

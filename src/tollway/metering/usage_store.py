@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tollway.kit.db import Transaction
-from tollway.metering.entities import UsageEvent
+from tollway.metering.entities import UsageEvent, UsageSource
 
 # Columns of roll-ups, each a list of one length; `latencies_1` and so on are the classes of response time.
 Columns = Mapping[str, Sequence[Any]]
@@ -19,6 +19,64 @@ async def insert_source(tx: Transaction, name: str, now: datetime) -> int:
         {"name": name, "now": now},
     )
     return int(found)
+
+
+async def lock_source(tx: Transaction, source_id: int) -> UsageSource | None:
+    """Return how far a journal was taken over, and keep others from taking it over until the transaction ends."""
+    return await tx.find_one(
+        UsageSource,
+        "SELECT id, segment, record_index, ended_at FROM usage_sources WHERE id = %(id)s FOR UPDATE",
+        {"id": source_id},
+    )
+
+
+async def advance_source(
+    tx: Transaction,
+    source_id: int,
+    position: tuple[int, int],
+    *,
+    shipped_count: int,
+    damaged_count: int,
+    now: datetime,
+) -> None:
+    """Write how far a journal was taken over."""
+    await tx.execute(
+        """
+        UPDATE usage_sources SET segment = %(segment)s, record_index = %(index)s, shipped_at = %(now)s,
+            records_shipped = records_shipped + %(shipped)s, records_damaged = records_damaged + %(damaged)s
+        WHERE id = %(id)s
+        """,
+        {
+            "id": source_id,
+            "segment": position[0],
+            "index": position[1],
+            "shipped": shipped_count,
+            "damaged": damaged_count,
+            "now": now,
+        },
+    )
+
+
+async def update_to_ended(tx: Transaction, source_id: int, now: datetime) -> None:
+    """Write that a journal was taken over whole, and that nothing more comes."""
+    await tx.execute(
+        "UPDATE usage_sources SET ended_at = %(now)s WHERE id = %(id)s", {"id": source_id, "now": now}
+    )
+
+
+async def insert_first_calls(tx: Transaction, first_us_by_customer: Mapping[int, int]) -> None:
+    """Write the first call of customers who had none; customers who are gone are left out."""
+    await tx.execute(
+        """
+        INSERT INTO analytics_events (name, customer_id, referrer, campaign, properties, occurred_at)
+        SELECT 'first_call', c.id, '', '', '{}', timestamptz 'epoch' + f.first_us * interval '1 microsecond'
+        FROM unnest(%(ids)s::bigint[], %(first_us)s::bigint[]) AS f (id, first_us)
+        JOIN api_customers c ON c.id = f.id
+        ORDER BY c.id
+        ON CONFLICT DO NOTHING
+        """,
+        {"ids": list(first_us_by_customer), "first_us": list(first_us_by_customer.values())},
+    )
 
 
 async def insert_usage(tx: Transaction, event: UsageEvent) -> None:
