@@ -102,7 +102,7 @@ def takes(path: str, address: str) -> bool:
 
 
 # What programs call.
-NO_PAGES = ("/api/", "/auth/", "/trial/", "/monte-carlo-api/", "/monitoring/")
+NO_PAGES = ("/api/", "/auth/", "/trial/", "/monte-carlo-api/", "/monitoring/", "/health", "/livez", "/readyz")
 # Addresses of the site that the tour leaves out, and why.
 NO_TOUR = {
     "/docs": "leads to the first guide",

@@ -23,6 +23,8 @@ async def administrator(walk: Walk) -> AsyncIterator[str]:
         ("/admin", "admin"),
         ("/admin/api-customers", "admin-customers"),
         ("/admin/api-customers?search=nobody-at-all", "admin-customers-nothing"),
+        ("/admin/usage", "admin-usage"),
+        ("/admin/usage?period=day&mode=live", "admin-usage-nothing"),
         ("/admin/settings", "admin-settings"),
         ("/admin/audit", "admin-audit"),
         ("/admin/audit?until=2020-01-01", "admin-audit-nothing"),

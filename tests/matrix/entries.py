@@ -10,6 +10,13 @@ METERED = "metered"
 ENTRIES: dict[str, list[str]] = {
     OPEN: [
         "GET /monitoring/health",
+        # By their own rule: a token, or an address that may.
+        "GET /monitoring/health/detailed",
+        "GET /monitoring/metrics",
+        "GET /monitoring/metrics/json",
+        "GET /health",
+        "GET /livez",
+        "GET /readyz",
         "GET /api/billing/plans",
         "GET /monte-carlo-api/health",
         "POST /signup",
@@ -170,7 +177,9 @@ ENTRIES: dict[str, list[str]] = {
     "admin.customers.view": [
         "GET /api/admin/customers",
         "GET /api/admin/customers/{customer_id}",
+        "GET /api/admin/usage/summary",
         "GET /admin",
+        "GET /admin/usage",
         "GET /admin/api-customers",
         "GET /admin/api-customers/{customer_id}",
     ],

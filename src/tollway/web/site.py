@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import Request
 
 from tollway.kit.findings import Finding
+from tollway.kit.machine import Machine
 from tollway.web.markdown import Guide
 
 
@@ -26,6 +27,9 @@ class Installation:
     settings: tuple[ShownSetting, ...]
     # Looks at what a server can look at without asking anybody outside.
     examine: Callable[[], Awaitable[list[Finding]]]
+    # Looks at memory, processor time and storage of the machine.
+    measure: Callable[[], Awaitable[Machine]]
+    journal_folder: Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ PAGES = {
     "/admin/users/{user}/enable": (BOTH, True),
     "/admin/users/{user}/sign-out": (BOTH, True),
     "/admin/settings": (BOTH, False),
+    "/admin/usage": (BOTH, False),
 }
 POSTED = [path for path in PAGES if path.count("/") > 3]
 

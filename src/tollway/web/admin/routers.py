@@ -1,9 +1,10 @@
 """Every router of the administration, in the order in which addresses are matched."""
 
-from tollway.web.admin import audit, customers, keys, overview, settings, tickets, users
+from tollway.web.admin import audit, customers, keys, overview, settings, tickets, usage, users
 
 ADMIN_ROUTERS = (
     overview.router,
+    usage.router,
     customers.router,
     customers.stop_router,
     keys.router,
