@@ -4,6 +4,7 @@ from datetime import datetime
 
 from tollway.customers.callers import Caller, Via
 from tollway.kit.db import Transaction
+from tollway.kit.problems import PaymentRequired
 from tollway.plans import operations as plans
 from tollway.plans.entities import Entitlement, EntitlementState, Feature, FeatureNotIncluded
 from tollway.webhooks import store
@@ -24,6 +25,15 @@ async def assert_included(tx: Transaction, customer_id: int, now: datetime) -> N
         entitlement.assert_may_write()
         await plans.assert_feature(tx, entitlement, Feature.WEBHOOKS)
     raise FeatureNotIncluded("You hold no plan that includes webhooks.", members={"feature": "webhooks"})
+
+
+async def find_missing(tx: Transaction, customer_id: int, now: datetime) -> str:
+    """Say why nothing is delivered for a customer at `now`, and which plan would; nothing where something is."""
+    try:
+        await assert_included(tx, customer_id, now)
+    except PaymentRequired as problem:
+        return problem.message
+    return ""
 
 
 async def get_webhook(tx: Transaction, caller: Caller, public_id: str, *, lock: bool = False) -> Webhook:

@@ -4,26 +4,23 @@ They live under /api, where things are managed without counting against a quota,
 webhook is a customer's, whichever product tells it something.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathPart
 from fastapi.encoders import jsonable_encoder
-from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from tollway.customers.callers import Caller
 from tollway.customers.entities import Mode
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission
-from tollway.kit import idempotency
-from tollway.kit.db import Transaction
 from tollway.kit.http import ReplayingRoute, database_of
 from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
 from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.plans.entities import FeatureNotIncluded
+from tollway.webhooks import answer_operations as answers
 from tollway.webhooks import flows, operations
 from tollway.webhooks.entities import (
     DELIVERIES_SHOWN,
@@ -151,20 +148,31 @@ class Message(BaseModel):
     openapi_extra={"parameters": [IDEMPOTENCY_HEADER]},
     responses=problem_responses(*REPLAYED, FeatureNotIncluded, WebhookLimitReached, WebhookUrlRefused),
 )
-async def create_webhook(request: Request, caller: Managing, body: WebhookIn) -> Response:
+async def create_webhook(request: Request, caller: Managing, body: WebhookIn) -> dict[str, Any]:
     """Have events sent to a server of yours. The answer carries the secret that signs them, once.
 
     A repeated `Idempotency-Key` is answered without the secret.
     """
     draft = _draft(request, body)
+    now = _received_at(request)
+    async with database_of(request).transaction() as tx:
 
-    async def work(tx: Transaction) -> dict[str, Any]:
-        webhook, secret = await operations.create(
-            tx, _room(request).sealer, caller, draft, body.mode, _received_at(request)
+        async def work() -> dict[str, Any]:
+            webhook, secret = await operations.create(
+                tx, _room(request).sealer, caller, draft, body.mode, now
+            )
+            found: dict[str, Any] = jsonable_encoder(_shape(webhook) | {"secret": secret})
+            return found
+
+        return await answers.answer_once(
+            tx,
+            caller,
+            "POST /api/webhooks",
+            request.headers.get("idempotency-key"),
+            body.model_dump(mode="json"),
+            now,
+            work,
         )
-        return _shape(webhook) | {"secret": secret}
-
-    return await _answer_once(request, caller, body, work, 201)
 
 
 @router.get("", summary="List webhooks")
@@ -284,28 +292,6 @@ async def resend_delivery(
 
 
 # --- parts ---------------------------------------------------------------------------------------------
-
-
-async def _answer_once(
-    request: Request,
-    caller: Caller,
-    body: BaseModel,
-    work: Callable[[Transaction], Awaitable[dict[str, Any]]],
-    status: int,
-) -> Response:
-    """Work once for each `Idempotency-Key`; its later answers lack the secret, which is stored nowhere in clear."""
-    key = request.headers.get("idempotency-key")
-    scope = f"{caller.owner_id}/{caller.actor}/{request.method} {request.url.path}"
-    async with database_of(request).transaction() as tx:
-        if key is not None:
-            content = idempotency.digest(body.model_dump(mode="json"))
-            stored = await idempotency.begin(tx, scope, key, content, _received_at(request))
-            if stored is not None:
-                return JSONResponse(stored.body, status_code=stored.status)
-        answer = jsonable_encoder(await work(tx))
-        if key is not None:
-            await idempotency.finish(tx, scope, key, status, answer | {"secret": None})
-    return JSONResponse(answer, status_code=status)
 
 
 def _draft(request: Request, body: WebhookChangeIn) -> WebhookDraft:

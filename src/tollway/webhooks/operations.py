@@ -12,7 +12,7 @@ from tollway.kit.db import Transaction
 from tollway.kit.ids import new_id
 from tollway.kit.problems import FieldError, Invalid
 from tollway.webhooks import delivery_store, store
-from tollway.webhooks.access_operations import assert_included, get_webhook, has_webhooks
+from tollway.webhooks.access_operations import assert_included, find_missing, get_webhook, has_webhooks
 from tollway.webhooks.delivery_operations import begin_test, open_secrets, publish, resend
 from tollway.webhooks.entities import (
     FORMER_SECRET_HOURS,
@@ -31,6 +31,7 @@ __all__ = [
     "change",
     "create",
     "delete",
+    "find_missing",
     "get_signing_secret",
     "get_webhook",
     "has_webhooks",
