@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.audit import operations as audit
-from tollway.audit.export import FORMULA_STARTS, lines_of, neutral
+from tollway.audit.export import lines_of
 from tollway.audit.flows import write_csv
+from tollway.kit.csv_text import FORMULA_STARTS, neutral
 from tollway.kit.db import Database, Transaction
 
 

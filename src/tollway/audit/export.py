@@ -1,12 +1,11 @@
 """The audit list as CSV (RFC 4180), safe to open in a spreadsheet."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping
 
 from tollway.audit.entities import Entry
 from tollway.audit.wording import words_for
+from tollway.kit.csv_text import csv_lines
 
 COLUMNS = (
     "occurred_at",
@@ -20,30 +19,23 @@ COLUMNS = (
     "request_id",
     "details",
 )
-# A spreadsheet takes a cell that begins so for a formula (OWASP ASVS 5.0, 1.2.10).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CUT = "Cut: this file holds the {count:,} newest entries. Choose fewer days to read older ones."
-
-
-def neutral(cell: str) -> str:
-    """Return a cell that no spreadsheet computes: an apostrophe goes before what could begin a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 def heading(customers_shown: bool) -> str:
     """Write the first line."""
-    return _lines([(*COLUMNS, "customer") if customers_shown else COLUMNS])
+    return csv_lines([(*COLUMNS, "customer") if customers_shown else COLUMNS])
 
 
 def lines_of(entries: Iterable[Entry], customer_ids: Mapping[int, str] | None = None) -> str:
     """Write entries, a line each; with a mapping of ids to public ids also whose they are."""
-    return _lines(_cells(entry, customer_ids) for entry in entries)
+    return csv_lines(_cells(entry, customer_ids) for entry in entries)
 
 
 def cut_line(count: int, customers_shown: bool) -> str:
     """Write the last line of a file that could not hold everything, as wide as the others."""
     width = len(COLUMNS) + customers_shown
-    return _lines([(CUT.format(count=count), *[""] * (width - 1))])
+    return csv_lines([(CUT.format(count=count), *[""] * (width - 1))])
 
 
 def _cells(entry: Entry, customer_ids: Mapping[int, str] | None) -> tuple[str, ...]:
@@ -62,9 +54,3 @@ def _cells(entry: Entry, customer_ids: Mapping[int, str] | None) -> tuple[str, .
     if customer_ids is None:
         return cells
     return (*cells, customer_ids.get(entry.customer_id, "") if entry.customer_id is not None else "")
-
-
-def _lines(rows: Iterable[tuple[str, ...]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows([neutral(cell) for cell in row] for row in rows)
-    return text.getvalue()

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from tollway.audit.export import neutral
+from tollway.kit.csv_text import neutral
 
 Row = Mapping[str, Any]
 # Columns that only say where the next page begins.

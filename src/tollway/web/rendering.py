@@ -85,6 +85,7 @@ def environment() -> Environment:
         when=when,
         day=day,
         clock=clock,
+        moment=moment,
         filesize=filesize,
         plural=plural,
         initials=initials,
@@ -140,6 +141,18 @@ def clock(moment: datetime) -> Markup:
     in_utc = moment.astimezone(UTC)
     return Markup('<time datetime="{}">{} UTC</time>').format(
         in_utc.strftime("%Y-%m-%dT%H:%M:%SZ"), in_utc.strftime("%H:%M")
+    )
+
+
+def moment(at: datetime) -> Markup:
+    """A moment to the millisecond, for what came shortly after another: `1 Dec 2026, 14:30:07.125 UTC`."""
+    assert at.tzinfo is not None, at
+    in_utc = at.astimezone(UTC)
+    return Markup('<time datetime="{}">{} {}{:03d} UTC</time>').format(
+        in_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        in_utc.day,
+        in_utc.strftime("%b %Y, %H:%M:%S."),
+        in_utc.microsecond // 1000,
     )
 
 

@@ -7,6 +7,7 @@ stays outside the stretched parts and never scales.
     histogram      how often each range of values came out, with the cumulative curve and movable bounds
     tornado        what moves an output: its mean where each input is low, and where it is high
     daily_bars     counts for each day, stacked
+    quota_meter    how much of a quota is used, with marks and what is to come
     sparkline      the direction of a figure
     density_curve  the shape of a distribution
 """
@@ -14,6 +15,7 @@ stays outside the stretched parts and never scales.
 from tollway.web.charts.bars import Series, daily_bars
 from tollway.web.charts.histogram import histogram
 from tollway.web.charts.numbers import ValueFormat
+from tollway.web.charts.quota import quota_meter
 from tollway.web.charts.small import density_curve, sparkline
 from tollway.web.charts.svg import legend
 from tollway.web.charts.tornado import TornadoRow, tornado
@@ -26,6 +28,7 @@ __all__ = [
     "density_curve",
     "histogram",
     "legend",
+    "quota_meter",
     "sparkline",
     "tornado",
 ]

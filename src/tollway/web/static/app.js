@@ -171,11 +171,15 @@ document.addEventListener("keydown", (event) => {
 
 /* --- Set up on arrival --- */
 
-tollway.onContent((root) => {
-  // Times are UTC; the reader's own stands in the title.
+/** Times are UTC; the reader's own stands in the title. */
+function tellLocalTimes(root) {
   for (const time of root.querySelectorAll("time[datetime*=T]:not([title])")) {
     time.title = new Date(time.dateTime).toLocaleString([], { dateStyle: "full", timeStyle: "long" });
   }
+}
+
+tollway.onContent((root) => {
+  tellLocalTimes(root);
 
   // A pasted code may carry spaces, dashes, or the sentence around it.
   for (const field of root.querySelectorAll("input[data-digits]:not([data-ready])")) {
@@ -225,3 +229,58 @@ for (const stream of document.querySelectorAll("[data-reload-on]")) {
     }
   });
 }
+
+/* --- The live tail of the request log: rows come in where their time puts them, and a button holds them back. --- */
+
+const LIVE_ROWS_MAX = 500;
+
+function watchLive(card) {
+  const rows = card.querySelector("[data-live-rows]");
+  const state = card.querySelector("[data-live-state]");
+  const count = card.querySelector("[data-live-count]");
+  const pause = card.querySelector("[data-live-pause]");
+  const address = new URL(card.dataset.live, location.href);
+  // An id begins with its time in hexadecimal digits.
+  const timeOf = (row) => parseInt(row.dataset.call, 16);
+  let stream = null;
+  let come = 0;
+
+  function add(event) {
+    // Where a paused tail goes on.
+    address.searchParams.set("since", event.lastEventId);
+    if (rows.querySelector(`[data-call="${CSS.escape(event.lastEventId)}"]`)) return;
+    const template = document.createElement("template");
+    template.innerHTML = event.data.trim();
+    const row = template.content.firstElementChild;
+    rows.insertBefore(row, [...rows.rows].find((other) => timeOf(other) <= timeOf(row)) ?? null);
+    tellLocalTimes(row);
+    while (rows.rows.length > LIVE_ROWS_MAX) rows.deleteRow(-1);
+    come += 1;
+    count.textContent = `${come} new`;
+    count.hidden = false;
+  }
+
+  function watch() {
+    stream = new EventSource(address);
+    stream.addEventListener("open", () => { state.textContent = "Watching"; });
+    stream.addEventListener("message", add);
+    stream.addEventListener("error", () => {
+      const ended = stream.readyState === EventSource.CLOSED;
+      state.textContent = ended ? "Not watching: load the page again to go on" : "Interrupted, trying again…";
+    });
+  }
+
+  pause.addEventListener("click", () => {
+    const goesOn = pause.getAttribute("aria-pressed") === "true";
+    pause.setAttribute("aria-pressed", String(!goesOn));
+    if (goesOn) {
+      watch();
+    } else {
+      stream.close();
+      state.textContent = "Paused";
+    }
+  });
+  watch();
+}
+
+for (const card of document.querySelectorAll("[data-live]")) watchLive(card);
