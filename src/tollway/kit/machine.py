@@ -84,7 +84,7 @@ def measure_storage(folder: Path) -> Storage:
     """Add up the files of a folder, as far as `FILES_READ_MAX`."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     disk = shutil.disk_usage(there)
-    files_bytes, is_whole = _added_up(folder)
+    files_bytes, is_whole = added_up(folder)
     return Storage(files_bytes, is_whole, disk.total, disk.free)
 
 
@@ -114,7 +114,8 @@ def _measure_process(counted: CountedProcess) -> ProcessUse | None:
     return ProcessUse(counted.role, counted.number, counted.pid, cpu_seconds, memory_bytes)
 
 
-def _added_up(folder: Path) -> tuple[int, bool]:
+def added_up(folder: Path, files_max: int = FILES_READ_MAX) -> tuple[int, bool]:
+    """Return the size of all files below a folder in bytes, and whether all of them were read."""
     total, files_read, waiting = 0, 0, [folder]
     while waiting:
         try:
@@ -123,7 +124,7 @@ def _added_up(folder: Path) -> tuple[int, bool]:
             # Gone meanwhile, or the database's own, which its account alone may read.
             continue
         for entry in entries:
-            if files_read >= FILES_READ_MAX:
+            if files_read >= files_max:
                 return total, False
             files_read += 1
             try:
