@@ -105,8 +105,8 @@ async def test_a_short_run_does_not_wait_for_another_customers_long_one(
         taken.append(found[0])
         async with database.transaction() as tx:
             assert await shards.complete_shard(tx, found[1], LIVE, moment)
-    # The short run's three shards alternate with the long one's.
-    assert taken == [few.customer_id, many.customer_id] * 3
+    # The short run's three shards wait for one of the long one's at most, though that one weighs four times as much.
+    assert taken[:4].count(few.customer_id) == 3
     async with database.transaction() as tx:
         assert not await shard_store.has_unfinished_shards(tx, short_run.id)
         assert await shard_store.has_unfinished_shards(tx, long_run.id)
