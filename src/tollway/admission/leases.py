@@ -40,6 +40,7 @@ __all__ = ["Bucket", "LeasedBucket", "LimiterCounts", "RateLimiter", "Slot", "op
 BUCKETS_MAX = 200_000
 TICK_SECONDS = 0.5
 RECONNECT_SECONDS = 0.1
+CLOSE_SECONDS_MAX = 0.5
 SWEEP_COUNT = 500
 # Three signs of life before a slot would end.
 SLOT_RENEWAL_NS = SLOT_SECONDS * 1_000_000_000 // 4
@@ -125,9 +126,11 @@ class RateLimiter:
             return
         self._is_closed = True
         if self._task is not None:
+            # What is just being asked for comes back with the rest, unless the centre is slow.
+            self._wake.set()
+            await asyncio.wait([self._task], timeout=CLOSE_SECONDS_MAX)
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task], timeout=CLOSE_SECONDS_MAX)
         if self._centre is not None:
             self._lose(self._asking, self._questions, CentreGone("this process ends"))
             await self._give_back(self._centre)
@@ -288,7 +291,7 @@ class RateLimiter:
     async def _ask_on(self) -> None:
         """Ask what was gathered in one turn of the loop in one round trip; twice a second in any case."""
         assert self._centre is not None
-        while True:
+        while not self._is_closed:
             if not self._asking and not self._questions:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(RECONNECT_SECONDS if self._is_gone else TICK_SECONDS):
