@@ -11,6 +11,7 @@ CREATE TABLE quota_notices (
     requests_max bigint NOT NULL CHECK (requests_max > 0),
     requests_used bigint NOT NULL,
     told_at timestamptz NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
     PRIMARY KEY (quota_id, kind, percent, requests_max)
 );
 -- Each half minute looks at the periods under way, among all that ever were.
@@ -41,7 +42,7 @@ CREATE TABLE alerts (
     last_seen_at timestamptz NOT NULL,
     seen_count integer NOT NULL DEFAULT 1,
     acknowledged_at timestamptz,
-    acknowledged_by text NOT NULL DEFAULT '',
+    acknowledged_by bigint REFERENCES users ON DELETE SET NULL,
     note text NOT NULL DEFAULT '',
     resolved_at timestamptz,
     -- Whether its rule was switched off, which says nothing about the condition.
@@ -51,6 +52,7 @@ CREATE TABLE alerts (
 -- (tests/alerts/test_operations.py::test_one_alert_stands_for_one_rule_and_subject).
 CREATE UNIQUE INDEX alerts_unresolved ON alerts (kind, subject) WHERE resolved_at IS NULL;
 CREATE INDEX alerts_by_customer ON alerts (customer_id);
+CREATE INDEX alerts_by_user ON alerts (acknowledged_by);
 CREATE INDEX alerts_by_kind ON alerts (kind, id);
 
 -- what rules compare with -----------------------------------------------------------------------------
@@ -61,6 +63,7 @@ CREATE TABLE key_networks (
     network cidr NOT NULL,
     first_seen_at timestamptz NOT NULL,
     last_seen_at timestamptz NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
     PRIMARY KEY (api_key_id, network)
 );
 CREATE INDEX key_networks_by_first ON key_networks (first_seen_at);

@@ -1,7 +1,7 @@
 """Builds the application from settings and joins it; the only file that knows all packages."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -9,9 +9,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from tollway.administration import endpoints as administration
+from tollway.administration import usage_endpoints as administration_usage
+from tollway.admission.address_middleware import AddressLimitMiddleware
 from tollway.admission.caller_middleware import CallerMiddleware, Recognition
+from tollway.admission.entities import Cost
+from tollway.admission.gatehouse import Gatehouse
 from tollway.admission.https_middleware import HttpsMiddleware
-from tollway.admission.middleware import AddressLimitMiddleware, AdmissionMiddleware, ProductPaths
+from tollway.admission.leases import RateLimiter, open_limiter
+from tollway.admission.middleware import AdmissionMiddleware, ProductPaths
+from tollway.admission.patterns import Patterns
 from tollway.alerts import endpoints as alerts
 from tollway.alerts import jobs as alerts_jobs
 from tollway.alerts.entities import AlertDesk
@@ -27,6 +33,7 @@ from tollway.kit.crypto import Sealer, master_key_from_text
 from tollway.kit.db import Database
 from tollway.kit.http import Edge, EdgeMiddleware, exception_handlers
 from tollway.kit.jobs import JobRegistry
+from tollway.kit.machine import measure_machine
 from tollway.lifecycle import (
     activity_endpoints,
     auth_endpoints,
@@ -46,6 +53,7 @@ from tollway.notifications import jobs as notifications_jobs
 from tollway.notifications.entities import SmtpSettings
 from tollway.plans import endpoints as plans
 from tollway.plans import jobs as plans_jobs
+from tollway.plans import operations as plans_operations
 from tollway.plans import usage_endpoints
 from tollway.plans import spending_endpoints
 from tollway.settings import Settings, shown_settings
@@ -73,6 +81,9 @@ DOCS_URL = "/docs"
 UPLOAD_BYTES_MAX = 501_000_000
 PAGE_UPLOAD_PATH = "/models"
 DOCS_FOLDER = Path(__file__).parents[2] / "docs"
+LIMIT_HEADERS = (
+    "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
+)  # fmt: skip
 MONTECARLO = ProductPaths(
     product="montecarlo",
     prefix="/monte-carlo-api",
@@ -98,6 +109,8 @@ class Parts:
     stopping: asyncio.Event
     # Sends webhooks.
     post_room: PostRoom
+    # Lets calls in and records them.
+    gatehouse: Gatehouse
 
     @property
     def lifecycle(self) -> LifecycleParts:
@@ -125,6 +138,7 @@ class Parts:
         self.processes.close()
         self.passwords.close()
         await self.workshop.close()
+        await self.gatehouse.close()
         await self.database.close()
 
 
@@ -150,6 +164,16 @@ async def open_parts(settings: Settings) -> Parts:
         passwords=Passwords(),
         stopping=stopping,
         post_room=_post_room_of(settings, database, sealer),
+        gatehouse=Gatehouse(database, settings.journal_folder, _limiter_of(settings, database)),
+    )
+
+
+def _limiter_of(settings: Settings, database: Database) -> RateLimiter:
+    return open_limiter(
+        settings.tollway_data,
+        redis_url=settings.redis_url.get_secret_value(),
+        server_processes=settings.server_processes,
+        database=database,
     )
 
 
@@ -189,6 +213,7 @@ def build_app(parts: Parts) -> ASGIApp:
         auth_endpoints.router,
         activity_endpoints.router,
         administration.router,
+        administration_usage.router,
         alerts.router,
         customer_endpoints.router,
         export_endpoints.router,
@@ -204,20 +229,23 @@ def build_app(parts: Parts) -> ASGIApp:
         api.include_router(router)
     mount_pages(api, _site_of(settings, parts.database), parts.passwords)
 
-    recognition = Recognition(parts.database, parts.token_keys, settings.secure, DOCS_URL)
+    gatehouse, patterns = parts.gatehouse, Patterns(api.routes)
+    recognition = Recognition(
+        parts.database, parts.token_keys, settings.secure, DOCS_URL, gatehouse, patterns
+    )
     app: ASGIApp = CallerMiddleware(api, recognition)
-    app = AdmissionMiddleware(app, parts.database, (MONTECARLO,), DOCS_URL, recognition.counts)
+    app = AdmissionMiddleware(app, gatehouse, (_weighed(MONTECARLO),), DOCS_URL, patterns)
     if settings.cors_origins:
         app = CORSMiddleware(
             app,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Trace-ID"],
-            expose_headers=["X-Trace-ID", "Retry-After"],
+            expose_headers=["X-Trace-ID", "Retry-After", *LIMIT_HEADERS],
         )
     if settings.secure:
         app = HttpsMiddleware(app, parts.database, settings.base_url, (MONTECARLO.prefix,), DOCS_URL)
-    app = AddressLimitMiddleware(app, settings.max_requests_per_minute, DOCS_URL)
+    app = AddressLimitMiddleware(app, gatehouse.limiter, settings.max_requests_per_minute, DOCS_URL)
     edge = Edge(
         base_url=settings.base_url,
         secure=settings.secure,
@@ -235,13 +263,23 @@ def _watched(settings: Settings) -> Watched:
         ),
         data_folder=settings.tollway_data,
         counters_folder=settings.counters_folder,
-        journal_folder=settings.tollway_data / "journal",
+        journal_folder=settings.journal_folder,
     )
 
 
 async def _redis_answers() -> bool | None:
     """Say that no Redis is configured."""
     return None
+
+
+def _weighed(paths: ProductPaths) -> ProductPaths:
+    """Add what the catalogue says of how heavy a product's endpoints are."""
+    product = next(one for one in plans_operations.list_products() if one.product == paths.product)
+    costs = tuple(
+        (endpoint, Cost(paths.product, reads=endpoint.startswith(("GET ", "HEAD ")), weight=weight))
+        for endpoint, weight in product.weights.items()
+    )
+    return replace(paths, costs=(*paths.costs, *costs))
 
 
 def _site_of(settings: Settings, database: Database) -> Site:
@@ -257,6 +295,10 @@ def _site_of(settings: Settings, database: Database) -> Site:
         installation=Installation(
             settings=tuple(ShownSetting(*one) for one in shown_settings(settings)),
             examine=partial(examine_inside, settings, database),
+            measure=partial(
+                asyncio.to_thread, measure_machine, settings.tollway_data, settings.counters_folder
+            ),
+            journal_folder=settings.journal_folder,
         ),
     )
 
@@ -278,6 +320,7 @@ def build_registry(parts: Parts) -> JobRegistry:
             parts.settings.support_email, parts.settings.base_url, bool(parts.settings.alert_webhook_url)
         ),
         parts.settings.tollway_data,
+        parts.settings.journal_folder,
         _alert_server_of(parts.settings),
     )
     lifecycle_jobs.register(registry, parts.database)

@@ -96,6 +96,10 @@ class Settings(BaseSettings):
         SecretStr(""), validate_default=True, description="Signs what is sent there; needed with the address."
     )
 
+    redis_url: SecretStr = Field(
+        SecretStr(""), description="Where limits are shared over machines; empty: on this machine alone."
+    )
+    server_processes: int = Field(1, ge=1, le=256, description="Processes that serve HTTP on PORT.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_requests_per_minute: int = Field(1000, ge=1, description="Per client address, over every endpoint.")
     free_trial_days: int = Field(14, ge=1, le=365)
@@ -178,6 +182,11 @@ class Settings(BaseSettings):
     def secure(self) -> bool:
         """Whether customers come over HTTPS."""
         return self.base_url.startswith("https://")
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where processes write what they served, until it is carried to PostgreSQL."""
+        return self.tollway_data / "journal"
 
     @property
     def counters_folder(self) -> Path:

@@ -154,6 +154,20 @@ async def _write_everything(tx: Transaction, canary: Canary, user_id: int, now: 
             'test', 0, 'req_12345678' FROM api_keys WHERE customer_id = %(c)s
         """,
         """
+        INSERT INTO key_networks (api_key_id, network, first_seen_at, last_seen_at)
+        SELECT id, '198.51.100.77/32', %(now)s, %(now)s FROM api_keys WHERE customer_id = %(c)s
+        """,
+        """
+        INSERT INTO alerts (public_id, kind, subject, customer_id, summary, opened_at, last_seen_at, note)
+        VALUES ('alt_1', 'new_network', 'api_key:mc_live_00000000', %(c)s, 'used from 198.51.100.77', %(now)s,
+            %(now)s, 'Zwitscher')
+        """,
+        """
+        INSERT INTO quota_notices (quota_id, kind, percent, requests_max, requests_used, told_at)
+        SELECT q.id, 'included', 50, 100, 50, %(now)s FROM usage_quotas q
+        JOIN api_subscriptions s ON s.id = q.subscription_id WHERE s.customer_id = %(c)s
+        """,
+        """
         INSERT INTO support_tickets (public_id, customer_id, opened_by, topic, subject, status, created_at,
             updated_at, response_due_at)
         VALUES ('tkt_1', %(c)s, %(u)s, 'other', 'Zwitscher', 'open', %(now)s, %(now)s, %(later)s)

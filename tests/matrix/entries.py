@@ -288,6 +288,14 @@ ENTRIES: dict[str, list[str]] = {
         "GET /admin/feedback",
     ],
     "admin.settings": [
+        "GET /api/admin/alerts",
+        "POST /api/admin/alerts/{alert_id}/acknowledge",
+        "GET /admin/alerts",
+        "GET /admin/alerts/{alert_id}",
+        "POST /admin/alerts/{alert_id}/acknowledge",
+        "GET /admin/alerts/rules",
+        "GET /admin/alerts/rules/{kind}",
+        "POST /admin/alerts/rules/{kind}",
         "GET /admin/settings",
     ],
 }

@@ -4,6 +4,8 @@ import httpx
 from tests.matrix.people import House
 from tests.simulation.workbooks import PORTFOLIO_VARIABLES, portfolio
 
+from tollway.alerts import operations as alerts
+from tollway.alerts.entities import AlertDesk, Finding, RuleKind
 from tollway.app import build_app
 from tollway.customers import operations as customers
 from tollway.kit.clock import read_now
@@ -20,6 +22,7 @@ async def make_things(house: House) -> None:
         await _people(house, client)
         await _ticket_and_export(house, client)
     await _adjustment(house)
+    await _alert(house)
     house.ids |= {"filename": "portfolio.xlsx", "slug": "unknown", "code": "not-found", "file_format": "json"}
     house.ids |= {"key_id": house.home.api_key.key_id, "action": "revoke"}
 
@@ -92,6 +95,15 @@ async def _adjustment(house: House) -> None:
         "change_id": change.public_id,
         "session_id": session[0].public_id,
     }
+
+
+async def _alert(house: House) -> None:
+    desk = AlertDesk("support@example.com", "http://localhost")
+    found = Finding(RuleKind.QUEUE_AGE, "installation", "3 jobs wait")
+    async with house.parts.database.transaction() as tx:
+        rule = await alerts.get_rule(tx, found.kind.value)
+        [alert] = await alerts.record_findings(tx, desk, rule, [found], read_now())
+    house.ids |= {"alert_id": alert.public_id, "kind": alert.kind.value}
 
 
 def _owner_id(house: House) -> int:

@@ -13,6 +13,8 @@ from tollway.alerts.rules import RULES, RuleKind, RuleText
 from tollway.customers.entities import Mode
 from tollway.kit.problems import FieldError, Invalid
 
+__all__ = ["RULES", "RuleKind"]
+
 NOTE_LENGTH_MAX = 500
 RECIPIENTS_MAX = 10
 EMAIL_LENGTH_MAX = 254

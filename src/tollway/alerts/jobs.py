@@ -1,16 +1,18 @@
 """Tells customers of their usage each half minute, looks for what is wrong each minute, and tells the owner."""
 
+import asyncio
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tollway.admission.backlog_flows import find_backlog
 from tollway.alerts import measure_operations as measures
 from tollway.alerts import notice_operations as notices
 from tollway.alerts import operations as alerts
 from tollway.alerts import remote
 from tollway.alerts.entities import AlertDesk
-from tollway.alerts.measure_operations import Disk
+from tollway.alerts.measure_operations import Readings
 from tollway.alerts.remote import MessageNotTaken, OwnerServer
 from tollway.kit.clock import read_now
 from tollway.kit.db import Database
@@ -23,7 +25,12 @@ EACH_HALF_MINUTE = "* * * * * */30"
 
 
 def register(
-    registry: JobRegistry, database: Database, desk: AlertDesk, data_folder: Path, server: OwnerServer | None
+    registry: JobRegistry,
+    database: Database,
+    desk: AlertDesk,
+    data_folder: Path,
+    journal_folder: Path,
+    server: OwnerServer | None,
 ) -> None:
     """Register notices to customers, the rules of the owner, and messages to the owner's server."""
 
@@ -31,7 +38,8 @@ def register(
         await tell_all_quotas(database, desk.base_url, read_now())
 
     async def look(_payload: dict[str, Any]) -> None:
-        await follow_rules(database, desk, disk_of(data_folder), read_now())
+        readings = await read_machine(database, data_folder, journal_folder, read_now())
+        await follow_rules(database, desk, readings, read_now())
 
     async def forget(_payload: dict[str, Any]) -> None:
         async with database.transaction() as tx:
@@ -66,7 +74,7 @@ async def tell_all_quotas(database: Database, base_url: str, now: datetime) -> i
     return told
 
 
-async def follow_rules(database: Database, desk: AlertDesk, disk: Disk, now: datetime) -> None:
+async def follow_rules(database: Database, desk: AlertDesk, readings: Readings, now: datetime) -> None:
     """Ask every rule that is on what it finds, and open, see again and resolve alerts by it."""
     async with database.transaction() as tx:
         await measures.take_measures(tx, now)
@@ -76,7 +84,7 @@ async def follow_rules(database: Database, desk: AlertDesk, disk: Disk, now: dat
             continue
         try:
             async with database.transaction() as tx:
-                findings = await measures.find(tx, rule, disk, now)
+                findings = await measures.find(tx, rule, readings, now)
                 opened = await alerts.record_findings(tx, desk, rule, findings, now)
         except Exception:  # noqa: BLE001 - one rule that fails in any way must not silence the others
             log.exception("a rule of alerts could not be followed", rule=rule.kind.value)
@@ -85,11 +93,19 @@ async def follow_rules(database: Database, desk: AlertDesk, disk: Disk, now: dat
             log.warning("alert opened", alert=one.public_id, kind=one.kind.value, subject=one.subject)
 
 
-def disk_of(folder: Path) -> Disk:
-    """Measure the disk that a folder lies on, or will lie on."""
+async def read_machine(
+    database: Database, data_folder: Path, journal_folder: Path, now: datetime
+) -> Readings:
+    """Measure the disk that a folder lies on, or will lie on, and what waits in journals."""
+    total, free = await asyncio.to_thread(_measure_disk, data_folder)
+    waiting = await find_backlog(database, journal_folder, now)
+    return Readings(total, free, waiting.records, waiting.oldest_seconds)
+
+
+def _measure_disk(folder: Path) -> tuple[int, int]:
     present = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     usage = shutil.disk_usage(present)
-    return Disk(usage.total, usage.free)
+    return usage.total, usage.free
 
 
 async def _send(database: Database, server: OwnerServer, payload: dict[str, Any]) -> None:

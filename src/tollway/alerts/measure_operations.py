@@ -24,16 +24,18 @@ MAILS_LOOKED_BACK = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
-    """How full the disk with the data folder is."""
+class Readings:
+    """What the database does not know: the disk with the data folder, and what waits in this machine's journals."""
 
-    total_bytes: int
-    free_bytes: int
+    disk_bytes: int
+    disk_free_bytes: int
+    journal_records: int = 0
+    journal_seconds: float = 0.0
 
     @property
-    def used_percent(self) -> float:
+    def disk_used_percent(self) -> float:
         """From 0 to 100; what only root may still use counts as used."""
-        return 100 * (1 - self.free_bytes / self.total_bytes) if self.total_bytes else 0.0
+        return 100 * (1 - self.disk_free_bytes / self.disk_bytes) if self.disk_bytes else 0.0
 
 
 async def take_measures(tx: Transaction, now: datetime) -> None:
@@ -50,10 +52,12 @@ async def forget_measures(tx: Transaction, now: datetime) -> None:
     await measure_store.delete_samples(tx, now - SAMPLES_KEPT)
 
 
-async def find(tx: Transaction, rule: Rule, disk: Disk, now: datetime) -> list[Finding]:
+async def find(tx: Transaction, rule: Rule, readings: Readings, now: datetime) -> list[Finding]:
     """Say for which subjects a rule's condition holds at `now`."""
     if rule.kind is RuleKind.DISK_FULL:
-        return _full_disk(rule, disk)
+        return _full_disk(rule, readings)
+    if rule.kind is RuleKind.JOURNAL_LAG:
+        return _journal_lag(rule, readings)
     return await _QUESTIONS[rule.kind](tx, rule, now)
 
 
@@ -174,18 +178,6 @@ async def _lately(tx: Transaction, rule: Rule, now: datetime) -> tuple[int, int,
     return int(found["calls"]), int(found["failed"]), list(found["latencies"] or ())
 
 
-async def _journal_lag(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
-    before = now - timedelta(seconds=rule.thresholds["seconds"])
-    return [
-        Finding(
-            rule.kind,
-            f"journal {row['name']}",
-            f"its records were last taken over {(now - row['reached_at']).total_seconds():,.0f} seconds ago",
-        )
-        for row in await measure_store.list_lagging_sources(tx, before)
-    ]
-
-
 async def _queue_age(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
     queue = await jobs.get_queue_state(tx, now)
     if queue.oldest_due_seconds < rule.thresholds["seconds"]:
@@ -212,14 +204,26 @@ async def _failed_webhooks(tx: Transaction, rule: Rule, now: datetime) -> list[F
     return [_of_installation(rule, f"{count:,} deliveries were given up within an hour")]
 
 
-def _full_disk(rule: Rule, disk: Disk) -> list[Finding]:
-    if disk.used_percent < rule.thresholds["percent"]:
+def _journal_lag(rule: Rule, readings: Readings) -> list[Finding]:
+    if readings.journal_seconds < rule.thresholds["seconds"]:
         return []
     return [
         _of_installation(
             rule,
-            f"{disk.used_percent:.0f}% of the disk with the data folder is in use; "
-            f"{disk.free_bytes / 1e9:,.1f} GB are free",
+            f"{readings.journal_records:,} records wait in journals, the oldest call for "
+            f"{readings.journal_seconds:,.0f} seconds",
+        )
+    ]
+
+
+def _full_disk(rule: Rule, readings: Readings) -> list[Finding]:
+    if readings.disk_used_percent < rule.thresholds["percent"]:
+        return []
+    return [
+        _of_installation(
+            rule,
+            f"{readings.disk_used_percent:.0f}% of the disk with the data folder is in use; "
+            f"{readings.disk_free_bytes / 1e9:,.1f} GB are free",
         )
     ]
 
@@ -235,7 +239,6 @@ _QUESTIONS: dict[RuleKind, Callable[[Transaction, Rule, datetime], Awaitable[lis
     RuleKind.FAIR_USE: _fair_use,
     RuleKind.SLOW_ANSWERS: _slow_answers,
     RuleKind.FAILED_ANSWERS: _failed_answers,
-    RuleKind.JOURNAL_LAG: _journal_lag,
     RuleKind.QUEUE_AGE: _queue_age,
     RuleKind.FAILED_MAILS: _failed_mails,
     RuleKind.FAILED_WEBHOOKS: _failed_webhooks,

@@ -224,17 +224,6 @@ async def delete_samples(tx: Transaction, taken_before: datetime) -> int:
     return await tx.execute("DELETE FROM usage_samples WHERE taken_at < %(before)s", {"before": taken_before})
 
 
-async def list_lagging_sources(tx: Transaction, shipped_before: datetime) -> list[dict[str, Any]]:
-    """List processes whose journal was not taken over since an instant: name, reached_at."""
-    return await tx.list_rows(
-        """
-        SELECT name, COALESCE(shipped_at, started_at) AS reached_at FROM usage_sources
-        WHERE ended_at IS NULL AND COALESCE(shipped_at, started_at) < %(before)s ORDER BY name LIMIT %(limit)s
-        """,
-        {"before": shipped_before, "limit": ROWS_MAX},
-    )
-
-
 async def count_failing_mails(tx: Transaction, since: datetime, given_up_since: datetime) -> int:
     """Count mails that were given up lately, or were tried twice and wait; mails of alerts are left out."""
     found = await tx.find_value(

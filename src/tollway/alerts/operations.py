@@ -122,8 +122,8 @@ async def acknowledge(tx: Transaction, by: Caller, alert_id: str, note: str, now
     if alert is None:
         raise NotFound("There is no such alert.")
     if alert.acknowledged_at is not None:
-        raise Conflict(f"{alert.acknowledged_by} has acknowledged this alert already.")
-    await store.update_to_acknowledged(tx, alert.id, by.actor_name or by.actor, note, now)
+        raise Conflict(f"{alert.acknowledged_by or 'Somebody'} has acknowledged this alert already.")
+    await store.update_to_acknowledged(tx, alert.id, by.user_id, note, now)
     details = {"kind": alert.kind.value, "about": alert.subject, "note": note}
     await record_deed(tx, by, "alert.acknowledged", alert.public_id, now, details, customer_id=None)
     return await get_alert(tx, alert_id)

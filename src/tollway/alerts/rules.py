@@ -103,9 +103,9 @@ RULES: dict[RuleKind, RuleText] = {
     ),
     RuleKind.JOURNAL_LAG: _rule(
         "Usage arrives late",
-        "A server process has not had its journal of usage taken over for so long.",
+        "A call that was served waits for so long in a journal of the worker's machine to be taken over.",
         15,
-        Threshold("seconds", "Seconds", 120, 10, 86_400),
+        Threshold("seconds", "Seconds", 60, 1, 86_400),
     ),
     RuleKind.QUEUE_AGE: _rule(
         "Background jobs wait",

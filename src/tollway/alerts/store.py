@@ -11,9 +11,9 @@ from tollway.kit.db import Transaction
 
 _ALERT: LiteralString = """
     SELECT a.id, a.public_id, a.kind, a.subject, c.public_id AS customer_public_id, c.company_name, a.summary,
-        a.opened_at, a.last_seen_at, a.seen_count, a.acknowledged_at, a.acknowledged_by, a.note, a.resolved_at,
-        a.switched_off
-    FROM alerts a LEFT JOIN api_customers c ON c.id = a.customer_id
+        a.opened_at, a.last_seen_at, a.seen_count, a.acknowledged_at,
+        COALESCE(u.email, '') AS acknowledged_by, a.note, a.resolved_at, a.switched_off
+    FROM alerts a LEFT JOIN api_customers c ON c.id = a.customer_id LEFT JOIN users u ON u.id = a.acknowledged_by
 """
 _STATUS: LiteralString = """
     CASE WHEN a.resolved_at IS NOT NULL THEN 'resolved'
@@ -128,14 +128,16 @@ async def find_alert(tx: Transaction, public_id: str) -> Alert | None:
     return await tx.find_one(Alert, f"{_ALERT} WHERE a.public_id = %(id)s", {"id": public_id})
 
 
-async def update_to_acknowledged(tx: Transaction, alert_id: int, by: str, note: str, now: datetime) -> None:
+async def update_to_acknowledged(
+    tx: Transaction, alert_id: int, user_id: int | None, note: str, now: datetime
+) -> None:
     """Remember who saw an alert, and what they said."""
     await tx.execute(
         """
-        UPDATE alerts SET acknowledged_at = %(now)s, acknowledged_by = %(by)s, note = %(note)s
+        UPDATE alerts SET acknowledged_at = %(now)s, acknowledged_by = %(user_id)s, note = %(note)s
         WHERE id = %(id)s
         """,
-        {"id": alert_id, "by": by, "note": note, "now": now},
+        {"id": alert_id, "user_id": user_id, "note": note, "now": now},
     )
 
 

@@ -115,6 +115,26 @@ TABLES: tuple[ExportedTable, ...] = (
         """,
     ),
     ExportedTable(
+        "usage_notices",
+        "what you were told of your usage",
+        """
+        SELECT n.id AS _id, s.public_id AS subscription, q.mode, q.period_start, n.kind, n.percent, n.requests_max,
+            n.requests_used, n.told_at
+        FROM quota_notices n JOIN usage_quotas q ON q.id = n.quota_id
+            JOIN api_subscriptions s ON s.id = q.subscription_id
+        WHERE s.customer_id = %(customer_id)s AND n.id > %(after)s ORDER BY n.id LIMIT %(limit)s
+        """,
+    ),
+    ExportedTable(
+        "key_networks",
+        "networks that your API keys were used from",
+        """
+        SELECT n.id AS _id, k.key_id, n.network::text AS network, n.first_seen_at, n.last_seen_at
+        FROM key_networks n JOIN api_keys k ON k.id = n.api_key_id
+        WHERE k.customer_id = %(customer_id)s AND n.id > %(after)s ORDER BY n.id LIMIT %(limit)s
+        """,
+    ),
+    ExportedTable(
         "usage_log",
         "every call",
         """

@@ -29,6 +29,10 @@ THINGS: tuple[LiteralString, ...] = (
     "DELETE FROM support_tickets WHERE customer_id = %(id)s",
     "DELETE FROM feedback_entries WHERE customer_id = %(id)s",
     "DELETE FROM invitations WHERE customer_id = %(id)s",
+    "DELETE FROM alerts WHERE customer_id = %(id)s",
+    """
+    DELETE FROM key_networks USING api_keys WHERE api_keys.id = api_key_id AND api_keys.customer_id = %(id)s
+    """,
     # Webhooks before deliveries, as by whoever records one; theirs go with them.
     "DELETE FROM webhooks WHERE customer_id = %(id)s",
     "DELETE FROM webhook_deliveries WHERE customer_id = %(id)s",

@@ -1,6 +1,6 @@
 """Every router of the administration, in the order in which addresses are matched."""
 
-from tollway.web.admin import audit, customers, keys, overview, settings, tickets, usage, users
+from tollway.web.admin import alerts, audit, customers, keys, overview, settings, tickets, usage, users
 
 ADMIN_ROUTERS = (
     overview.router,
@@ -10,6 +10,7 @@ ADMIN_ROUTERS = (
     keys.router,
     users.router,
     tickets.router,
+    alerts.router,
     audit.router,
     settings.router,
 )
