@@ -87,7 +87,7 @@ class Installed:
         return found.group(1)
 
     def children(self) -> dict[str, int]:
-        """The process ids of server and worker, by their command."""
+        """The process ids by their command; of several servers `serve`, `serve 2` and so on."""
         assert self.process is not None
         listed = subprocess.run(
             ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
@@ -95,8 +95,12 @@ class Installed:
             text=True,
             check=True,
         )
-        found = re.findall(r"^\s*(\d+) .* -m tollway (serve|work)", listed.stdout, re.MULTILINE)
-        return {command: int(process_id) for process_id, command in found}
+        found = re.findall(r"^\s*(\d+) .* -m tollway (serve|work|ship|centre)", listed.stdout, re.MULTILINE)
+        children: dict[str, int] = {}
+        for process_id, command in found:
+            taken = sum(name.split()[0] == command for name in children)
+            children[f"{command} {taken + 1}" if taken else command] = int(process_id)
+        return children
 
     def client(self) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.api_key()}"}

@@ -64,6 +64,34 @@ def _administers(installed: Installed) -> bool:
         return browser.get("/admin/audit").status_code == 200
 
 
+@pytest.mark.promise("A24")
+def test_several_servers_share_one_port_and_one_limit(installed: Installed) -> None:
+    installed.environment |= {"SERVER_PROCESSES": "2", "MAX_REQUESTS_PER_MINUTE": "60"}
+    installed.start()
+    installed.wait_ready()
+    children = installed.children()
+    assert sorted(children) == ["centre", "serve", "serve 2", "ship", "work"]
+    # Each request on a connection of its own, so that both servers get some.
+    statuses = [httpx.get(f"{installed.url}/monitoring/health").status_code for _ in range(140)]
+    assert 55 <= statuses.count(200) <= 90, statuses
+    assert statuses[-1] == 429
+
+    os.kill(children["serve 2"], signal.SIGKILL)
+    os.kill(children["centre"], signal.SIGKILL)
+
+    def both_back() -> bool:
+        present = installed.children()
+        return len(present) == 5 and not set(present.values()) & {children["serve 2"], children["centre"]}
+
+    wait_until(both_back, lambda: installed.output)
+    wait_until(lambda: _status(installed) == 200, lambda: installed.output)
+    assert installed.interrupt() == 0
+
+
+def _status(installed: Installed) -> int:
+    return httpx.get(f"{installed.url}/monitoring/health").status_code
+
+
 def test_an_open_event_stream_does_not_hold_up_the_end(installed: Installed) -> None:
     installed.start()
     installed.wait_ready()

@@ -77,11 +77,11 @@ cli_plans.register(app, _one_sentence)
 
 @app.command()
 def demo() -> None:
-    """Start everything at once, with demo data: database, server and worker (what `make run` does)."""
+    """Start everything at once, with demo data: database, servers, worker and shipper (what `make run` does)."""
     from tollway import demo as seeded
     from tollway.kit.log import configure_logging
     from tollway.kit.migrations import migrate
-    from tollway.processes import Installation, assert_port_free, connected
+    from tollway.processes import Installation, all_roles, assert_port_free, connected
     from tollway.settings import read_settings
 
     stop = threading.Event()
@@ -95,7 +95,7 @@ def demo() -> None:
             with connected(settings) as ready:
                 migrate(ready.database_url.get_secret_value())
                 facts = asyncio.run(seeded.seed(ready))
-                installation = Installation(ready)
+                installation = Installation(ready, all_roles(ready), quiet=True)
                 try:
                     installation.start()
                     typer.echo(seeded.banner(ready, facts))
@@ -114,7 +114,7 @@ def demo() -> None:
 
 
 def _watch(installation: "Installation", stop: threading.Event) -> None:
-    """Keep both processes alive until Ctrl-C, which from here on is the ordinary end."""
+    """Keep the processes alive until Ctrl-C, which from here on is the ordinary end."""
     with contextlib.suppress(KeyboardInterrupt):
         installation.watch(stop)
 
@@ -132,17 +132,41 @@ def _stop_on_signals(stop: threading.Event) -> None:
 
 
 @app.command()
-def serve(exit_with_parent: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
-    """Serve HTTP on PORT."""
+def serve(
+    exit_with_parent: Annotated[bool, typer.Option(hidden=True)] = False,
+    listener: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Serve HTTP on PORT, with as many processes as SERVER_PROCESSES says."""
     from tollway import processes
     from tollway.settings import read_settings
 
     with _one_sentence():
         settings = read_settings()
-        processes.assert_port_free(settings.host, settings.port)
+        if listener is None:
+            processes.assert_port_free(settings.host, settings.port)
         with processes.connected(settings) as ready:
             _assert_migrated(ready.database_url.get_secret_value())
-            processes.serve(ready, exit_with_parent=exit_with_parent)
+            if listener is None and ready.server_processes > 1:
+                _serve_many(ready)
+            else:
+                processes.serve(ready, exit_with_parent=exit_with_parent, listener=listener)
+
+
+def _serve_many(settings: "Settings") -> None:
+    """Start the servers and what they share, and keep them alive until SIGTERM or Ctrl-C."""
+    from tollway.processes import Installation, server_roles
+
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    installation = Installation(settings, server_roles(settings), quiet=False)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            installation.start()
+            installation.watch(stop)
+    finally:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)
+        installation.stop()
 
 
 @app.command()
@@ -154,6 +178,27 @@ def work(exit_with_parent: Annotated[bool, typer.Option(hidden=True)] = False) -
     with _one_sentence(), processes.connected(read_settings()) as ready:
         _assert_migrated(ready.database_url.get_secret_value())
         processes.work(ready, exit_with_parent=exit_with_parent)
+
+
+@app.command()
+def ship(exit_with_parent: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
+    """Carry the usage of this machine's servers to the database; one for each data folder."""
+    from tollway import processes
+    from tollway.settings import read_settings
+
+    with _one_sentence(), processes.connected(read_settings()) as ready:
+        _assert_migrated(ready.database_url.get_secret_value())
+        processes.ship(ready, exit_with_parent=exit_with_parent)
+
+
+@app.command()
+def centre(exit_with_parent: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
+    """Count rate limits for several servers on this machine, where no REDIS_URL is set; `tollway serve` starts it."""
+    from tollway import processes
+    from tollway.settings import read_settings
+
+    with _one_sentence():
+        processes.be_centre(read_settings(), exit_with_parent=exit_with_parent)
 
 
 def _assert_demo_allowed(settings: "Settings") -> None:

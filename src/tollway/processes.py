@@ -1,4 +1,6 @@
-"""The processes of one installation: the embedded database, the server, the worker; started and stopped together."""
+"""The processes of one installation: the embedded database, servers, worker, shipper, and the centre of rate limits
+where several servers share one; started, watched and stopped together.
+"""
 
 import asyncio
 import contextlib
@@ -11,14 +13,13 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 
 import uvicorn
 from pydantic import SecretStr
 
-from tollway.app import build_app, build_registry, open_parts
 from tollway.kit.embedded import EmbeddedPostgres
-from tollway.kit.jobs import run_worker
 from tollway.kit.log import configure_logging, log
 from tollway.settings import Settings
 
@@ -27,6 +28,9 @@ READY_SECONDS_MAX = 30.0
 RESTART_DELAY_SECONDS = 1.0
 # Beside one job for each process that computes: mails, summaries, clean-up.
 OTHER_JOBS_AT_ONCE_MAX = 6
+LISTEN_BACKLOG = 2_048
+# Without these nobody is served; whatever else ends at once is only started again.
+NEEDED_COMMANDS = frozenset({"serve", "centre"})
 
 
 class CannotStart(Exception):
@@ -61,9 +65,17 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)  # type: ignore[arg-type]  # the frame is only passed on
 
 
-def serve(settings: Settings, *, exit_with_parent: bool = False) -> None:
-    """Serve HTTP until SIGTERM or SIGINT."""
+def serve(settings: Settings, *, exit_with_parent: bool = False, listener: int | None = None) -> None:
+    """Serve HTTP until SIGTERM or SIGINT.
+
+    Args:
+        listener: the descriptor of a socket that already listens, which several servers may share.
+    """
+    # Late, like all that only some processes need: one that was killed is back the sooner.
+    from tollway.app import build_app, open_parts
+
     configure_logging(settings.log_level, as_json=settings.production)
+    sockets = None if listener is None else [socket.socket(fileno=listener)]
 
     async def run() -> None:
         parts = await open_parts(settings)
@@ -82,7 +94,8 @@ def serve(settings: Settings, *, exit_with_parent: bool = False) -> None:
         if exit_with_parent:
             _when_parent_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
         try:
-            await server.serve()
+            await parts.gatehouse.start()
+            await server.serve(sockets=sockets)
         finally:
             await parts.close()
 
@@ -93,6 +106,9 @@ def serve(settings: Settings, *, exit_with_parent: bool = False) -> None:
 
 def work(settings: Settings, *, exit_with_parent: bool = False) -> None:
     """Run background jobs until SIGTERM or SIGINT; what is cut off is taken up again by the next worker."""
+    from tollway.app import build_registry, open_parts
+    from tollway.kit.jobs import run_worker
+
     configure_logging(settings.log_level, as_json=settings.production)
 
     async def run() -> None:
@@ -115,6 +131,48 @@ def work(settings: Settings, *, exit_with_parent: bool = False) -> None:
             await parts.close()
 
     asyncio.run(run())
+
+
+def be_centre(settings: Settings, *, exit_with_parent: bool = False) -> None:
+    """Count rate limits for the servers of this machine until SIGTERM or SIGINT."""
+    from tollway.admission.role_flows import run_centre
+
+    _run_until_stopped(
+        settings, lambda stop: run_centre(settings.tollway_data, stop), exit_with_parent=exit_with_parent
+    )
+
+
+def ship(settings: Settings, *, exit_with_parent: bool = False) -> None:
+    """Carry the usage of this machine's servers to PostgreSQL until SIGTERM or SIGINT."""
+    from tollway.admission.role_flows import run_shipper
+    from tollway.kit.db import Database
+
+    async def run(stop: asyncio.Event) -> None:
+        database = Database(settings.database_url.get_secret_value())
+        await database.open()
+        try:
+            await run_shipper(database, settings.journal_folder, stop)
+        finally:
+            await database.close()
+
+    _run_until_stopped(settings, run, exit_with_parent=exit_with_parent)
+
+
+def _run_until_stopped(
+    settings: Settings, run: Callable[[asyncio.Event], Awaitable[None]], *, exit_with_parent: bool
+) -> None:
+    configure_logging(settings.log_level, as_json=settings.production)
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        if exit_with_parent:
+            _when_parent_ends(lambda: loop.call_soon_threadsafe(stop.set))
+        await run(stop)
+
+    asyncio.run(until_stopped())
 
 
 def _when_parent_ends(act: Callable[[], object]) -> None:
@@ -146,23 +204,64 @@ def assert_port_free(host: str, port: int) -> None:
             ) from failure
 
 
-class Installation:
-    """The server and the worker of one installation as child processes."""
+def open_listener(host: str, port: int) -> socket.socket:
+    """Listen on a port; raises CannotStart. Connections wait there while a server is started again."""
+    assert_port_free(host, port)
+    listener = socket.create_server((host, port), backlog=LISTEN_BACKLOG)
+    listener.set_inheritable(True)
+    return listener
 
-    def __init__(self, settings: Settings) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One of the processes: its name in the log, and the command that it runs."""
+
+    name: str
+    command: str
+
+
+def server_roles(settings: Settings) -> tuple[Role, ...]:
+    """Return the processes that answer calls: the servers, and what they share where they are several."""
+    count = settings.server_processes
+    servers = [Role("serve" if count == 1 else f"serve {number}", "serve") for number in range(1, count + 1)]
+    shares = count > 1 and not settings.redis_url.get_secret_value()
+    return (*([Role("centre", "centre")] if shares else []), *servers)
+
+
+def all_roles(settings: Settings) -> tuple[Role, ...]:
+    """Return every process of an installation on one machine."""
+    return (*server_roles(settings), Role("work", "work"), Role("ship", "ship"))
+
+
+class Installation:
+    """Processes of one installation as children of this one.
+
+    Args:
+        roles: which of them.
+        quiet: whether the console belongs to somebody else; LOG_LEVEL brings the requests back.
+    """
+
+    def __init__(self, settings: Settings, roles: tuple[Role, ...], *, quiet: bool) -> None:
         self.settings = settings
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._roles = roles
+        self._quiet = quiet
+        self._children: dict[Role, subprocess.Popen[bytes]] = {}
+        self._listener: socket.socket | None = None
 
     def start(self) -> None:
-        """Start both and wait until the server answers; raises CannotStart."""
-        for command in ("serve", "work"):
-            self._spawn(command)
+        """Start all and wait until a server answers; raises CannotStart."""
+        self._listener = open_listener(self.settings.host, self.settings.port)
+        for role in self._roles:
+            self._spawn(role)
         deadline = time.monotonic() + READY_SECONDS_MAX
         url = f"http://{self.settings.host}:{self.settings.port}/monitoring/health"
         while time.monotonic() < deadline:
-            status = self._children["serve"].poll()
-            if status is not None:
-                raise CannotStart(f"The server ended at once with status {status}; its reason stands above.")
+            for role, child in self._children.items():
+                if role.command in NEEDED_COMMANDS and child.poll() is not None:
+                    raise CannotStart(
+                        f"The process `{role.name}` ended at once with status {child.returncode}; its reason stands "
+                        "above."
+                    )
             try:
                 urllib.request.urlopen(url, timeout=2).close()
             except (urllib.error.URLError, ConnectionError, TimeoutError):
@@ -174,13 +273,16 @@ class Installation:
     def watch(self, stop: threading.Event) -> None:
         """Start again whatever ends by itself, until `stop` is set."""
         while not stop.wait(RESTART_DELAY_SECONDS):
-            for command, child in list(self._children.items()):
+            for role, child in list(self._children.items()):
                 if child.poll() is not None and not stop.is_set():
-                    log.error("process ended, starting it again", process=command, status=child.returncode)
-                    self._spawn(command)
+                    log.error("process ended, starting it again", process=role.name, status=child.returncode)
+                    self._spawn(role)
 
     def stop(self) -> None:
-        """End both in order; what does not end in time is killed."""
+        """End all in order; what does not end in time is killed."""
+        if self._listener is not None:
+            # Nobody waits for an answer that cannot come.
+            self._listener.close()
         for child in self._children.values():
             with contextlib.suppress(ProcessLookupError):
                 child.terminate()
@@ -192,14 +294,16 @@ class Installation:
                 child.kill()
                 child.wait()
 
-    def _spawn(self, command: str) -> None:
+    def _spawn(self, role: Role) -> None:
         url = self.settings.database_url.get_secret_value()
-        self._children[command] = subprocess.Popen(
-            [sys.executable, "-m", "tollway", command, "--exit-with-parent"],
+        listener = self._listener.fileno() if self._listener is not None and role.command == "serve" else None
+        self._children[role] = subprocess.Popen(
+            [sys.executable, "-m", "tollway", role.command, "--exit-with-parent"]
+            + ([] if listener is None else ["--listener", str(listener)]),
+            pass_fds=() if listener is None else (listener,),
             # Nothing is ever written: its end tells the child that we are gone.
             stdin=subprocess.PIPE,
-            # The console belongs to the banner and the links of mails; LOG_LEVEL brings the requests back.
-            env={"LOG_LEVEL": "warning"} | os.environ | {"DATABASE_URL": url},
+            env=({"LOG_LEVEL": "warning"} if self._quiet else {}) | os.environ | {"DATABASE_URL": url},
             # Ctrl-C in the terminal reaches us alone; we stop the children in order.
             start_new_session=True,
         )

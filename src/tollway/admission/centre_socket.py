@@ -22,6 +22,7 @@ from tollway.admission.centre import (
 )
 from tollway.admission.rate_file import RateFile
 from tollway.kit.log import log
+from tollway.kit.problems import Invalid
 
 ANSWER_SECONDS_MAX = 1.0
 LINE_BYTES_MAX = 1_000_000
@@ -30,8 +31,8 @@ SOCKET_NAME = "centre.sock"
 PATH_BYTES_MAX = 107
 
 
-class SocketPathTooLong(Exception):
-    """The data folder's path leaves no room for a socket; the message is one sentence for the owner."""
+class SocketPathTooLong(Invalid):
+    """The data folder's path leaves no room for a socket; told to whoever starts the servers."""
 
 
 def socket_path(folder: Path) -> Path:

@@ -94,6 +94,7 @@ class RateLimiter:
         self.clock_ns = clock_ns
         self._centre = centre
         self._file = file
+        self._is_file_open = False
         self._alone = InProcessCentre(clock_ns=clock_ns)
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._asking: dict[LeasedBucket, _Asking] = {}
@@ -115,6 +116,7 @@ class RateLimiter:
         """
         if self._file is not None:
             opened = self._file.open()
+            self._is_file_open = True
             self._alone = InProcessCentre(opened.levels, clock_ns=self.clock_ns)
         if self._centre is not None:
             self._run_in_background()
@@ -135,8 +137,18 @@ class RateLimiter:
             self._lose(self._asking, self._questions, CentreGone("this process ends"))
             await self._give_back(self._centre)
             await self._centre.close()
-        if self._file is not None:
+        if self._file is not None and self._is_file_open:
             self._file.close(self._levels(), {})
+
+    async def is_answering(self) -> bool:
+        """Ask the centre for a sign of life; True where there is none."""
+        if self._centre is None:
+            return True
+        try:
+            await self._ask(Sweep(1))
+        except CentreGone:
+            return False
+        return True
 
     @property
     def is_shared(self) -> bool:

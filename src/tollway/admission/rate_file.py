@@ -17,12 +17,13 @@ from typing import Any
 
 from tollway.admission.centre import SLOT_SECONDS, Level, Levels
 from tollway.admission.rates import MICROSECONDS
+from tollway.kit.problems import Conflict
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class RatesInUse(Exception):
-    """Another process of this data folder counts rate limits; the message is one sentence for who started this one."""
+class RatesInUse(Conflict):
+    """Another process of this data folder counts rate limits; told to whoever started this one."""
 
 
 @dataclass(slots=True)
