@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
@@ -205,7 +206,9 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.workshop = parts.workshop
     api.state.support_desk = parts.support_desk
     api.state.post_room = parts.post_room
-    api.state.monitor = Monitor(parts.database, _watched(settings), _redis_answers)
+    api.state.monitor = Monitor(
+        parts.database, _watched(settings), partial(_redis_answers, settings, parts.gatehouse.limiter)
+    )
     for router in (
         monitoring.router,
         monitoring.root_router,
@@ -229,7 +232,10 @@ def build_app(parts: Parts) -> ASGIApp:
         api.include_router(router)
     mount_pages(api, _site_of(settings, parts.database), parts.passwords)
 
-    gatehouse, patterns = parts.gatehouse, Patterns(api.routes)
+    gatehouse, patterns = (
+        parts.gatehouse,
+        Patterns(route.path_format for route in iter_route_contexts(api.routes)),
+    )
     recognition = Recognition(
         parts.database, parts.token_keys, settings.secure, DOCS_URL, gatehouse, patterns
     )
@@ -267,9 +273,9 @@ def _watched(settings: Settings) -> Watched:
     )
 
 
-async def _redis_answers() -> bool | None:
-    """Say that no Redis is configured."""
-    return None
+async def _redis_answers(settings: Settings, limiter: RateLimiter) -> bool | None:
+    """Say whether Redis answers; None where none is configured."""
+    return await limiter.is_answering() if settings.redis_url.get_secret_value() else None
 
 
 def _weighed(paths: ProductPaths) -> ProductPaths:
