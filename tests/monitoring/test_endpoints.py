@@ -10,14 +10,16 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 from tests.conftest import Postgres
 from tests.parties import make_party
+from tests.redis import running_redis
 
-from tollway.app import Parts, build_app
+from tollway.app import Parts, build_app, open_parts
 from tollway.kit.clock import read_now
 from tollway.kit.jobs import enqueue_job
 from tollway.monitoring.entities import CHECK_SECONDS_MAX
-from tollway.monitoring.flows import Monitor
+from tollway.settings import Settings
 
 CHECKS = {"database", "redis", "memory", "journal", "shipper", "queue", "disk"}
 DETAILED = "/monitoring/health/detailed"
@@ -153,30 +155,30 @@ async def test_every_answer_has_a_request_id_and_safe_headers(client: httpx.Asyn
     assert "Server" not in answer.headers
 
 
-@pytest.mark.parametrize(
-    ("answers", "status", "word"), [(True, 200, "connected"), (False, 503, "disconnected")]
-)
 @pytest.mark.promise("X21")
-async def test_a_redis_that_is_configured_is_told(
-    parts: Parts, answers: bool, status: int, word: str
-) -> None:
-    async def redis_answers() -> bool | None:
-        return answers
-
-    async with served(parts) as client:
-        app = find_api(client)
-        app.state.monitor = Monitor(parts.database, app.state.monitor.watched, redis_answers)
-        answer = await client.get("/monitoring/health")
-        assert (answer.status_code, answer.json()["services"]["redis"]) == (status, word)
-        # Without Redis pages are served as before.
-        assert (await client.get("/readyz")).status_code == 200
-
-
-def find_api(client: httpx.AsyncClient) -> Any:
-    app: Any = client._transport.app  # type: ignore[attr-defined]
-    while not hasattr(app, "state"):
-        app = app.app
-    return app
+async def test_a_redis_that_is_configured_is_told(settings: Settings) -> None:
+    with running_redis() as redis:
+        parts = await open_parts(settings.model_copy(update={"redis_url": SecretStr(redis.url)}))
+        try:
+            async with served(parts) as client:
+                answer = await client.get("/monitoring/health")
+                assert (answer.status_code, answer.json()["services"]["redis"]) == (200, "connected")
+                check = (await client.get(DETAILED)).json()["checks"]["redis"]
+                assert check["status"] == "healthy"
+                assert check["value"] > 0
+                redis.kill()
+                for path in ("/monitoring/health", "/health", DETAILED):
+                    assert (await client.get(path)).status_code == 503, path
+                answer = await client.get("/monitoring/health")
+                assert answer.json()["services"] == {"database": "connected", "redis": "disconnected"}
+                # Without Redis pages are served as before.
+                assert (await client.get("/readyz")).status_code == 200
+                redis.start()
+                deadline = monotonic() + 20
+                while (await client.get("/monitoring/health")).status_code != 200:
+                    assert monotonic() < deadline, "the Redis that came back is not seen"
+        finally:
+            await parts.close()
 
 
 # Who may read ---------------------------------------------------------------------------------------
