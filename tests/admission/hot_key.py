@@ -1,0 +1,70 @@
+"""One worker process under load on one limit: run by tests/admission/test_centre_processes.py, and killed by it.
+
+Every admission is written to a file at once, by the monotonic clock that all processes of a machine share, so that a
+process that is killed leaves what it admitted behind.
+"""
+
+import asyncio
+import json
+import mmap
+import struct
+import sys
+import time
+from pathlib import Path
+
+from tollway.admission.centre import CentreGone
+from tollway.admission.leases import open_limiter
+from tollway.admission.rates import RateLimit
+from tollway.kit.db import Database
+from tollway.kit.log import configure_logging
+
+ADMITTED_MAX = 500_000
+
+
+async def run(order: dict[str, object]) -> None:
+    file = Path(str(order["file"]))
+    limit = RateLimit("requests_per_minute", int(str(order["count"])), int(str(order["seconds"])))
+    calls, spread_ns = int(str(order["calls"])), int(str(order["spread_ns"]))
+    database = Database(str(order["database_url"])) if order["redis_url"] else None
+    if database is not None:
+        await database.open()
+    limiter = open_limiter(
+        Path(str(order["folder"])), redis_url=str(order["redis_url"]), server_processes=4, database=database
+    )
+    await limiter.start()
+    while not await limiter.is_answering():
+        await asyncio.sleep(0.01)
+    bucket = limiter.bucket("customer:1", limit)
+    with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as admitted:
+        print("ready", flush=True)
+        start_ns = int(await asyncio.to_thread(sys.stdin.readline))
+        await asyncio.sleep(max(0.0, (start_ns - time.monotonic_ns()) / 1e9))
+        made = passed = 0
+        while made < calls:
+            due = min(calls, (time.monotonic_ns() - start_ns) * calls // spread_ns)
+            # The loop must turn, or nobody renews anything.
+            for _ in range(min(200, due - made)):
+                made += 1
+                now_ns = time.monotonic_ns()
+                took = bucket.take(1, now_ns)
+                if not took and bucket.needs_renewal():
+                    try:
+                        await limiter.renew(bucket, 1)
+                    except CentreGone:
+                        continue
+                    now_ns = time.monotonic_ns()
+                    took = bucket.take(1, now_ns)
+                if took:
+                    struct.pack_into("<q", admitted, passed * 8, now_ns)
+                    passed += 1
+            await asyncio.sleep(0.001)
+        counts = limiter.counts
+        print(json.dumps({"made": made, "round_trips": counts.round_trips}), flush=True)
+    await limiter.close()
+    if database is not None:
+        await database.close()
+
+
+if __name__ == "__main__":
+    configure_logging("error", as_json=True)
+    asyncio.run(run(json.loads(sys.argv[1])))
