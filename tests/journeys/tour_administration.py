@@ -7,6 +7,8 @@ from tests.journeys.walks import Walk
 
 from tollway.demo import ADMINISTRATOR_EMAIL, ADMINISTRATOR_PASSWORD, ADMINISTRATOR_SECRET
 
+# Longer than a minute together.
+RELOADS_MAX = 2_000
 # What administrators write, longer than a line of a narrow window.
 REASON = "Ticket tic_2: the card that pays was reported stolen, and nobody answers the telephone"
 
@@ -19,6 +21,8 @@ async def administrator(walk: Walk) -> AsyncIterator[str]:
     await _write_to_support(walk)
     customer_session = await walk.step_aside()
     await sign_in_as_administrator(walk, ADMINISTRATOR_EMAIL, ADMINISTRATOR_PASSWORD, ADMINISTRATOR_SECRET)
+    async for name in _rules(walk):
+        yield name
     for path, name in (
         ("/admin", "admin"),
         ("/admin/api-customers", "admin-customers"),
@@ -28,6 +32,7 @@ async def administrator(walk: Walk) -> AsyncIterator[str]:
         ("/admin/settings", "admin-settings"),
         ("/admin/audit", "admin-audit"),
         ("/admin/audit?until=2020-01-01", "admin-audit-nothing"),
+        ("/admin/alerts?status=resolved&kind=error_jump", "admin-alerts-nothing"),
         ("/admin/feedback", "admin-feedback"),
         ("/admin/tickets", "admin-tickets"),
     ):
@@ -51,6 +56,8 @@ async def administrator(walk: Walk) -> AsyncIterator[str]:
     async for name in _keys(walk, customer_url):
         yield name
     async for name in _users(walk, email):
+        yield name
+    async for name in _alerts(walk):
         yield name
 
 
@@ -91,6 +98,45 @@ async def _write_to_support(walk: Walk) -> None:
     await page.locator("form[action='/support/feedback'] textarea").fill("Clear at a glance.")
     await page.locator("form[action='/support/feedback'] button").click()
     await page.get_by_role("status").wait_for()
+
+
+async def _rules(walk: Walk) -> AsyncIterator[str]:
+    """Make a rule ask for what is so on every machine: within a minute the worker opens an alert by it."""
+    page = walk.page
+    await walk.open("/admin/alerts/rules")
+    yield "admin-alert-rules"
+    await walk.follow(page.get_by_role("link", name="Disk almost full"))
+    await page.get_by_label("Percent in use").fill("0")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("alert").wait_for()
+    yield "admin-alert-rule-refused"
+    await page.get_by_label("Percent in use").fill("1")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("status").wait_for()
+    yield "admin-alert-rules-changed"
+
+
+async def _alerts(walk: Walk) -> AsyncIterator[str]:
+    page = walk.page
+    await walk.open("/admin/alerts")
+    found = page.get_by_role("link", name="Disk almost full")
+    # The pages before took longer than a minute, as a rule.
+    for _ in range(RELOADS_MAX):
+        if await found.count():
+            break
+        await page.reload()
+    yield "admin-alerts"
+    await walk.follow(found.first)
+    await page.evaluate("document.querySelector('main form').noValidate = true")
+    await page.get_by_role("button", name="Acknowledge").click()
+    await page.locator(".field-error").wait_for()
+    yield "admin-alert-refused"
+    await page.get_by_label("Note").fill(
+        "The rule asks for what is so on every machine; it was set back to 90"
+    )
+    await page.get_by_role("button", name="Acknowledge").click()
+    await page.get_by_role("status").wait_for()
+    yield "admin-alert-acknowledged"
 
 
 async def _one_customer(walk: Walk, url: str) -> AsyncIterator[str]:

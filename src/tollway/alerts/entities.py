@@ -84,7 +84,9 @@ class WatchedQuota:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mode", Mode(self.mode))
-        notices = [one if isinstance(one, Notice) else Notice.from_row(one) for one in self.told]
+        # PostgreSQL hands them over as JSON.
+        rows: Sequence[Any] = self.told
+        notices = [one if isinstance(one, Notice) else Notice.from_row(one) for one in rows]
         object.__setattr__(self, "told", tuple(notices))
 
     @property
