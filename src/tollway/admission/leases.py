@@ -90,10 +90,12 @@ class RateLimiter:
         *,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         file: RateFile | None = None,
+        buckets_max: int = BUCKETS_MAX,
     ) -> None:
         self.clock_ns = clock_ns
         self._centre = centre
         self._file = file
+        self._buckets_max = buckets_max
         self._is_file_open = False
         self._alone = InProcessCentre(clock_ns=clock_ns)
         self._buckets: dict[tuple[str, str], Bucket] = {}
@@ -249,7 +251,7 @@ class RateLimiter:
     def _new_bucket(self, subject: str, limit: RateLimit, allowance: int) -> Bucket:
         now_ns = self.clock_ns()
         self._forget_idle(now_ns)
-        if len(self._buckets) >= BUCKETS_MAX:
+        if len(self._buckets) >= self._buckets_max:
             subject = "(others)"
             if (found := self._buckets.get((subject, limit.name))) is not None:
                 return found
