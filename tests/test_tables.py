@@ -83,7 +83,7 @@ REFERENCES = {
     ("api_customers", "user_id"): "users",
     ("api_subscriptions", "customer_id"): "api_customers",
     ("api_keys", "customer_id"): "api_customers",
-    ("api_usage_logs", "api_key_id"): "api_keys",
+    # Not api_usage_logs.api_key_id: 0004_admission.sql says why the log has no foreign keys.
     ("usage_quotas", "subscription_id"): "api_subscriptions",
 }
 # name: type, length, default.

@@ -126,17 +126,66 @@ CREATE TABLE api_usage_logs (
     path text,
     -- The limit that a refused call ran into, and its value then.
     limit_name text,
-    limit_value bigint,
-    PRIMARY KEY (request_timestamp, id)
+    limit_value bigint
 ) PARTITION BY RANGE (request_timestamp);
 CREATE TABLE api_usage_logs_rest PARTITION OF api_usage_logs DEFAULT;
+-- No primary key either, which would be one more tree to keep at every row: `id` comes from a sequence, and rows arrive
+-- in the order of their time, so that a summary of pages finds a time as well as a tree does.
+CREATE INDEX api_usage_logs_by_time ON api_usage_logs USING brin (request_timestamp);
 CREATE INDEX api_usage_logs_by_customer ON api_usage_logs (customer_id, mode, request_timestamp DESC, id DESC);
 CREATE INDEX api_usage_logs_by_key ON api_usage_logs (api_key_id, request_timestamp DESC);
+
+-- Makes the partition of a month (UTC) unless it is there; rows of it that lie in `_rest` move. The first lock keeps
+-- two of these apart and no writer out; the second one lets no row of that month slip into `_rest` meanwhile.
+CREATE FUNCTION make_usage_month(month date) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    name text := 'api_usage_logs_' || to_char(month, 'YYYY_MM');
+    begins timestamptz := date_trunc('month', month::timestamp) AT TIME ZONE 'UTC';
+    ends timestamptz := (date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC';
+BEGIN
+    LOCK TABLE api_usage_logs IN SHARE UPDATE EXCLUSIVE MODE;
+    IF to_regclass(name) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    LOCK TABLE api_usage_logs_rest IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('CREATE TABLE %I (LIKE api_usage_logs INCLUDING DEFAULTS)', name);
+    EXECUTE format('WITH moved AS (DELETE FROM api_usage_logs_rest WHERE request_timestamp >= $1
+        AND request_timestamp < $2 RETURNING *) INSERT INTO %I SELECT * FROM moved', name) USING begins, ends;
+    EXECUTE format('ALTER TABLE api_usage_logs ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, begins, ends);
+    RETURN true;
+END $$;
+-- Drops the months that were over at an instant, and returns how many those were.
+CREATE FUNCTION drop_usage_months(until timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    old record;
+    dropped integer := 0;
+BEGIN
+    FOR old IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'api_usage_logs'::regclass AND c.relname ~ '^api_usage_logs_\d{4}_\d{2}$'
+            AND (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC' <= until
+        ORDER BY c.relname
+    LOOP
+        EXECUTE format('DROP TABLE %I', old.relname);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END $$;
+SELECT make_usage_month(month::date) FROM (
+    SELECT date_trunc('month', request_timestamp AT TIME ZONE 'UTC') AS month FROM api_usage_logs_before
+    UNION SELECT generate_series(date_trunc('month', now() AT TIME ZONE 'UTC'),
+        date_trunc('month', now() AT TIME ZONE 'UTC') + interval '3 months', interval '1 month')
+) AS months ORDER BY month;
+-- What was asked for so far becomes `path`; `endpoint` is from now on the pattern that it matched.
 INSERT INTO api_usage_logs (id, api_key_id, endpoint, method, status_code, response_time_ms, credits_consumed,
-    request_timestamp, ip_address, user_agent, customer_id, product, mode, units, request_id, problem_code)
-SELECT id, api_key_id, endpoint, method, status_code, response_time_ms, credits_consumed,
-    request_timestamp, ip_address, user_agent, customer_id, product, mode, units, request_id, problem_code
-FROM api_usage_logs_before;
+    request_timestamp, ip_address, user_agent, customer_id, product, mode, units, request_id, problem_code, path)
+SELECT id, api_key_id, pattern, method, status_code, response_time_ms, credits_consumed,
+    request_timestamp, ip_address, user_agent, customer_id, product, mode, units, request_id, problem_code,
+    NULLIF(endpoint, pattern)
+FROM api_usage_logs_before
+CROSS JOIN LATERAL (SELECT left(regexp_replace(regexp_replace(regexp_replace(endpoint,
+    '/mdl_[0-9a-f]{16}(?=/|$)', '/{model_id}'), '/sim_[0-9a-f]{16}(?=/|$)', '/{simulation_id}'),
+    '^(/monte-carlo-api/simulations/\{simulation_id\}/download)/[a-z]+$', '\1/{file_format}'), 255) AS pattern) AS p;
 SELECT setval('api_usage_logs_ids', (SELECT COALESCE(max(id), 0) + 1 FROM api_usage_logs_before), false);
 DROP TABLE api_usage_logs_before;
 -- The days under way, so that nobody's burst begins anew; older ones are asked for by nobody.
@@ -172,7 +221,7 @@ CREATE TABLE usage_hours (
     response_ms bigint NOT NULL,
     latencies bigint[] NOT NULL,
     PRIMARY KEY (customer_id, mode, hour, product, api_key_id, method, endpoint)
-);
+) WITH (fillfactor = 70);  -- the hour under way is updated all the time, and best in place
 CREATE INDEX usage_hours_by_hour ON usage_hours (hour);
 CREATE TABLE usage_days (
     day date NOT NULL,
@@ -191,7 +240,7 @@ CREATE TABLE usage_days (
     response_ms bigint NOT NULL,
     latencies bigint[] NOT NULL,
     PRIMARY KEY (customer_id, mode, day, product, api_key_id, method, endpoint)
-);
+) WITH (fillfactor = 70);
 CREATE INDEX usage_days_by_day ON usage_days (day);
 -- Totals since the beginning, for /monitoring/metrics: counters that no restart sets back.
 CREATE TABLE usage_totals (
@@ -204,8 +253,42 @@ CREATE TABLE usage_totals (
     response_ms bigint NOT NULL,
     latencies bigint[] NOT NULL,
     PRIMARY KEY (product, method, endpoint, status_code, problem_code)
-);
-CREATE FUNCTION add_counts(earlier bigint[], later bigint[]) RETURNS bigint[] LANGUAGE sql IMMUTABLE AS $$
-    SELECT array_agg(COALESCE(a, 0) + COALESCE(b, 0) ORDER BY position)
-    FROM unnest(earlier, later) WITH ORDINALITY AS paired (a, b, position)
+) WITH (fillfactor = 50);
+
+-- What was logged before there were sums. What was given back is no call: only its units and credits count.
+CREATE TEMP VIEW usage_before AS
+SELECT (request_timestamp AT TIME ZONE 'UTC') AS at, customer_id, product, mode, COALESCE(api_key_id, 0) AS api_key_id,
+    method, endpoint, status_code, COALESCE(problem_code, '') AS problem_code, units, credits_consumed,
+    response_time_ms, units >= 0 AS is_call,
+    -- Which class of response times: the place of the first bound that is not passed.
+    CASE WHEN units >= 0 THEN 1 + (SELECT count(*) FROM unnest(
+        ARRAY[5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000]) AS bound WHERE response_time_ms > bound)
+    END AS class
+FROM api_usage_logs;
+CREATE FUNCTION pg_temp.spread(classes bigint[]) RETURNS bigint[] LANGUAGE sql AS $$
+    SELECT array_agg((SELECT count(*) FROM unnest(classes) AS one WHERE one = place) ORDER BY place)
+    FROM generate_series(1, 13) AS place
 $$;
+INSERT INTO usage_hours
+SELECT date_trunc('hour', at) AT TIME ZONE 'UTC', customer_id, product, mode, api_key_id, method, endpoint,
+    count(*) FILTER (WHERE is_call AND status_code < 400),
+    count(*) FILTER (WHERE is_call AND status_code IN (402, 429)),
+    count(*) FILTER (WHERE is_call AND status_code >= 400 AND status_code < 500 AND status_code NOT IN (402, 429)),
+    count(*) FILTER (WHERE is_call AND status_code >= 500),
+    sum(units), sum(credits_consumed), COALESCE(sum(response_time_ms) FILTER (WHERE is_call), 0),
+    pg_temp.spread(array_agg(class))
+FROM usage_before GROUP BY 1, 2, 3, 4, 5, 6, 7;
+INSERT INTO usage_days
+SELECT at::date, customer_id, product, mode, api_key_id, method, endpoint,
+    count(*) FILTER (WHERE is_call AND status_code < 400),
+    count(*) FILTER (WHERE is_call AND status_code IN (402, 429)),
+    count(*) FILTER (WHERE is_call AND status_code >= 400 AND status_code < 500 AND status_code NOT IN (402, 429)),
+    count(*) FILTER (WHERE is_call AND status_code >= 500),
+    sum(units), sum(credits_consumed), COALESCE(sum(response_time_ms) FILTER (WHERE is_call), 0),
+    pg_temp.spread(array_agg(class))
+FROM usage_before GROUP BY 1, 2, 3, 4, 5, 6, 7;
+INSERT INTO usage_totals
+SELECT product, method, endpoint, status_code, problem_code, count(*), sum(response_time_ms),
+    pg_temp.spread(array_agg(class))
+FROM usage_before WHERE is_call GROUP BY 1, 2, 3, 4, 5;
+DROP VIEW usage_before;

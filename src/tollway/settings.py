@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_requests_per_minute: int = Field(1000, ge=1, description="Per client address, over every endpoint.")
     free_trial_days: int = Field(14, ge=1, le=365)
+    usage_log_days: int = Field(
+        400, ge=32, le=36_500, description="Days that single calls and sums by hour are kept."
+    )
     worker_processes: int = Field(
         0, ge=0, le=256, description="Processes that compute runs; 0: one for each core."
     )

@@ -37,7 +37,7 @@ _BODIES = np.dtype([("body", f"V{BODY_BYTES}"), ("crc", "<u4")])
 class Part:
     """What one reading found: calls, leases that ended, and where the next reading begins."""
 
-    # Where the part before it ended: the position that the database must have.
+    # Where the part before it ended, which is where the database must stand.
     start: tuple[int, int]
     end: tuple[int, int]
     calls: UsageBatch
@@ -55,8 +55,8 @@ class JournalReader:
         self.source_id = source_id
         self.segment = segment
         self.index = index
-        # Where the last part that was taken over ended; segments may have been left since.
-        self.taken = (segment, index)
+        # Where the part before ended; a segment may have been left since.
+        self._end = (segment, index)
         self._descriptor = -1
         self._seed = 0
         self._capacity = 0
@@ -71,7 +71,7 @@ class JournalReader:
             self._descriptor = -1
 
     def read(self, records_max: int, *, ended: bool) -> Part | None:
-        """Read what comes next, or return None where nothing is there now.
+        """Read what comes next and go on after it, or return None where nothing is there now.
 
         Args:
             records_max: how many records to take at most.
@@ -93,19 +93,15 @@ class JournalReader:
             self.close()
             self.segment, self.index = following, 0
 
-    def advance(self, part: Part) -> None:
-        """Go on after a part that was taken over."""
-        self.segment, self.index = self.taken = part.end
-
     def move(self, segment: int, index: int) -> None:
         """Go to another position."""
         self.close()
-        self.segment, self.index = self.taken = segment, index
+        self.segment, self.index = self._end = segment, index
 
-    def forget_segments(self) -> None:
-        """Remove the segments before the one that is read."""
+    def forget_segments(self, segment: int) -> None:
+        """Remove the segments before one, which were taken over whole."""
         for number in self._numbers():
-            if number < self.segment:
+            if number < segment:
                 (self.folder / segment_name(number)).unlink(missing_ok=True)
 
     # segments -------------------------------------------------------------------------------------
@@ -235,13 +231,16 @@ class JournalReader:
         leases, which = np.unique(spent["lease_id"], return_inverse=True)
         units = np.bincount(which, spent["units"], len(leases)).astype(np.int64)
         ends = slots[kinds == Kind.LEASE_END].view(_BODIES)["body"].tolist()
+        first = self.index
+        start, self._end = self._end, (self.segment, first + len(slots))
+        self.index += len(slots)
         return Part(
-            start=self.taken,
-            end=(self.segment, self.index + len(slots)),
+            start=start,
+            end=self._end,
             calls=UsageBatch(calls, self._strings, records.METHODS, paths, request_ids),
             lease_units=dict(zip(leases.tolist(), units.tolist(), strict=True)),
             ended_leases=[records.LEASE_END.unpack(one)[2] for one in ends],
-            damaged=[self.index + int(one) for one in (~whole).nonzero()[0]],
+            damaged=[first + int(one) for one in (~whole).nonzero()[0]],
             closed=bool((kinds == Kind.CLOSE).any()),
         )
 

@@ -26,8 +26,10 @@ from tollway.metering import operations as metering
 from tollway.metering import usage_operations
 from tollway.metering.entities import UsageBatch
 
-# Bounds the memory of a shipper: 4 MiB of records, and about three times that on their way to the database.
-RECORDS_PER_PART = 32_768
+# Bounds the memory of a shipper: 8 MiB of records, twice that while it reads ahead, and what a part's columns take.
+RECORDS_PER_PART = 65_536
+# Above this it reads the next part while the database takes the one before.
+RECORDS_TO_READ_AHEAD = 16_384
 # How long a record waits to be seen, at most, and how long a shipper waits for a database that went away.
 LOOK_SECONDS = 0.05
 RETRY_SECONDS = 1.0
@@ -109,9 +111,12 @@ class Shipper:
         # Asked before reading: what a process wrote before it died is seen after it is known to be dead.
         ended = (thorough or silent >= LOOKS_BEFORE_LOCK) and is_abandoned(folder)
         try:
-            while (part := reader.read(self._records_per_part, ended=ended)) is not None:
+            part = reader.read(self._records_per_part, ended=ended)
+            while part is not None:
                 silent = -1
-                shipped += await self._ship_part(reader, part)
+                count, following = await self._ship_and_read(reader, part, ended=ended)
+                shipped += count
+                part = following or reader.read(self._records_per_part, ended=ended)
             if ended:
                 await self._end(reader)
         except BaseException:
@@ -137,22 +142,39 @@ class Shipper:
         self._readers[source_id] = reader
         return reader
 
-    async def _ship_part(self, reader: JournalReader, part: Part) -> int:
-        """Write one part; a value that the database refuses costs its own call only."""
+    async def _ship_and_read(
+        self, reader: JournalReader, part: Part, *, ended: bool
+    ) -> tuple[int, Part | None]:
+        """Write one part, and where there is much to do read the next one while the database works."""
+        ahead = None
+        if len(part.calls) >= RECORDS_TO_READ_AHEAD:
+            ahead = asyncio.create_task(asyncio.to_thread(reader.read, self._records_per_part, ended=ended))
+        try:
+            shipped = await self._ship_part(reader, part)
+        finally:
+            following = await ahead if ahead is not None else None
+        if shipped is not None:
+            return shipped, following
+        # Another shipper took it: go on where that one stands.
+        async with self.database.transaction() as tx:
+            source = await usage_operations.lock_source(tx, reader.source_id)
+        assert source is not None, "sources are never removed"
+        reader.move(*source.position)
+        return 0, None
+
+    async def _ship_part(self, reader: JournalReader, part: Part) -> int | None:
+        """Write one part, and return how many calls it was; None where another shipper took it.
+
+        A value that the database refuses costs its own call only.
+        """
         try:
             shipped = await self._write(reader, part, careful=False)
         except UNFIT as failure:
             log.error("a call does not fit the database", source_id=reader.source_id, reason=str(failure))
             shipped = await self._write(reader, part, careful=True)
         if shipped is None:
-            # Another shipper took it: go on where that one stands.
-            async with self.database.transaction() as tx:
-                source = await usage_operations.lock_source(tx, reader.source_id)
-            assert source is not None, "sources are never removed"
-            reader.move(*source.position)
-            return 0
-        reader.advance(part)
-        reader.forget_segments()
+            return None
+        reader.forget_segments(part.end[0])
         if part.damaged:
             log.error(
                 "records of a journal are damaged and were left out",

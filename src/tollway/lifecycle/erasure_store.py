@@ -201,10 +201,11 @@ async def strip_usage(tx: Transaction, customer_id: int) -> int:
     return await tx.execute(
         """
         UPDATE api_usage_logs SET ip_address = NULL, user_agent = NULL
-        WHERE id IN (
-            SELECT id FROM api_usage_logs
+        -- Rows have no key of their own; a month and a place in it name one.
+        WHERE (tableoid, ctid) IN (
+            SELECT tableoid, ctid FROM api_usage_logs
             WHERE customer_id = %(id)s AND (ip_address IS NOT NULL OR user_agent IS NOT NULL)
-            LIMIT %(limit)s)
+            LIMIT %(limit)s FOR UPDATE)
         """,
         {"id": customer_id, "limit": USAGE_ROWS_PER_STATEMENT},
     )

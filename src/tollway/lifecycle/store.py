@@ -42,6 +42,8 @@ THINGS: tuple[LiteralString, ...] = (
 _EVERYTHING_ELSE: tuple[LiteralString, ...] = (
     "UPDATE analytics_events SET customer_id = NULL WHERE customer_id = %(id)s",
     "DELETE FROM api_usage_logs WHERE customer_id = %(id)s",
+    "DELETE FROM usage_hours WHERE customer_id = %(id)s",
+    "DELETE FROM usage_days WHERE customer_id = %(id)s",
     "DELETE FROM entitlement_adjustments WHERE customer_id = %(id)s",
     """
     DELETE FROM subscription_changes USING api_subscriptions

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tollway.customers.entities import Mode
@@ -181,6 +182,22 @@ class UsageBatch:
     def text(self, number: int) -> str:
         """Return what a number stands for; nothing for 0, and a stopgap where its definition was damaged."""
         return self.texts.get(number, UNKNOWN_TEXT) if number else ""
+
+    def sorted_by_customer(self) -> "UsageBatch":
+        """Return the same calls customer by customer; each customer's keep their order."""
+        order = np.argsort(self.calls["customer_id"], kind="stable")
+        places = (
+            dict(zip(order.tolist(), range(len(order)), strict=True))
+            if self.paths or self.request_ids
+            else {}
+        )
+        return UsageBatch(
+            self.calls[order],
+            self.texts,
+            self.methods,
+            {places[place]: text for place, text in self.paths.items()},
+            {places[place]: text for place, text in self.request_ids.items()},
+        )
 
     def part(self, start: int, end: int) -> "UsageBatch":
         """Return the calls from one place to before another."""

@@ -1,7 +1,8 @@
 """Many calls at once into the usage log, by COPY in PostgreSQL's binary format.
 
 A row is two pieces of bytes: numbers, which numpy lays out for all rows of one shape at once, and texts, of which there
-are few different ones. Rows keep the order of the calls, so that ids rise with it.
+are few different ones. Rows go customer by customer, each one's in the order of the calls: indexes by customer and key
+are written, and later read, in few places.
 """
 
 import struct
@@ -30,6 +31,7 @@ _NULL_FIELD = _int32(NULL)
 
 async def copy_usage(tx: Transaction, batch: UsageBatch) -> None:
     """Write many calls to the usage log."""
+    batch = batch.sorted_by_customer()
     await tx.copy_rows(
         """
         COPY api_usage_logs (request_timestamp, customer_id, status_code, response_time_ms, credits_consumed,

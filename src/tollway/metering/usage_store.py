@@ -123,7 +123,14 @@ async def add_to_hours(tx: Transaction, columns: Columns) -> None:
             units = kept.units + EXCLUDED.units,
             credits = kept.credits + EXCLUDED.credits,
             response_ms = kept.response_ms + EXCLUDED.response_ms,
-            latencies = add_counts(kept.latencies, EXCLUDED.latencies)
+            latencies = ARRAY[
+                kept.latencies[1] + EXCLUDED.latencies[1], kept.latencies[2] + EXCLUDED.latencies[2],
+                kept.latencies[3] + EXCLUDED.latencies[3], kept.latencies[4] + EXCLUDED.latencies[4],
+                kept.latencies[5] + EXCLUDED.latencies[5], kept.latencies[6] + EXCLUDED.latencies[6],
+                kept.latencies[7] + EXCLUDED.latencies[7], kept.latencies[8] + EXCLUDED.latencies[8],
+                kept.latencies[9] + EXCLUDED.latencies[9], kept.latencies[10] + EXCLUDED.latencies[10],
+                kept.latencies[11] + EXCLUDED.latencies[11], kept.latencies[12] + EXCLUDED.latencies[12],
+                kept.latencies[13] + EXCLUDED.latencies[13]]
         """,
         columns,
     )
@@ -157,7 +164,14 @@ async def add_to_days(tx: Transaction, columns: Columns) -> None:
             units = kept.units + EXCLUDED.units,
             credits = kept.credits + EXCLUDED.credits,
             response_ms = kept.response_ms + EXCLUDED.response_ms,
-            latencies = add_counts(kept.latencies, EXCLUDED.latencies)
+            latencies = ARRAY[
+                kept.latencies[1] + EXCLUDED.latencies[1], kept.latencies[2] + EXCLUDED.latencies[2],
+                kept.latencies[3] + EXCLUDED.latencies[3], kept.latencies[4] + EXCLUDED.latencies[4],
+                kept.latencies[5] + EXCLUDED.latencies[5], kept.latencies[6] + EXCLUDED.latencies[6],
+                kept.latencies[7] + EXCLUDED.latencies[7], kept.latencies[8] + EXCLUDED.latencies[8],
+                kept.latencies[9] + EXCLUDED.latencies[9], kept.latencies[10] + EXCLUDED.latencies[10],
+                kept.latencies[11] + EXCLUDED.latencies[11], kept.latencies[12] + EXCLUDED.latencies[12],
+                kept.latencies[13] + EXCLUDED.latencies[13]]
         """,
         columns,
     )
@@ -182,7 +196,14 @@ async def add_to_totals(tx: Transaction, columns: Columns) -> None:
         ON CONFLICT (product, method, endpoint, status_code, problem_code) DO UPDATE SET
             calls = kept.calls + EXCLUDED.calls,
             response_ms = kept.response_ms + EXCLUDED.response_ms,
-            latencies = add_counts(kept.latencies, EXCLUDED.latencies)
+            latencies = ARRAY[
+                kept.latencies[1] + EXCLUDED.latencies[1], kept.latencies[2] + EXCLUDED.latencies[2],
+                kept.latencies[3] + EXCLUDED.latencies[3], kept.latencies[4] + EXCLUDED.latencies[4],
+                kept.latencies[5] + EXCLUDED.latencies[5], kept.latencies[6] + EXCLUDED.latencies[6],
+                kept.latencies[7] + EXCLUDED.latencies[7], kept.latencies[8] + EXCLUDED.latencies[8],
+                kept.latencies[9] + EXCLUDED.latencies[9], kept.latencies[10] + EXCLUDED.latencies[10],
+                kept.latencies[11] + EXCLUDED.latencies[11], kept.latencies[12] + EXCLUDED.latencies[12],
+                kept.latencies[13] + EXCLUDED.latencies[13]]
         """,
         columns,
     )
