@@ -65,6 +65,8 @@ class Firm:
         return await self.client.request(method, path, json=json, headers=headers)
 
     async def rows(self, query: str) -> list[dict[str, Any]]:
+        # What was served last may still be in the journal.
+        await self.parts.gatehouse.ship()
         async with self.parts.database.transaction() as tx:
             return await tx.list_rows(query)
 

@@ -46,7 +46,7 @@ from tollway.lifecycle import endpoints as lifecycle
 from tollway.lifecycle import jobs as lifecycle_jobs
 from tollway.lifecycle import key_endpoints as customer_keys
 from tollway.lifecycle.entities import LifecycleParts
-from tollway.metering import endpoints as metering
+from tollway.metering import jobs as metering_jobs
 from tollway.monitoring import endpoints as monitoring
 from tollway.monitoring.entities import MetricsAccess, Watched
 from tollway.monitoring.flows import Monitor
@@ -55,7 +55,6 @@ from tollway.notifications.entities import SmtpSettings
 from tollway.plans import endpoints as plans
 from tollway.plans import jobs as plans_jobs
 from tollway.plans import operations as plans_operations
-from tollway.plans import usage_endpoints
 from tollway.plans import spending_endpoints
 from tollway.settings import Settings, shown_settings
 from tollway.simulation import endpoints as simulation
@@ -234,7 +233,7 @@ def build_app(parts: Parts) -> ASGIApp:
 
     gatehouse, patterns = (
         parts.gatehouse,
-        Patterns(route.path_format for route in iter_route_contexts(api.routes)),
+        Patterns(route.path_format or "" for route in iter_route_contexts(api.routes)),
     )
     recognition = Recognition(
         parts.database, parts.token_keys, settings.secure, DOCS_URL, gatehouse, patterns
@@ -315,6 +314,7 @@ def build_registry(parts: Parts) -> JobRegistry:
     notifications_jobs.register(
         registry, parts.database, _smtp_of(parts.settings), in_production=parts.settings.production
     )
+    metering_jobs.register(registry, parts.database, parts.settings.usage_log_days)
     plans_jobs.register(registry, parts.database, parts.settings.base_url)
     keys_jobs.register(registry, parts.database, parts.settings.base_url)
     support_jobs.register(registry, parts.database, parts.support_desk)

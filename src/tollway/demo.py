@@ -196,7 +196,7 @@ async def _make_model_and_run(parts: Parts, customer: Customer, now: datetime) -
 
 
 def _call(parts: Parts, caller: Caller, endpoint: str, now: datetime) -> Call:
-    return Call(caller, PRODUCT, parts.database, now, 0.0, "POST", endpoint, "demo")
+    return Call(caller, PRODUCT, parts.database, now, 0.0, "POST", endpoint, endpoint, "demo")
 
 
 # Administrators -----------------------------------------------------------------------------------

@@ -4,16 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request, UploadFile
 from fastapi.responses import Response, StreamingResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
-from tollway.admission.middleware import AddressLimitMiddleware, AdmissionMiddleware, ProductPaths
+from tollway.admission.address_middleware import AddressLimitMiddleware
+from tollway.admission.gatehouse import Gatehouse
+from tollway.admission.leases import RateLimiter
+from tollway.admission.middleware import AdmissionMiddleware, ProductPaths
 from tollway.admission.operations import Call, Outcome, call_of
+from tollway.admission.patterns import Patterns
 from tollway.kit.db import Database, Transaction
 from tollway.kit.http import Edge, EdgeMiddleware, ReplayingRoute, exception_handlers
 from tollway.kit.problems import NotFound
@@ -89,7 +95,7 @@ async def unmetered(request: Request) -> dict[str, str]:
     return {"product": call_of(request).product}
 
 
-def build(database: Database, *, address_limit: int = ADDRESS_LIMIT) -> Any:
+def build(gatehouse: Gatehouse, *, address_limit: int = ADDRESS_LIMIT) -> Any:
     api = FastAPI(exception_handlers=exception_handlers("/docs", lambda _request, _problem: None))
     api.include_router(router)
     paths = ProductPaths(
@@ -98,8 +104,14 @@ def build(database: Database, *, address_limit: int = ADDRESS_LIMIT) -> Any:
         open_paths=frozenset({f"{PREFIX}/health"}),
         upload_paths=frozenset({f"{PREFIX}/models"}),
     )
-    admission = AdmissionMiddleware(api, database, (paths,), "/docs")
-    limited = AddressLimitMiddleware(admission, address_limit, "/docs")
+    admission = AdmissionMiddleware(
+        api,
+        gatehouse,
+        (paths,),
+        "/docs",
+        Patterns(route.path_format for route in iter_route_contexts(api.routes)),
+    )
+    limited = AddressLimitMiddleware(admission, gatehouse.limiter, address_limit, "/docs")
     edge = Edge(
         base_url="http://localhost",
         secure=False,
@@ -121,17 +133,25 @@ async def product(database: Database) -> Database:
     return database
 
 
+@pytest.fixture
+async def gatehouse(product: Database, tmp_path: Path) -> AsyncIterator[Gatehouse]:
+    """One process's gate and journal, without anything that runs in the background."""
+    made = Gatehouse(product, tmp_path / "journal", RateLimiter(None))
+    yield made
+    await made.close()
+
+
 Connect = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 @pytest.fixture
-def connect(product: Database) -> Connect:
+def connect(gatehouse: Gatehouse) -> Connect:
     """Open clients at chosen addresses."""
 
     @asynccontextmanager
     async def opened(address: str = "203.0.113.9", **options: Any) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(
-            app=build(product, **options), raise_app_exceptions=False, client=(address, 50000)
+            app=build(gatehouse, **options), raise_app_exceptions=False, client=(address, 50000)
         )
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost" + PREFIX) as client:
             yield client
@@ -152,12 +172,13 @@ def present() -> datetime:
 
 
 @pytest.fixture
-def log_rows(product: Database) -> Callable[[], Any]:
-    """Read the usage log, oldest first."""
+def log_rows(gatehouse: Gatehouse, product: Database) -> Callable[[], Any]:
+    """Read the usage log, oldest first, with what was in the journal."""
 
     async def read() -> list[dict[str, Any]]:
+        await gatehouse.ship()
         async with product.transaction() as tx:
-            return await tx.list_rows("SELECT * FROM api_usage_logs ORDER BY id")
+            return await tx.list_rows("SELECT * FROM api_usage_logs ORDER BY request_timestamp, id")
 
     return read
 

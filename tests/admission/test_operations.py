@@ -9,6 +9,7 @@ import pytest
 from tests.parties import Party, make_party
 
 from tollway.admission.entities import UNITS
+from tollway.admission.gatehouse import Gatehouse
 from tollway.customers.entities import Mode
 from tollway.kit.db import Database
 from tollway.plans.entities import SubscriptionStatus
@@ -305,9 +306,10 @@ async def test_a_read_takes_no_notice_of_the_header(client: httpx.AsyncClient, p
 
 @pytest.mark.promise("A34")
 async def test_the_first_call_is_tracked_once_and_only_when_it_succeeds(
-    client: httpx.AsyncClient, product: Database, party: Party
+    client: httpx.AsyncClient, product: Database, party: Party, gatehouse: Gatehouse
 ) -> None:
     async def count() -> int:
+        await gatehouse.ship()
         async with product.transaction() as tx:
             return int(await tx.find_value("SELECT count(*) FROM analytics_events WHERE name = 'first_call'"))
 
@@ -318,8 +320,9 @@ async def test_the_first_call_is_tracked_once_and_only_when_it_succeeds(
 
 
 async def test_the_last_use_of_the_key_is_noted(
-    client: httpx.AsyncClient, product: Database, party: Party, present: datetime
+    client: httpx.AsyncClient, product: Database, party: Party, present: datetime, gatehouse: Gatehouse
 ) -> None:
     await client.get("/things", headers=party.headers)
+    await gatehouse.ship()
     async with product.transaction() as tx:
         assert await tx.find_value("SELECT last_used_at FROM api_keys") >= present

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from tests.firms import Firm, MakeFirm
 
-from tollway.admission.recognition import MinuteCounts
 from tollway.customers.entities import Mode
 from tollway.customers.permissions import Role, Scope
 from tollway.plans.entities import SubscriptionStatus
@@ -69,8 +68,8 @@ async def test_a_key_has_a_limit_a_minute_over_all_paths(firm: Firm) -> None:
     headers = {"Authorization": f"Bearer {key.secret}"}
     answers = [await firm.client.get(path, headers=headers) for path in (READ[1], LIST[1]) * 6]
     statuses = [one.status_code for one in answers]
-    # Twice four, where the minute turns in between.
-    assert 4 <= statuses.count(200) <= 8
+    # A fifth may have come in meanwhile: four a minute are one in fifteen seconds.
+    assert 4 <= statuses.count(200) <= 5
     assert set(statuses) == {200, 429}
     refused = next(one for one in answers if one.status_code == 429)
     assert refused.json()["code"] == "api-key-too-fast"
@@ -80,19 +79,6 @@ async def test_a_key_has_a_limit_a_minute_over_all_paths(firm: Firm) -> None:
     assert await call(firm, firm.party.secret, *READ) == (200, ""), "another key has a limit of its own"
     logged = await firm.rows("SELECT units FROM api_usage_logs WHERE problem_code = 'api-key-too-fast'")
     assert [one["units"] for one in logged] == [0] * statuses.count(429)
-
-
-def test_a_new_minute_and_a_flood_forget_the_counts() -> None:
-    counts = MinuteCounts()
-    assert [counts.add("a", 30.0), counts.add("a", 59.9), counts.add("b", 59.9), counts.add("a", 60.0)] == [
-        1,
-        2,
-        1,
-        1,
-    ]
-    for number in range(100_001):
-        counts.add(str(number), 60.0)
-    assert len(counts.counts) < 100_000
 
 
 # States ---------------------------------------------------------------------------------------------
@@ -143,9 +129,10 @@ async def test_what_is_stopped_is_stopped_at_the_very_next_call(
     await firm.execute(stop)
     assert await call(firm, firm.party.secret, *READ) == code
     assert await call(firm, firm.party.secret, *LIST) == code
-    rows = await firm.rows("SELECT status_code, units FROM api_usage_logs ORDER BY id")
+    rows = await firm.rows("SELECT status_code, units FROM api_usage_logs ORDER BY request_timestamp")
     if "key_hash" in stop:
-        assert len(rows) == 2, "nobody is known to log it for"
+        # The process that served it before knew whose it was; a process that never did knows nobody to log it for.
+        assert [one["status_code"] for one in rows[2:]] == [401]
     else:
         assert [(one["status_code"], one["units"]) for one in rows[2:]] == [(code[0], 0)] * 2
 
@@ -190,6 +177,7 @@ async def test_a_rotation_under_traffic_fails_no_call_before_its_end(firm: Firm)
     begun = len(statuses)
     while len(statuses) < begun + 40:
         await asyncio.sleep(0)
+    await firm.parts.gatehouse.ship()
     counted = await firm.client.get(f"/api/api-keys/{key.api_key.key_id}", headers=firm.headers)
     over.set()
     await asyncio.gather(*traffic)
@@ -228,6 +216,7 @@ async def test_an_expiring_overlap_counts_from_its_rotation(firm: Firm) -> None:
     assert rotated.json()["replaced_key"]["calls_since_rotation"] == 0
     for _ in range(2):
         await call(firm, key.secret, *READ)
+    await firm.parts.gatehouse.ship()
     read = await firm.client.get(f"/api/api-keys/{key.api_key.key_id}", headers=firm.headers)
     assert read.json()["calls_since_rotation"] == 2
     ends = datetime.fromisoformat(read.json()["grace_until"])

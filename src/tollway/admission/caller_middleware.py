@@ -1,21 +1,30 @@
 """Recognises who manages things: by API key, access token or session cookie, before the endpoint runs."""
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, replace
 
 from fastapi import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tollway.admission.entities import MANAGEMENT_PREFIXES
-from tollway.admission.middleware import refusal_response
-from tollway.admission.operations import Call
-from tollway.admission.recognition import MinuteCounts, RecognisedKey, find_refusal, recognise_key
+from tollway.admission.core import Decision, Snapshot, Verdict, address_not_allowed
+from tollway.admission.entities import MANAGEMENT_PREFIXES, Cost
+from tollway.admission.gatehouse import Gatehouse, Origin
+from tollway.admission.middleware import USER_AGENT_LENGTH_MAX
+from tollway.admission.patterns import Patterns
+from tollway.admission.recognition import kind_of_path, refusal_of_state
+from tollway.admission.recording import RecordedReply, refuse
 from tollway.authentication import operations as authentication
 from tollway.authentication.entities import TokenKeys
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller
+from tollway.customers.guard import READING_METHODS
+from tollway.keys.entities import CallKind
 from tollway.kit.cookies import read_session_cookie
 from tollway.kit.db import Database, Transaction
 from tollway.kit.problems import Problem
+
+# What a call of management asks for; its endpoint asks for a permission itself, and nothing of it counts (X11).
+MANAGING = Cost("", reads=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +36,15 @@ class Recognition:
     # Whether customers come over HTTPS, which decides the cookie's name.
     secure: bool
     docs_url: str
-    # Of calls by key in this minute.
-    counts: MinuteCounts = field(default_factory=MinuteCounts)
+    gatehouse: Gatehouse
+    patterns: Patterns
 
 
 class CallerMiddleware:
     """Puts the `Caller` into the request's scope; a stranger stays one, a proof that fails is a 401 at once.
 
-    Calls with an API key stand in the usage log with 0 units (X11).
+    Keys are read from the database at every call here: whoever manages things sees at once what they did. Their
+    calls stand in the usage log with 0 units (X11), and count against limits a minute.
     """
 
     def __init__(self, app: ASGIApp, recognition: Recognition) -> None:
@@ -51,48 +61,45 @@ class CallerMiddleware:
             await self.app(scope, receive, send)
             return
         request = Request(scope)
-        call: Call | None = None
+        reply: RecordedReply | None = None
         try:
-            caller, recognised = await self._recognise(request)
-            if caller is not None and recognised is not None:
-                call = Call.of(request, caller, recognised.product, self.recognition.database)
-                refusal = find_refusal(recognised, request, self.recognition.counts)
+            caller, snapshot = await self._recognise(request)
+            if snapshot is not None:
+                reply = self._reply(request, snapshot, scope, send)
+                refusal = self._refusal(request, snapshot)
+                if refusal is None:
+                    refusal = await self.recognition.gatehouse.take(snapshot.buckets, MANAGING.weight)
                 if refusal is not None:
-                    await call.record_refusal(refusal.status, refusal.code)
                     raise refusal
         except Problem as problem:
-            await refusal_response(problem, scope["path"], self.recognition.docs_url)(scope, receive, send)
+            await refuse(problem, scope, receive, send, reply, self.recognition.docs_url)
             return
         if caller is not None:
             scope.setdefault("state", {})["caller"] = caller
-        if call is None:
+        if reply is None:
             await self.app(scope, receive, send)
             return
-        recorded = call
+        try:
+            await self.app(scope, receive, reply.send)
+        finally:
+            reply.end()
 
-        async def send_recorded(message: Message) -> None:
-            # The row is written before the answer leaves, as it is for the products' own calls.
-            if message["type"] == "http.response.start":
-                await recorded.record_refusal(message["status"], None)
-            await send(message)
-
-        await self.app(scope, receive, send_recorded)
-
-    async def _recognise(self, request: Request) -> tuple[Caller | None, RecognisedKey | None]:
-        """Return who calls, and the key that they showed; both None for a stranger."""
+    async def _recognise(self, request: Request) -> tuple[Caller | None, Snapshot | None]:
+        """Return who calls, and what their key may do where they showed one; both None for a stranger."""
         authorization = request.headers.get("authorization")
+        now, address = request.scope["received_at"], request.scope["client_address"]
+        if authorization is not None and authorization.partition(" ")[2].strip().count(".") != 2:
+            gatehouse = self.recognition.gatehouse
+            await gatehouse.open()
+            gatehouse.assert_room()
+            snapshot = await gatehouse.directory.read(authorization, now)
+            return replace(snapshot.recognised.caller, address=address), snapshot
         async with self.recognition.database.transaction() as tx:
             if authorization is None:
                 return await self._by_cookie(tx, request), None
             secret = authorization.partition(" ")[2].strip()
-            if secret.count(".") == 2:
-                now = request.scope["received_at"]
-                found = await authentication.recognise_access_token(
-                    tx, self.recognition.token_keys, secret, now
-                )
-                return found.as_caller(request.scope["client_address"]), None
-            recognised = await recognise_key(tx, request)
-            return recognised.caller, recognised
+            found = await authentication.recognise_access_token(tx, self.recognition.token_keys, secret, now)
+            return found.as_caller(address), None
 
     async def _by_cookie(self, tx: Transaction, request: Request) -> Caller | None:
         secret = read_session_cookie(request, secure=self.recognition.secure)
@@ -100,3 +107,24 @@ class CallerMiddleware:
             return None
         found = await customers.find_session_caller(tx, secret, request.scope["received_at"])
         return found.as_caller(request.scope["client_address"]) if found else None
+
+    def _reply(self, request: Request, snapshot: Snapshot, scope: Scope, send: Send) -> RecordedReply:
+        path = request.url.path
+        origin = Origin(
+            request.method,
+            self.recognition.patterns.find(path),
+            path,
+            request.scope["client_address"],
+            request.headers.get("user-agent", "")[:USER_AGENT_LENGTH_MAX],
+        )
+        decision = Decision(Verdict.ADMITTED, snapshot)
+        gatehouse = self.recognition.gatehouse
+        return RecordedReply(gatehouse, decision, MANAGING, origin, scope, send, time.monotonic_ns())
+
+    def _refusal(self, request: Request, snapshot: Snapshot) -> Problem | None:
+        kind, address = kind_of_path(request.url.path), request.scope["client_address"]
+        recognised = snapshot.recognised
+        # Whoever finds a leaked key may end it with nothing but the key, wherever it was found.
+        if kind is not CallKind.REVOKE_SELF and not recognised.api_key.takes_calls_from(address):
+            return address_not_allowed(address)
+        return refusal_of_state(recognised, "", reads=request.method in READING_METHODS, kind=kind)

@@ -1,4 +1,6 @@
-"""What counts as a request."""
+"""What counts as a request, and why a call is refused."""
+
+from dataclasses import dataclass
 
 from tollway.kit.problems import Forbidden, TooMany, Unavailable
 
@@ -11,6 +13,29 @@ UNITS: dict[str, int] = {
     "change": 0,
 }
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cost:
+    """What a kind of call asks for. Compared by identity: make one for each kind, not for each call.
+
+    Args:
+        product: whose path is called; empty for the paths where things are managed.
+        reads: whether it only reads, which decides the scope and what its key's state must be.
+        units: what it takes from the quota here; 0 where the transaction of its effect counts it.
+        weight: what it takes from limits a minute.
+    """
+
+    product: str
+    reads: bool
+    units: int = 0
+    weight: int = 1
+
+
+# The limits by their names, as answers, headers and the usage log tell them.
+LIMIT_PER_KEY = "requests_per_minute_per_key"
+LIMIT_PER_CUSTOMER = "requests_per_minute"
+LIMIT_PER_ADDRESS = "requests_per_minute_per_address"
+LIMIT_PER_PERIOD = "requests_per_period"
 
 # Where things are managed, as opposed to the products' own paths: callers are recognised there, but nothing counts.
 MANAGEMENT_PREFIXES = ("/api/", "/auth/", "/trial/")
@@ -28,6 +53,13 @@ class ApiKeyTooFast(TooMany):
 
     code = "api-key-too-fast"
     title = "Too many requests with this API key"
+
+
+class CustomerTooFast(TooMany):
+    """More calls came with all keys of a customer in a minute than the plan allows."""
+
+    code = "rate-limit-exceeded"
+    title = "Too many requests in this minute"
 
 
 class AddressNotAllowed(Forbidden):

@@ -1,56 +1,59 @@
-"""Recognises the API key of a call before its body is read, and logs every call however it ends."""
+"""Admits every call of a product before its body is read, and records it before its reply's last byte leaves."""
 
-import ipaddress
-import json
 import time
 from dataclasses import dataclass
-from typing import Any
 
-from fastapi import Request
-from starlette.datastructures import Headers
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tollway.admission.entities import AddressLimitReached
-from tollway.admission.operations import Call
-from tollway.admission.recognition import MinuteCounts, find_refusal, recognise_key
-from tollway.kit.db import Database
-from tollway.kit.http import problem_response
-from tollway.kit.log import log
-from tollway.kit.problems import Problem, TooLarge, TooMany
-from tollway.plans import operations as plans
+from tollway.admission.admitted import Admitted
+from tollway.admission.core import Snapshot, Verdict
+from tollway.admission.entities import Cost
+from tollway.admission.gatehouse import Gatehouse, Origin, digest_of
+from tollway.admission.patterns import Patterns
+from tollway.admission.recognition import may_repeat
+from tollway.admission.recording import RecordedReply, refuse
+from tollway.customers.guard import READING_METHODS
+from tollway.kit.problems import Problem, TooLarge
 
 # Multipart boundaries and the small fields beside a file.
 FORM_OVERHEAD_BYTES = 65_536
+USER_AGENT_LENGTH_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
 class ProductPaths:
-    """Which paths belong to a product, and which of them need no key."""
+    """Which paths belong to a product, which of them need no key, and what its calls ask for.
+
+    Args:
+        costs: what an endpoint asks for, by method and pattern such as `POST /checks`. What is not named weighs 1 and
+            takes no units here: the transaction of its effect counts them.
+    """
 
     product: str
     prefix: str
     open_paths: frozenset[str] = frozenset()
     upload_paths: frozenset[str] = frozenset()
+    costs: tuple[tuple[str, Cost], ...] = ()
 
 
 class AdmissionMiddleware:
-    """Answers 401 to strangers, hands the others' calls on, and writes what was refused to the usage log."""
+    """Answers 401 to strangers, refuses what a limit or a state refuses, and hands the other calls on."""
 
     def __init__(
         self,
         app: ASGIApp,
-        database: Database,
+        gatehouse: Gatehouse,
         products: tuple[ProductPaths, ...],
         docs_url: str,
-        counts: MinuteCounts | None = None,
+        patterns: Patterns,
     ) -> None:
         self.app = app
-        self.database = database
+        self.gatehouse = gatehouse
         self.products = products
         self.docs_url = docs_url
-        # Of calls by key; shared with whoever else counts them, so that a key has one limit a minute.
-        self.counts = counts if counts is not None else MinuteCounts()
+        self.patterns = patterns
+        self._prefixes = tuple(paths.prefix + "/" for paths in products)
+        self._costs = {paths.product: _Costs(paths) for paths in products}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -58,79 +61,108 @@ class AdmissionMiddleware:
         if paths is None:
             await self.app(scope, receive, send)
             return
-        request = Request(scope)
+        gatehouse, path, method = self.gatehouse, scope["path"], scope["method"]
+        authorization, user_agent, is_repeatable = _headers_of(scope)
+        endpoint = self.patterns.find(path)
+        cost = self._costs[paths.product].find(method, endpoint)
+        origin = Origin(method, endpoint, path, address_of(scope), user_agent)
+        began_ns = time.monotonic_ns()
+        reply: RecordedReply | None = None
         try:
-            call = await self._recognise(request, paths)
-            limit = await self._upload_limit(call, request, paths)
+            gatehouse.assert_room()
+            decision = gatehouse.gate.admit(
+                digest_of(authorization), cost, origin.address, began_ns, time.time()
+            )
+            if decision.verdict is not Verdict.ADMITTED:
+                decision = await gatehouse.admit(authorization, cost, origin.address, scope["received_at"])
+            assert decision.snapshot is not None
+            reply = RecordedReply(gatehouse, decision, cost, origin, scope, send, began_ns)
+            refusal = decision.refusal
+            if refusal is not None and is_repeatable and _may_repeat(decision.snapshot, origin, cost):
+                refusal = None
+            limit = _upload_limit(decision.snapshot, scope, paths) if refusal is None else None
         except Problem as problem:
-            await refusal_response(problem, scope["path"], self.docs_url)(scope, receive, send)
+            refusal = problem
+        if refusal is not None:
+            # Not raised: a Problem that a snapshot keeps would grow a longer trace with each time.
+            await refuse(refusal, scope, receive, send, reply, self.docs_url)
             return
-        scope.setdefault("state", {})["call"] = call
-        await self._serve(scope, _bounded(receive, limit), send, call)
+        assert reply is not None
+        assert decision.snapshot is not None
+        state = scope.setdefault("state", {})
+        state["admitted"] = Admitted(gatehouse, decision.snapshot, cost, origin, reply)
+        try:
+            await self.app(scope, _bounded(receive, limit), reply.send)
+        finally:
+            reply.end()
 
     def _paths_of(self, scope: Scope) -> ProductPaths | None:
-        if scope["type"] != "http" or scope["method"] == "OPTIONS":
+        if scope["type"] != "http" or not scope["path"].startswith(self._prefixes):
             return None
-        for paths in self.products:
-            inside = scope["path"].startswith(paths.prefix + "/")
-            if inside and scope["path"] not in paths.open_paths:
+        if scope["method"] == "OPTIONS":
+            return None
+        for prefix, paths in zip(self._prefixes, self.products, strict=True):
+            if scope["path"].startswith(prefix) and scope["path"] not in paths.open_paths:
                 return paths
         return None
 
-    async def _recognise(self, request: Request, paths: ProductPaths) -> Call:
-        async with self.database.transaction() as tx:
-            recognised = await recognise_key(tx, request)
-        call = Call.of(request, recognised.caller, recognised.product, self.database)
-        refusal = find_refusal(recognised, request, self.counts, path_product=paths.product)
-        if refusal is not None:
-            await call.record_refusal(refusal.status, refusal.code)
-            raise refusal
-        return call
 
-    async def _upload_limit(self, call: Call, request: Request, paths: ProductPaths) -> int | None:
-        """Return how many bytes this call's body may have, or None where the general limit is enough."""
-        if request.url.path not in paths.upload_paths or request.method != "POST":
-            return None
-        async with self.database.transaction() as tx:
-            entitlement = await plans.get_entitlement(tx, call.caller.owner_id, call.product, call.now)
-        limit = entitlement.limits.file_bytes_max
-        declared = Headers(scope=request.scope).get("content-length", "0")
-        if declared.isdecimal() and int(declared) > limit + FORM_OVERHEAD_BYTES:
-            problem = over_plan_size(limit, entitlement.plan.name)
-            await call.record_refusal(problem.status, problem.code)
-            raise problem
-        return limit + FORM_OVERHEAD_BYTES
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
-        start: Message | None = None
-
-        async def send_recorded(message: Message) -> None:
-            # The row is written before the reply leaves; a refusal's code is read from its own body.
-            nonlocal start
-            if message["type"] == "http.response.start" and not call.recorded:
-                if message["status"] >= 400:
-                    start = message
-                    return
-                await call.record_refusal(message["status"], None)
-            elif start is not None:
-                await call.record_refusal(start["status"], _problem_code(message))
-                await send(start)
-                start = None
-            await send(message)
-
-        await self.app(scope, receive, send_recorded)
+def _may_repeat(snapshot: Snapshot, origin: Origin, cost: Cost) -> bool:
+    recognised = snapshot.recognised
+    return (
+        origin.method == "POST"
+        and may_repeat(recognised, cost)
+        and recognised.api_key.takes_calls_from(origin.address)
+    )
 
 
-def refusal_response(problem: Problem, path: str, docs_url: str) -> Response:
-    """Answer a call that does not come in; a limit says beside when it frees (RateLimit fields, a draft)."""
-    if problem.log_message:
-        log.info("call refused", code=problem.code, reason=problem.log_message)
-    response = problem_response(problem, path, docs_url=docs_url)
-    if isinstance(problem, TooMany) and "limit_value" in problem.members:
-        name, most = problem.members["limit"], problem.members["limit_value"]
-        response.headers["RateLimit-Policy"] = f'"{name}";q={most};w=60'
-        response.headers["RateLimit"] = f'"{name}";r=0;t={problem.retry_after_seconds}'
-    return response
+class _Costs:
+    """What the endpoints of one product ask for."""
+
+    def __init__(self, paths: ProductPaths) -> None:
+        self._named = {tuple(name.split(" ", 1)): cost for name, cost in paths.costs}
+        self._reading = Cost(paths.product, reads=True)
+        self._writing = Cost(paths.product, reads=False)
+
+    def find(self, method: str, endpoint: str) -> Cost:
+        """Return what a call of an endpoint asks for."""
+        found = self._named.get((method, endpoint))
+        if found is not None:
+            return found
+        return self._reading if method in READING_METHODS else self._writing
+
+
+def _headers_of(scope: Scope) -> tuple[str, str, bool]:
+    """Return Authorization and User-Agent, and whether an Idempotency-Key came with them."""
+    authorization, user_agent, is_repeatable = "", "", False
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            authorization = value.decode("latin-1")
+        elif name == b"user-agent":
+            user_agent = value.decode("latin-1")[:USER_AGENT_LENGTH_MAX]
+        elif name == b"idempotency-key":
+            is_repeatable = True
+    return authorization, user_agent, is_repeatable
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address a request came from, as the edge found it."""
+    found = scope.get("client_address")
+    if found is None:
+        # Without our own edge in front, as in a benchmark of this middleware alone.
+        found = scope["client"][0] if scope.get("client") else ""
+    return str(found)
+
+
+def _upload_limit(snapshot: Snapshot, scope: Scope, paths: ProductPaths) -> int | None:
+    """Return how many bytes this call's body may have, or None where the general limit is enough."""
+    if scope["path"] not in paths.upload_paths or scope["method"] != "POST" or snapshot.entitlement is None:
+        return None
+    limit = snapshot.entitlement.limits.file_bytes_max
+    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    if declared.isdigit() and int(declared) > limit + FORM_OVERHEAD_BYTES:
+        raise over_plan_size(limit, snapshot.entitlement.plan.name)
+    return limit + FORM_OVERHEAD_BYTES
 
 
 def over_plan_size(limit: int, plan_name: str) -> TooLarge:
@@ -158,46 +190,3 @@ def _bounded(receive: Receive, limit: int | None) -> Receive:
         return message
 
     return receive_counted
-
-
-def _problem_code(message: Message) -> str | None:
-    try:
-        document: Any = json.loads(message.get("body", b""))
-    except ValueError:
-        return None
-    code = document.get("code") if isinstance(document, dict) else None
-    return code if isinstance(code, str) else None
-
-
-class AddressLimitMiddleware:
-    """Bounds requests a minute from one client address (IPv6: one /64), over everything but static files (C15).
-
-    Counted in this process, by whole minutes.
-    """
-
-    def __init__(self, app: ASGIApp, requests_per_minute_max: int, docs_url: str) -> None:
-        self.app = app
-        self.limit = requests_per_minute_max
-        self.docs_url = docs_url
-        self._counts = MinuteCounts()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] == "http" and not scope["path"].startswith("/static/"):
-            seconds = time.monotonic()
-            if self._counts.add(_network_of(scope["client_address"]), seconds) > self.limit:
-                wait = 60 - int(seconds % 60)
-                problem = AddressLimitReached(
-                    f"More than {self.limit:,} requests came from your address within a minute. "
-                    f"Try again in {wait} seconds.",
-                    retry_after_seconds=wait,
-                    members={"limit": "requests_per_minute_per_address", "limit_value": self.limit},
-                )
-                await refusal_response(problem, scope["path"], self.docs_url)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-
-def _network_of(address: str) -> str:
-    """Return what counts as one sender: an IPv4 address, or the /64 that one IPv6 customer is given."""
-    return ":".join(ipaddress.IPv6Address(address).exploded.split(":")[:4]) if ":" in address else address

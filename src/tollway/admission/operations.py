@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, Response
 
+from tollway.admission.admitted import Admitted
 from tollway.admission.entities import UNITS
 from tollway.customers.callers import Caller
 from tollway.keys import operations as keys
@@ -47,14 +48,26 @@ class Call:
     started: float
     method: str
     endpoint: str
+    # What was asked for; `endpoint` is the pattern that it matched.
+    path: str
     user_agent: str
     idempotency_key: str | None = None
     quota_id: int | None = None
-    recorded: bool = field(default=False)
+    # The gate that let it in; None for what a page starts.
+    admitted: Admitted | None = None
 
     @classmethod
-    def of(cls, request: Request, caller: Caller, product: str, database: Database) -> "Call":
+    def of(
+        cls,
+        request: Request,
+        caller: Caller,
+        product: str,
+        database: Database,
+        admitted: Admitted | None = None,
+    ) -> "Call":
         """Describe the request that `caller` made."""
+        # A NUL in an address is legal on the wire and no text for a database.
+        path = request.url.path.replace("\0", "\ufffd")[:ENDPOINT_LENGTH_MAX]
         return cls(
             caller=caller,
             product=product,
@@ -62,10 +75,11 @@ class Call:
             now=request.scope["received_at"],
             started=request.scope["started"],
             method=request.method,
-            # A NUL in an address is legal on the wire and no text for a database.
-            endpoint=request.url.path.replace("\0", "\ufffd")[:ENDPOINT_LENGTH_MAX],
+            endpoint=request.scope["route"].path_format,
+            path=path,
             user_agent=request.headers.get("user-agent", "")[:USER_AGENT_LENGTH_MAX],
             idempotency_key=request.headers.get("idempotency-key"),
+            admitted=admitted,
         )
 
     async def answer(self, operation: str, work: Work, *, status: int = 200, content: Any = None) -> Response:
@@ -88,30 +102,34 @@ class Call:
         INVARIANT: the effect of a call, its usage row, its units and its stored answer commit together
         (tests/admission/test_operations.py::test_a_failed_call_leaves_no_effect_and_counts_nothing).
         """
-        outcome = await self._perform(operation, work, status, content)
+        outcome, is_recorded = await self._perform(operation, work, status, content)
         # Only now: a row of a transaction that failed at its commit is no row.
-        self.recorded = True
+        if is_recorded and self.admitted is not None:
+            self.admitted.reply.is_recorded = True
         return outcome
 
-    async def _perform(self, operation: str, work: Work, status: int, content: Any) -> Outcome:
+    async def _perform(self, operation: str, work: Work, status: int, content: Any) -> tuple[Outcome, bool]:
+        """Return the outcome, and whether its usage row was written here."""
         units = UNITS[operation]
         async with self.database.transaction() as tx:
+            if self.admitted is not None:
+                await self.admitted.assert_current(tx, self.now)
             if content is not None and self.idempotency_key is not None:
                 stored = await idempotency.begin(
                     tx, self._scope(), self.idempotency_key, idempotency.digest(content), self.now
                 )
                 if stored is not None:
-                    await self._record(tx, stored.status, units=0, credit_count=0)
-                    return Outcome(body=stored.body)
+                    return Outcome(body=stored.body), False
             if units:
                 await self._admit(tx, units)
             outcome = await work(tx)
             if outcome.response is None:
                 outcome = Outcome(body=jsonable_encoder(outcome.body), credits=outcome.credits)
-            await self._record(tx, status, units=units, credit_count=outcome.credits)
+            if units:
+                await self._record(tx, status, units=units, credit_count=outcome.credits)
             if content is not None and self.idempotency_key is not None:
                 await idempotency.finish(tx, self._scope(), self.idempotency_key, status, outcome.body)
-        return outcome
+        return outcome, bool(units)
 
     async def find_answer(self, content: Any) -> Outcome | None:
         """Return what the same request was answered before, or None; ask before work outside `perform`.
@@ -125,39 +143,25 @@ class Call:
             stored = await idempotency.find_answer(
                 tx, self._scope(), self.idempotency_key, idempotency.digest(content), self.now
             )
-            if stored is None:
-                return None
-            await self._record(tx, stored.status, units=0, credit_count=0)
-        self.recorded = True
-        return Outcome(body=stored.body)
-
-    async def record_refusal(self, status: int, problem_code: str | None) -> None:
-        """Write a call that was not served, or not through `perform`, to the usage log; it counts 0."""
-        if not self.recorded:
-            async with self.database.transaction() as tx:
-                await self._record(tx, status, units=0, credit_count=0, problem_code=problem_code)
-            self.recorded = True
+        return None if stored is None else Outcome(body=stored.body)
 
     async def _admit(self, tx: Transaction, units: int) -> None:
         """Count the call's units, or raise the limit that it runs into."""
         entitlement = await plans.get_entitlement(tx, self.caller.owner_id, self.product, self.now)
         entitlement.assert_may_write()
         quota = await plans.get_quota(tx, entitlement, self.caller.mode, self.now)
-        await metering.use_units(tx, quota, units, now=self.now, way_out=entitlement.way_to_more_requests)
+        used = await metering.use_units(
+            tx, quota, units, now=self.now, way_out=entitlement.way_to_more_requests
+        )
         self.quota_id = quota.id
+        if self.admitted is not None:
+            self.admitted.snapshot.quota = replace(quota, requests_used=used)
 
-    async def _record(
-        self, tx: Transaction, status: int, *, units: int, credit_count: int, problem_code: str | None = None
-    ) -> None:
+    async def _record(self, tx: Transaction, status: int, *, units: int, credit_count: int) -> None:
+        """Write what had an effect to the usage log, in the transaction of the effect."""
         if self.caller.api_key_id is not None:
-            # A key that is not active was sent, but not used.
-            if status != 401:
-                await keys.note_use(tx, self.caller.api_key_id, self.now)
-            if status < 400:
-                await metering.track_event(tx, "first_call", self.caller.owner_id, self.now)
-        elif not units:
-            # Looking at pages is no use of the API; only what a page starts is logged.
-            return
+            await keys.note_use(tx, self.caller.api_key_id, self.now)
+            await metering.track_event(tx, "first_call", self.caller.owner_id, self.now)
         await metering.record_usage(
             tx,
             UsageEvent(
@@ -175,16 +179,19 @@ class Call:
                 ip_address=self.caller.address,
                 user_agent=self.user_agent,
                 request_id=request_id.get(),
-                problem_code=problem_code,
+                path=self.path if self.path != self.endpoint else None,
             ),
         )
 
     def _scope(self) -> str:
-        return f"{self.caller.owner_id}/{self.caller.mode}/{self.method} {self.endpoint}"
+        return f"{self.caller.owner_id}/{self.caller.mode}/{self.method} {self.path}"
 
 
 def call_of(request: Request) -> Call:
-    """Give an endpoint the call that the middleware recognised."""
-    call = request.scope["state"].get("call")
-    assert isinstance(call, Call), "the endpoint's path is not among those that need an API key"
-    return call
+    """Give an endpoint the call that the middleware let in."""
+    admitted = request.scope["state"].get("admitted")
+    assert isinstance(admitted, Admitted), "the endpoint's path is not among those that need an API key"
+    caller = admitted.caller
+    return Call.of(
+        request, caller, admitted.snapshot.recognised.product, admitted.gatehouse.database, admitted
+    )

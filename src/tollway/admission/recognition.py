@@ -1,16 +1,14 @@
-"""From an API key to the caller that endpoints read, and whether its call may come in."""
+"""From an API key to the caller that endpoints read, and whether its state and scopes let a call in."""
 
 import re
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import Request
 
-from tollway.admission.entities import AddressNotAllowed, ApiKeyTooFast
+from tollway.admission.entities import Cost
 from tollway.customers import operations as customers
 from tollway.customers.callers import Caller, Via
 from tollway.customers.entities import Mode, PermissionMissing
-from tollway.customers.guard import READING_METHODS
 from tollway.customers.permissions import Permission, Scope, UserType
 from tollway.keys import operations as keys
 from tollway.keys.entities import ApiKey, ApiKeyOfAnotherProduct, CallKind, KeyState, Standing
@@ -21,24 +19,6 @@ from tollway.kit.problems import Problem
 REVOKE_SELF_PATH = "/api/keys/revoke-self"
 # Where a plan is chosen and paid for: open to a key whose plan is over, for it leads out of that.
 PAYING_PATHS = re.compile(r"/api/customers/[^/]+/upgrade|/api/billing/.+")
-SUBJECTS_MAX = 100_000
-
-
-@dataclass(slots=True)
-class MinuteCounts:
-    """Counts by subject within one whole minute of this process's clock."""
-
-    minute: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def add(self, subject: str, seconds: float) -> int:
-        """Count one more of a subject and return how many it has in this minute."""
-        minute = int(seconds // 60)
-        # A new minute forgets every count; so does a flood of subjects, which would eat memory otherwise.
-        if self.minute != minute or len(self.counts) >= SUBJECTS_MAX:
-            self.minute, self.counts = minute, {}
-        self.counts[subject] = self.counts.get(subject, 0) + 1
-        return self.counts[subject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +38,12 @@ class RecognisedKey:
 async def recognise_key(tx: Transaction, request: Request) -> RecognisedKey:
     """Return whose key the request carries, whatever its state. Raises: what `keys.recognise` raises."""
     api_key = await keys.recognise(tx, request.headers.get("authorization"))
+    standing = await keys.get_standing(tx, api_key, request.scope["received_at"])
+    return await recognised_of(tx, api_key, standing, request.scope["client_address"])
+
+
+async def recognised_of(tx: Transaction, api_key: ApiKey, standing: Standing, address: str) -> RecognisedKey:
+    """Make the caller of a key that was found."""
     caller = Caller(
         customer_id=api_key.customer_id,
         user_id=None,
@@ -65,63 +51,58 @@ async def recognise_key(tx: Transaction, request: Request) -> RecognisedKey:
         verified=True,
         mode=api_key.mode,
         api_key_id=api_key.id,
-        address=request.scope["client_address"],
+        address=address,
         via=Via.KEY,
         customer=await customers.get_customer(tx, api_key.customer_id),
         scopes=api_key.scopes,
         key_id=api_key.key_id,
     )
-    standing = await keys.get_standing(tx, api_key, request.scope["received_at"])
     return RecognisedKey(caller, api_key, standing)
 
 
-def find_refusal(
-    recognised: RecognisedKey, request: Request, counts: MinuteCounts, *, path_product: str | None = None
+def refusal_of_state(
+    recognised: RecognisedKey, product: str, *, reads: bool, kind: CallKind | None = None
 ) -> Problem | None:
-    """Return why a recognised key's call may not come in, or None where it may.
+    """Return why the state of a key, its product or its scopes refuse a call, or None where they do not.
 
     Args:
-        path_product: whose path was called; None for the paths where things are managed, whose endpoints ask
-            for a permission themselves.
+        product: whose path was called; empty for the paths where things are managed, whose endpoints ask for a
+            permission themselves.
+        kind: where the path tells more than whether it reads.
     """
     api_key, standing = recognised.api_key, recognised.standing
-    if request.url.path == REVOKE_SELF_PATH:
-        return standing.refusal_of(CallKind.REVOKE_SELF)
-    if standing.state is KeyState.DELETED:
-        return standing.refusal
-    if not api_key.takes_calls_from(recognised.caller.address):
-        return AddressNotAllowed(
-            f"This API key takes no calls from {recognised.caller.address}. Call from a network of its allow-list, "
-            "or have the list changed on the page of your keys."
-        )
-    if path_product is not None and path_product != api_key.product:
+    if kind is CallKind.REVOKE_SELF or standing.state is KeyState.DELETED:
+        return standing.refusal_of(kind or CallKind.LIVE_READ)
+    if product and product != api_key.product:
         return ApiKeyOfAnotherProduct(
-            f"This is a key of {api_key.product!r}, and {request.url.path} belongs to {path_product!r}. "
-            f"Make a key of {path_product!r} on the page of your keys.",
-            members={"key_product": api_key.product, "path_product": path_product},
+            f"This is a key of {api_key.product!r}, and what was called belongs to {product!r}. "
+            f"Make a key of {product!r} on the page of your keys.",
+            members={"key_product": api_key.product, "path_product": product},
         )
-    reads = request.method in READING_METHODS
-    refusal = standing.refusal_of(_kind_of(request, api_key.mode, reads=reads))
-    if refusal is not None and path_product is not None and _may_repeat(request, standing):
-        refusal = None
-    if refusal is None and path_product is not None:
+    refusal = standing.refusal_of(kind or _kind_of(api_key, reads=reads))
+    if refusal is None and product:
         refusal = _missing_scope(api_key, Scope.READ if reads else Scope.WRITE)
-    return refusal or _over_limit(api_key, counts)
+    return refusal
 
 
-def _may_repeat(request: Request, standing: Standing) -> bool:
-    """Whether it may be a request that had its effect before the plan ended, and asks for its answer again.
+def may_repeat(recognised: RecognisedKey, cost: Cost) -> bool:
+    """Whether a refused call may be one that had its effect before the plan ended, and asks for its answer again.
 
     Where it is none, `Call.perform` refuses it for the same reason, once it has looked.
     """
-    is_creation = request.method == "POST" and "idempotency-key" in request.headers
-    return is_creation and standing.state is KeyState.CANCELLED
+    is_over = recognised.standing.state is KeyState.CANCELLED
+    return is_over and not cost.reads and Scope.WRITE in recognised.api_key.scopes
 
 
-def _kind_of(request: Request, mode: Mode, *, reads: bool) -> CallKind:
-    if PAYING_PATHS.fullmatch(request.url.path):
-        return CallKind.PAY
-    if mode is Mode.TEST:
+def kind_of_path(path: str) -> CallKind | None:
+    """Say what a path of management is, where that matters to the state of a key."""
+    if path == REVOKE_SELF_PATH:
+        return CallKind.REVOKE_SELF
+    return CallKind.PAY if PAYING_PATHS.fullmatch(path) else None
+
+
+def _kind_of(api_key: ApiKey, *, reads: bool) -> CallKind:
+    if api_key.mode is Mode.TEST:
         return CallKind.TEST_READ if reads else CallKind.TEST_WRITE
     return CallKind.LIVE_READ if reads else CallKind.LIVE_WRITE
 
@@ -135,20 +116,4 @@ def _missing_scope(api_key: ApiKey, needed: Scope) -> PermissionMissing | None:
         f"This call needs a key with the scope {needed.value}; this key has: {has}. "
         "An owner or a developer of your team makes one on the page of your keys.",
         members={"permission": permission.value, "scope": needed.value},
-    )
-
-
-def _over_limit(api_key: ApiKey, counts: MinuteCounts) -> ApiKeyTooFast | None:
-    limit = api_key.requests_per_minute_max
-    if limit is None:
-        return None
-    seconds = time.monotonic()
-    if counts.add(api_key.key_id, seconds) <= limit:
-        return None
-    wait = 60 - int(seconds % 60)
-    return ApiKeyTooFast(
-        f"More than {limit:,} requests came with this API key within a minute, which is the limit that its owner "
-        f"set. Try again in {wait} seconds.",
-        retry_after_seconds=wait,
-        members={"limit": "requests_per_minute_per_key", "limit_value": limit},
     )

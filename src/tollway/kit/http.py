@@ -343,6 +343,8 @@ def exception_handlers(
     """
 
     def answer(request: Request, problem: Problem) -> Response:
+        # For whoever records the answer.
+        request.scope["problem"] = problem
         if problem.status >= 500 or problem.log_message:
             log.warning("problem", code=problem.code, reason=problem.log_message or problem.message)
         return render_page(request, problem) or problem_response(problem, request.url.path, docs_url=docs_url)

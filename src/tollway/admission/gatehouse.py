@@ -1,0 +1,281 @@
+"""What one process needs to admit calls and to record them: the core, and those who bring it what it asks for."""
+
+import asyncio
+import os
+import socket
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256 as _sha256
+from pathlib import Path
+
+from tollway.admission import change_store
+from tollway.admission.buckets import Bucket
+from tollway.admission.core import Decision, Gate, Snapshot, Verdict, address_not_allowed
+from tollway.admission.directory import Directory
+from tollway.admission.entities import (
+    LIMIT_PER_CUSTOMER,
+    LIMIT_PER_KEY,
+    ApiKeyTooFast,
+    Cost,
+    CustomerTooFast,
+)
+from tollway.admission.journal import Journal
+from tollway.admission.leases import RateLimiter
+from tollway.admission.quota_leases import QuotaLeases
+from tollway.admission.recognition import RecognisedKey, may_repeat, recognised_of, refusal_of_state
+from tollway.admission.records import method_code
+from tollway.customers.entities import Mode
+from tollway.keys import operations as keys
+from tollway.kit.clock import read_now
+from tollway.kit.db import Database, Transaction
+from tollway.kit.problems import Problem, Unavailable
+from tollway.kit.scope import request_id
+from tollway.metering import operations as metering
+
+# A decision needs at most one load, one renewal for each limit, one of the quota, and a second look.
+QUESTIONS_MAX = 8
+BEARER = frozenset({"Bearer", "bearer", "BEARER"})
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a call came from and what it asked for, as the usage log tells it."""
+
+    method: str
+    endpoint: str
+    path: str
+    address: str
+    user_agent: str
+
+
+class Gatehouse:
+    """Admits calls of every kind, and appends what came of them to the journal of this process."""
+
+    def __init__(self, database: Database, folder: Path, limiter: RateLimiter) -> None:
+        self.database = database
+        self.folder = folder
+        self.limiter = limiter
+        self.gate = Gate()
+        self.directory = Directory(database, self.gate, limiter, lambda: self.quota_leases)
+        self.quota_leases: QuotaLeases | None = None
+        self._journal: Journal | None = None
+        self._opening = asyncio.Lock()
+
+    # --- beginning and end -----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the journal, and begin to renew budget and to hear of changes."""
+        await self.open()
+        assert self._journal is not None
+        self._journal.start()
+        await self.limiter.start()
+        assert self.quota_leases is not None
+        self.quota_leases.start()
+        await self.directory.start()
+
+    async def open(self) -> None:
+        """Open the journal of this process, which takes a row of its own in `usage_sources`."""
+        async with self._opening:
+            if self._journal is not None:
+                return
+            name = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
+            async with self.database.transaction() as tx:
+                source_id = await metering.begin_source(tx, name, read_now())
+            journal = Journal.open(self.folder, source_id)
+            self.quota_leases = QuotaLeases(self.database, source_id, journal.append_lease_end)
+            self._journal = journal
+
+    async def close(self) -> None:
+        """Give budget back and end the journal; the shipper carries the rest."""
+        await self.directory.close()
+        if self.quota_leases is not None:
+            await self.quota_leases.close()
+        await self.limiter.close()
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    async def ship(self) -> int:
+        """Carry everything that is in the journals here to PostgreSQL now; return how many records that were."""
+        from tollway.admission.shipper import Shipper
+
+        return await Shipper(self.database, self.folder).ship_once()
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of this process, once it is open."""
+        assert self._journal is not None, "nothing was opened yet"
+        return self._journal
+
+    def assert_room(self) -> None:
+        """Raise JournalFull where the usage of one more call might find no room. Asked before the call is admitted."""
+        if self._journal is not None:
+            self._journal.assert_room()
+
+    # --- admitting -------------------------------------------------------------------------------------
+
+    async def admit(self, authorization: str, cost: Cost, address: str, now: datetime) -> Decision:
+        """Decide about a call, with whatever has to be fetched for it.
+
+        Raises: Unauthenticated where the key is nobody's, Unavailable where budget cannot be asked for.
+        """
+        digest = digest_of(authorization)
+        renewed: set[str] = set()
+        for _ in range(QUESTIONS_MAX):
+            decision = self.gate.admit(digest, cost, address, time.monotonic_ns(), time.time())
+            if decision.verdict is Verdict.ADMITTED:
+                return decision
+            if decision.snapshot is None:
+                await self.open()
+                await self.directory.load(authorization, digest, now)
+            elif decision.verdict is Verdict.QUOTA_SPENT:
+                refusal = await self._renew_quota(decision.snapshot, cost, now)
+                if refusal is not None:
+                    return decision._replace(verdict=Verdict.REFUSED, refusal=refusal)
+            elif decision.spent is not None:
+                if decision.verdict is Verdict.REFUSED or decision.spent.key in renewed:
+                    return self._over_limit(decision, decision.spent, cost)
+                renewed.add(decision.spent.key)
+                await self.limiter.renew(decision.spent, cost.weight)
+            elif not await self._is_outdated(decision.snapshot):
+                return decision
+        raise Unavailable(
+            "Too many calls ask for the same budget at once. Send this one again.", retry_after_seconds=1
+        )
+
+    async def _is_outdated(self, snapshot: Snapshot) -> bool:
+        """Look whether what refuses a call may stand no longer, so that what was mended works at once."""
+        if not self.directory.may_recheck(snapshot):
+            return False
+        customer_id = snapshot.recognised.api_key.customer_id
+        async with self.database.transaction() as tx:
+            changed = await change_store.has_changed(tx, customer_id, snapshot.seen_in)
+        if changed:
+            self.directory.forget(customer_id)
+        return changed
+
+    async def _renew_quota(self, snapshot: Snapshot, cost: Cost, now: datetime) -> Problem | None:
+        account, leases = snapshot.account, self.quota_leases
+        assert account is not None
+        assert leases is not None
+        await leases.renew(account, cost.units, now)
+        return account.refusal
+
+    def _over_limit(self, decision: Decision, spent: Bucket, cost: Cost) -> Decision:
+        refusal = over_limit(spent, cost.weight, time.monotonic_ns())
+        return decision._replace(verdict=Verdict.REFUSED, refusal=refusal)
+
+    async def take(self, buckets: tuple[Bucket, ...], weight: int) -> Problem | None:
+        """Count a call against limits a minute, for calls that something else admitted; the refusal, or None."""
+        taken: list[Bucket] = []
+        for bucket in buckets:
+            if not bucket.take(weight, time.monotonic_ns()):
+                if bucket.needs_renewal():
+                    await self.limiter.renew(bucket, weight)
+                if not bucket.take(weight, time.monotonic_ns()):
+                    for one in taken:
+                        one.give_back(weight)
+                    return over_limit(bucket, weight, time.monotonic_ns())
+            taken.append(bucket)
+        return None
+
+    async def assert_current(
+        self, tx: Transaction, snapshot: Snapshot, cost: Cost, address: str, now: datetime
+    ) -> None:
+        """Raise what refuses a call by now, where something changed since its key was read.
+
+        Asked inside the transaction of the call's effect: what was revoked before it began has no effect.
+        """
+        api_key = snapshot.recognised.api_key
+        if not await change_store.has_changed(tx, api_key.customer_id, snapshot.seen_in):
+            return
+        self.directory.forget(api_key.customer_id)
+        api_key = await keys.find_own_api_key(tx, api_key.customer_id, api_key.id) or api_key
+        recognised = await recognised_of(tx, api_key, await keys.get_standing(tx, api_key, now), "")
+        refusal = refusal_of_state(recognised, cost.product, reads=cost.reads)
+        if refusal is not None and not may_repeat(recognised, cost):
+            raise refusal
+        if not api_key.takes_calls_from(address):
+            raise address_not_allowed(address)
+
+    # --- recording -------------------------------------------------------------------------------------
+
+    def record(
+        self,
+        recognised: RecognisedKey,
+        origin: Origin,
+        *,
+        status: int,
+        duration_ns: int,
+        lease_id: int = 0,
+        units: int = 0,
+        problem: Problem | None = None,
+    ) -> int:
+        """Append one call to the journal; return its number there. Raises: JournalFull."""
+        journal = self.journal
+        code, limit_name, limit_value = "", "", 0
+        if problem is not None:
+            code = problem.code
+            limit_name = str(problem.members.get("limit", ""))
+            limit_value = int(problem.members.get("limit_value") or 0) if limit_name else 0
+        return journal.append(
+            (time.time_ns() - duration_ns) // 1_000,
+            recognised.api_key.customer_id,
+            recognised.api_key.id,
+            lease_id,
+            units,
+            0,
+            status,
+            max(0, duration_ns // 1_000),
+            journal.intern(origin.endpoint),
+            method_code(origin.method),
+            journal.intern(recognised.api_key.product),
+            recognised.api_key.mode is Mode.LIVE,
+            journal.intern(origin.user_agent) if origin.user_agent else 0,
+            journal.intern(code) if code else 0,
+            journal.intern(limit_name) if limit_name else 0,
+            limit_value,
+            packed_address(origin.address),
+            request_id.get(),
+            origin.path if origin.path != origin.endpoint else "",
+        )
+
+
+def digest_of(authorization: str) -> bytes:
+    """Return the SHA-256 of the secret in an `Authorization: Bearer` header; nothing for another scheme."""
+    scheme, _, secret = authorization.partition(" ")
+    return _sha256(secret.strip().encode("latin-1", "replace")).digest() if scheme in BEARER else b""
+
+
+@lru_cache(maxsize=4_096)
+def packed_address(address: str) -> bytes:
+    """Write an address as its 4 or 16 bytes; nothing where it is none."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.inet_pton(family, address)
+    except OSError:
+        return b""
+
+
+def over_limit(bucket: Bucket, weight: int, now_ns: int) -> Problem:
+    """Say which limit a minute was reached, and when it frees."""
+    limit = bucket.limit
+    wait = bucket.retry_after_seconds(weight, now_ns)
+    members = {"limit": limit.name, "limit_value": limit.count}
+    again = f"Try again in {wait} second{'s' * (wait != 1)}."
+    if limit.name == LIMIT_PER_KEY:
+        return ApiKeyTooFast(
+            f"More than {limit.count:,} requests came with this API key within a minute, which is the limit that its "
+            f"owner set. {again}",
+            retry_after_seconds=wait,
+            members=members,
+        )
+    assert limit.name == LIMIT_PER_CUSTOMER, limit.name
+    return CustomerTooFast(
+        f"More than {limit.count:,} requests came with your API keys within a minute, which is the limit of your plan. "
+        f"{again} A larger plan lifts it now.",
+        retry_after_seconds=wait,
+        members=members,
+    )

@@ -1,0 +1,82 @@
+"""The headers that tell a client how much is left: RateLimit and RateLimit-Policy, and the older X-RateLimit ones.
+
+Source: draft-ietf-httpapi-ratelimit-headers-10, a draft: names and syntax may still change. `X-RateLimit-Reset` is in
+seconds since 1970, as the specification's clients read it.
+"""
+
+import math
+
+from tollway.admission.core import Snapshot
+from tollway.admission.entities import LIMIT_PER_PERIOD
+from tollway.admission.rates import RateLimit
+from tollway.kit.problems import Problem
+
+Headers = list[tuple[bytes, bytes]]
+
+SECONDS_OF_LIMIT = {"requests_per_day": 86_400}
+_fixed: dict[RateLimit, tuple[tuple[bytes, bytes], tuple[bytes, bytes], str]] = {}
+
+
+def limit_headers(snapshot: Snapshot, now_ns: int, now_seconds: float) -> Headers:
+    """Tell of the limit a minute that has least left, or without one of the requests of the period."""
+    buckets = snapshot.buckets
+    if not buckets:
+        return _quota_headers(snapshot, now_seconds)
+    bucket = buckets[0]
+    remaining = bucket.remaining(now_ns)
+    for other in buckets[1:]:
+        left = other.remaining(now_ns)
+        if left < remaining:
+            bucket, remaining = other, left
+    reset = bucket.reset_seconds(now_ns)
+    policy, most, name = _fixed.get(bucket.limit) or _fix(bucket.limit)
+    return [
+        policy,
+        (b"ratelimit", f'"{name}";r={remaining};t={reset}'.encode()),
+        most,
+        (b"x-ratelimit-remaining", b"%d" % remaining),
+        (b"x-ratelimit-reset", b"%d" % (int(now_seconds) + reset)),
+    ]
+
+
+def refusal_headers(problem: Problem, now_seconds: float) -> Headers:
+    """Tell of the limit that refused a call; nothing where it was none."""
+    name, most = problem.members.get("limit"), problem.members.get("limit_value")
+    if name is None or most is None or problem.retry_after_seconds is None:
+        return []
+    seconds = SECONDS_OF_LIMIT.get(name, 60 if "per_minute" in name else None)
+    window = f";w={seconds}" if seconds else ""
+    wait = problem.retry_after_seconds
+    return [
+        (b"ratelimit-policy", f'"{name}";q={most}{window}'.encode()),
+        (b"ratelimit", f'"{name}";r=0;t={wait}'.encode()),
+        (b"x-ratelimit-limit", b"%d" % most),
+        (b"x-ratelimit-remaining", b"0"),
+        (b"x-ratelimit-reset", b"%d" % math.ceil(now_seconds + wait)),
+    ]
+
+
+def _fix(limit: RateLimit) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes], str]:
+    """Write what is the same in every answer under a limit once."""
+    policy = f'"{limit.name}";q={limit.count};w={limit.seconds}'.encode()
+    fixed = ((b"ratelimit-policy", policy), (b"x-ratelimit-limit", b"%d" % limit.count), limit.name)
+    if len(_fixed) < 10_000:
+        _fixed[limit] = fixed
+    return fixed
+
+
+def _quota_headers(snapshot: Snapshot, now_seconds: float) -> Headers:
+    quota = snapshot.quota
+    if quota is None or quota.requests_included is None:
+        return []
+    most = quota.requests_included if quota.requests_max is None else quota.requests_max
+    remaining = max(0, most - quota.requests_used - quota.requests_leased)
+    end = quota.period_end.timestamp()
+    seconds = int(end - quota.period_start.timestamp())
+    return [
+        (b"ratelimit-policy", f'"{LIMIT_PER_PERIOD}";q={most};w={seconds}'.encode()),
+        (b"ratelimit", f'"{LIMIT_PER_PERIOD}";r={remaining};t={max(0, int(end - now_seconds))}'.encode()),
+        (b"x-ratelimit-limit", b"%d" % most),
+        (b"x-ratelimit-remaining", b"%d" % remaining),
+        (b"x-ratelimit-reset", b"%d" % int(end)),
+    ]
