@@ -46,6 +46,7 @@ from tollway.lifecycle import endpoints as lifecycle
 from tollway.lifecycle import jobs as lifecycle_jobs
 from tollway.lifecycle import key_endpoints as customer_keys
 from tollway.lifecycle.entities import LifecycleParts
+from tollway.metering import endpoints as metering
 from tollway.metering import jobs as metering_jobs
 from tollway.monitoring import endpoints as monitoring
 from tollway.monitoring.entities import MetricsAccess, Watched
@@ -55,7 +56,7 @@ from tollway.notifications.entities import SmtpSettings
 from tollway.plans import endpoints as plans
 from tollway.plans import jobs as plans_jobs
 from tollway.plans import operations as plans_operations
-from tollway.plans import spending_endpoints
+from tollway.plans import spending_endpoints, usage_endpoints
 from tollway.settings import Settings, shown_settings
 from tollway.simulation import endpoints as simulation
 from tollway.simulation import jobs as simulation_jobs
@@ -224,6 +225,8 @@ def build_app(parts: Parts) -> ASGIApp:
         customer_keys.router,
         plans.router,
         spending_endpoints.router,
+        usage_endpoints.router,
+        metering.router,
         support.router,
         webhooks.router,
         simulation.router,

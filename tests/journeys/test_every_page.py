@@ -110,6 +110,8 @@ NO_TOUR = {
     "/admin/audit.csv": "a file",
     "/data/exports/{export_id}/download": "a file, which test_your_data opens",
     "/runs/{run_id}/download/{file_format}": "a file, which test_first_result opens",
+    "/requests.csv": "a file, which test_usage opens",
+    "/requests/live": "a stream, which fills the page of requests",
     "/samples/{filename}": "a file",
     "/llms.txt": "a file",
     "/security/second-factor/qr.svg": "a picture, which the tour decodes in its page",

@@ -114,6 +114,8 @@ async def newcomer(walk: Walk) -> AsyncIterator[str]:
         ("/models", "models-empty"),
         ("/models/upload", "upload"),
         ("/runs", "runs-empty"),
+        ("/usage", "usage-empty"),
+        ("/requests", "requests-empty"),
         ("/password", "password"),
     ):
         await walk.open(path)
@@ -227,11 +229,20 @@ async def customer(walk: Walk) -> AsyncIterator[str]:
         ("/activity", "activity"),
         ("/activity?until=2020-01-01", "activity-nothing"),
         ("/activity?from=2020-02-02&until=2020-02-01", "activity-refused"),
+        ("/usage", "usage"),
+        ("/requests?mode=test&status=failed", "requests-nothing"),
+        ("/requests?mode=test&from=2020-02-02&until=2020-02-01", "requests-refused"),
+        ("/requests?mode=test&live=1", "requests-live"),
+        ("/requests?mode=test", "requests"),
         (f"{model}?from={run.removeprefix('/runs/')}", "model-run-again"),
         (f"{model}/delete", "model-delete"),
     ):
         await walk.open(path)
         yield name
+    await walk.open("/requests?mode=test")
+    await page.locator("[data-call] a").first.click()
+    await page.get_by_role("heading", name="What the log has").wait_for()
+    yield "request"
     await walk.open(model)
     await page.get_by_role("button", name="Delete").click()
     await page.get_by_role("dialog").wait_for()

@@ -227,7 +227,7 @@ async def _send(
     client: httpx.AsyncClient, method: str, url: str, headers: dict[str, str], **content: object
 ) -> httpx.Response:
     request = client.build_request(method, url, headers=headers, **content)  # type: ignore[arg-type]
-    if url.endswith("/events"):
+    if url.endswith(("/events", "/live")):
         return await _head_of_stream(client, request)
     return await client.send(request)
 

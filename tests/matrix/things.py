@@ -8,7 +8,10 @@ from tollway.alerts import operations as alerts
 from tollway.alerts.entities import AlertDesk, Finding, RuleKind
 from tollway.app import build_app
 from tollway.customers import operations as customers
+from tollway.customers.entities import Mode
 from tollway.kit.clock import read_now
+from tollway.metering import report_operations as reports
+from tollway.metering.report_operations import CallFilter
 from tollway.plans import operations as plans
 
 SIMULATIONS = "/monte-carlo-api"
@@ -89,11 +92,14 @@ async def _adjustment(house: House) -> None:
         )
         change = await plans.request_change(tx, customer.id, "wallet", "professional", "system:tests", now)
         session = await customers.list_sessions(tx, _owner_id(house), now)
+        # Uploading the model above is in the log.
+        calls = await reports.list_calls(tx, customer.id, Mode.TEST, CallFilter(), None, 1)
     house.ids |= {
         "customer_id": customer.public_id,
         "adjustment_id": adjustment.public_id,
         "change_id": change.public_id,
         "session_id": session[0].public_id,
+        "call_id": calls.items[0].call_id,
     }
 
 

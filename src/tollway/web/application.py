@@ -6,6 +6,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from tollway.customers.flows import Passwords
+from tollway.metering.report_flows import CallFeed
 from tollway.web.admin.routers import ADMIN_ROUTERS
 from tollway.web.customer import (
     activity,
@@ -14,11 +15,14 @@ from tollway.web.customer import (
     dashboard,
     model_pages,
     profile,
+    requests,
     run_pages,
     security,
     team,
     tickets,
     upgrade,
+    usage,
+    webhooks,
     your_data,
 )
 from tollway.web.public import (
@@ -56,7 +60,10 @@ ROUTERS = (
     dashboard.router,
     model_pages.router,
     run_pages.router,
+    usage.router,
+    requests.router,
     api_keys.router,
+    webhooks.router,
     upgrade.router,
     team.router,
     profile.router,
@@ -81,6 +88,7 @@ def mount_pages(api: FastAPI, site: Site, passwords: Passwords) -> None:
     api.state.site = site
     api.state.passwords = passwords
     api.state.sample_runs = SampleRuns()
+    api.state.call_feed = CallFeed()
     api.state.render_signup = account.render_sign_up
     for router in ROUTERS:
         api.include_router(router)

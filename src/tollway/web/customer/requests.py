@@ -198,7 +198,7 @@ async def show_request(request: Request, page: SignedIn, call_id: str) -> Respon
             (one.name for one in plans.list_products() if one.product == call.product), call.product
         ),
         explanation=explanation,
-        places=[_place(one, page) for one in explanation.places] if explanation else [],
+        remedies=[_place(one, page) for one in explanation.places] if explanation else [],
         documentation_url=f"/docs/problems/{call.problem_code}" if call.problem_code in problem_pages else "",
         list_url=_address("/requests", call.mode, {}),
         like_url=requests_url(call.mode, endpoint=call.endpoint, method=call.method),
