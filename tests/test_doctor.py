@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from tests.parties import make_party
+from tests.redis import running_redis
 
 from tollway.customers import operations as customers
 from tollway.customers.permissions import UserType
@@ -89,6 +90,18 @@ async def test_a_mail_server_is_asked(settings: Settings, database: Database) ->
     assert not (await found(answering))["mail"].well
 
 
+async def test_redis_is_asked_whether_it_is_there(settings: Settings, database: Database) -> None:
+    assert "redis" not in await found(settings)
+    with running_redis() as server:
+        there = settings.model_copy(update={"redis_url": SecretStr(server.url)})
+        assert (await found(there))["redis"] == Finding("redis", True, "answers")
+    gone = settings.model_copy(update={"redis_url": SecretStr("redis://:hunter2@127.0.0.1:1/0")})
+    finding = (await found(gone))["redis"]
+    assert not finding.well
+    assert "does not answer" in finding.says
+    assert "hunter2" not in finding.says
+
+
 @pytest.mark.promise("C7", "X16")
 async def test_what_production_would_refuse_is_named_beforehand(
     settings: Settings, database: Database
@@ -102,9 +115,9 @@ async def test_what_production_would_refuse_is_named_beforehand(
 async def test_a_setting_that_no_part_uses_is_named(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REDIS_URL", "redis://:hunter2@cache")
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "hunter2")
     findings = await found(settings)
-    assert "REDIS_URL" in findings["setting"].says
+    assert "STRIPE_WEBHOOK_SECRET" in findings["setting"].says
     assert "hunter2" not in str(findings)
 
 

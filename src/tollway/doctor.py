@@ -14,7 +14,7 @@ CONNECT_SECONDS_MAX = 3.0
 
 async def examine(settings: Settings) -> list[Finding]:
     """Look at every part; DATABASE_URL must be set."""
-    findings = [*of_settings(settings), _mail(settings)]
+    findings = [*of_settings(settings), _mail(settings), *await _redis(settings)]
     schema = find_schema(settings.database_url.get_secret_value())
     findings.append(schema)
     if schema.says.startswith("does not answer"):
@@ -38,6 +38,17 @@ def _mail(settings: Settings) -> Finding:
             return Finding("mail", True, f"{where} answers")
     except OSError as failure:
         return Finding("mail", False, f"{where} does not answer: {failure}")
+
+
+async def _redis(settings: Settings) -> list[Finding]:
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        return []
+    # Late: redis-py is not loaded where nobody uses it.
+    from tollway.admission.role_flows import find_redis_fault
+
+    fault = await find_redis_fault(url)
+    return [Finding("redis", fault is None, "answers" if fault is None else f"does not answer: {fault}")]
 
 
 async def _files(parts: Parts) -> Finding:

@@ -20,7 +20,6 @@ FREE_BYTES_MIN = 1_000_000_000
 JOB_AGE_SECONDS_MAX = 300
 # Names of the specification (C15) whose parts are not in this version.
 UNUSED_SETTINGS = (
-    "REDIS_URL",
     "DEFAULT_FREE_QUOTA",
     "STRIPE_WEBHOOK_SECRET",
     "OPENWEATHER_FALLBACK_KEY",

@@ -18,6 +18,13 @@ async def run_centre(data_folder: Path, stop: asyncio.Event) -> None:
     await serve_centre(rates_folder(data_folder), stop)
 
 
+async def find_redis_fault(url: str) -> str | None:
+    """Say in one sentence why the Redis at a URL cannot be the centre, or None where it can."""
+    from tollway.admission.centre_redis import find_fault
+
+    return await find_fault(url)
+
+
 async def run_shipper(database: Database, journals_folder: Path, stop: asyncio.Event) -> None:
     """Carry the journals of this machine's servers to PostgreSQL."""
     from tollway.admission.shipper import Shipper
