@@ -53,6 +53,20 @@ def faults_of() -> list[str]:
     return refused.value.faults
 
 
+@pytest.mark.parametrize("secret", [None, "", "too short"])
+def test_an_address_for_alerts_needs_a_secret(monkeypatch: pytest.MonkeyPatch, secret: str | None) -> None:
+    set_all(monkeypatch, {"ALERT_WEBHOOK_URL": "https://example.com/hooks"})
+    if secret is not None:
+        monkeypatch.setenv("ALERT_WEBHOOK_SECRET", secret)
+    [fault] = faults_of()
+    assert fault.startswith("ALERT_WEBHOOK_SECRET: ")
+    assert "too short" not in fault
+    monkeypatch.setenv("ALERT_WEBHOOK_SECRET", new_secret())
+    assert read_settings().alert_webhook_url == "https://example.com/hooks"
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", "example.com")
+    assert faults_of()[0].startswith("ALERT_WEBHOOK_URL: ")
+
+
 # Names and defaults ---------------------------------------------------------------------------------
 
 
@@ -209,6 +223,7 @@ def test_what_keygen_prints_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None
         ("MAX_REQUESTS_PER_MINUTE", "0"),
         ("FREE_TRIAL_DAYS", "-1"),
         ("WORKER_PROCESSES", "many"),
+        ("SERVER_PROCESSES", "0"),
         ("SMTP_SECURITY", "ssl"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, nonsense"),
         ("TRUSTED_PROXIES", "10.0.0.1/8"),
@@ -222,6 +237,16 @@ def test_a_setting_that_cannot_be_read_is_named_with_what_came(
     for fault in faults_of():
         assert fault.startswith(f"{name}: ")
         assert value.rsplit(", ", maxsplit=1)[-1].lower() in fault.lower()
+
+
+def test_an_address_that_is_none_of_redis_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "http://:hunter2@cache")
+    (fault,) = faults_of()
+    assert fault.startswith("REDIS_URL: ")
+    assert "redis://" in fault
+    assert "hunter2" not in fault
+    monkeypatch.setenv("REDIS_URL", "rediss://:hunter2@cache")
+    assert "hunter2" not in repr(read_settings())
 
 
 def test_several_settings_that_cannot_be_read_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:

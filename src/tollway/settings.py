@@ -29,6 +29,7 @@ SAMPLE_PARTS = ("change-me", "changeme", "your-", "your_", "example", "sample", 
 SET_MARK = "set, not shown"
 NOT_SET_MARK = "not set"
 DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhd]?)")
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -159,6 +160,14 @@ class Settings(BaseSettings):
         """Read `1h` as 3600."""
         match = DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         return int(match["number"]) * SECONDS_OF_UNIT[match["unit"]] if match else value
+
+    @field_validator("redis_url")
+    @classmethod
+    def check_redis_url(cls, value: SecretStr) -> SecretStr:
+        """Refuse an address that is none of Redis."""
+        if value.get_secret_value() and not value.get_secret_value().startswith(REDIS_SCHEMES):
+            raise ValueError(f"expected an address that begins with one of {', '.join(REDIS_SCHEMES)}")
+        return value
 
     @field_validator("metrics_token")
     @classmethod
