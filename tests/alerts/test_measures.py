@@ -293,7 +293,7 @@ async def test_a_journal_that_nobody_takes_over_is_found(
     house: House, now: datetime, seconds: float, is_told: bool
 ) -> None:
     readings = Readings(1_000, 1_000, 17, seconds)
-    summaries = [("installation", "17 records wait in journals, the oldest call for 60 seconds")]
+    summaries = [("installation", "records waiting in journals: 17, the oldest call for 60 seconds")]
     assert await found(house, RuleKind.JOURNAL_LAG, now, readings=readings) == (summaries if is_told else [])
 
 
@@ -305,7 +305,7 @@ async def test_jobs_that_nobody_takes_are_found(house: House, now: datetime) -> 
     due = row["execute_after"]
     assert await found(house, RuleKind.QUEUE_AGE, due + timedelta(seconds=299)) == []
     assert await found(house, RuleKind.QUEUE_AGE, due + timedelta(seconds=300)) == [
-        ("installation", "1 jobs wait, one of them for 300 seconds")
+        ("installation", "jobs waiting: 1, the longest for 300 seconds")
     ]
 
 

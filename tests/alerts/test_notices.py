@@ -263,6 +263,16 @@ async def test_a_crash_before_the_end_tells_later_and_once(house: House, now: da
     assert len(await house.mails("usage_reached")) == 1
 
 
+async def test_one_customer_that_cannot_be_told_keeps_no_other_from_it(house: House, now: datetime) -> None:
+    broken, well = await house.party(now, "trial"), await house.party(now)
+    for party in (broken, well):
+        await add_quota(house, party, 900)
+    await house.execute("ALTER TABLE quota_notices ADD CHECK (requests_max <> 1000 OR quota_id <> 1)")
+    assert [await tell(house, now) for _ in range(2)] == [1, 0]
+    [mail] = await house.mails("usage_reached")
+    assert "plan Starter" in mail["text_body"]
+
+
 async def test_more_quotas_than_one_batch_are_all_told(house: House, now: datetime) -> None:
     parties = [await house.party(now) for _ in range(5)]
     for position, party in enumerate(parties):

@@ -64,8 +64,11 @@ async def tell_all_quotas(database: Database, base_url: str, now: datetime) -> i
             due, next_id = await notices.list_quotas_to_tell(tx, now, after_id, BATCH_SIZE)
         for quota in due:
             # One by one: each holds the lock of one customer only, and for a moment.
-            async with database.transaction() as tx:
-                told += await notices.tell_quota(tx, quota, base_url, now)
+            try:
+                async with database.transaction() as tx:
+                    told += await notices.tell_quota(tx, quota, base_url, now)
+            except Exception:  # noqa: BLE001 - whatever keeps one customer from being told must not keep the others
+                log.exception("a customer could not be told of its usage", quota=quota.id)
         if next_id is None:
             break
         after_id = next_id

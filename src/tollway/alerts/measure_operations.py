@@ -185,7 +185,7 @@ async def _queue_age(tx: Transaction, rule: Rule, now: datetime) -> list[Finding
     return [
         _of_installation(
             rule,
-            f"{queue.waiting_count:,} jobs wait, one of them for {queue.oldest_due_seconds:,} seconds",
+            f"jobs waiting: {queue.waiting_count:,}, the longest for {queue.oldest_due_seconds:,} seconds",
         )
     ]
 
@@ -194,14 +194,14 @@ async def _failed_mails(tx: Transaction, rule: Rule, now: datetime) -> list[Find
     count = await measure_store.count_failing_mails(tx, now - MAILS_LOOKED_BACK, now - FAILED_WITHIN)
     if count < rule.thresholds["mails"]:
         return []
-    return [_of_installation(rule, f"{count:,} mails were given up or wait for another try")]
+    return [_of_installation(rule, f"mails given up or waiting for another try: {count:,}")]
 
 
 async def _failed_webhooks(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
     count = await measure_store.count_failed_deliveries(tx, now - FAILED_WITHIN)
     if count < rule.thresholds["deliveries"]:
         return []
-    return [_of_installation(rule, f"{count:,} deliveries were given up within an hour")]
+    return [_of_installation(rule, f"deliveries given up within an hour: {count:,}")]
 
 
 def _journal_lag(rule: Rule, readings: Readings) -> list[Finding]:
@@ -210,7 +210,7 @@ def _journal_lag(rule: Rule, readings: Readings) -> list[Finding]:
     return [
         _of_installation(
             rule,
-            f"{readings.journal_records:,} records wait in journals, the oldest call for "
+            f"records waiting in journals: {readings.journal_records:,}, the oldest call for "
             f"{readings.journal_seconds:,.0f} seconds",
         )
     ]

@@ -184,7 +184,7 @@ def _view(alert: Alert) -> dict[str, Any]:
         "subject_url": subject_url,
         "customer": alert.company_name,
         "customer_url": f"/admin/api-customers/{alert.customer_public_id}" if alert.company_name else None,
-        "summary": alert.summary,
+        "summary": alert.summary[:1].upper() + alert.summary[1:],
         "opened_at": alert.opened_at,
         "last_seen_at": alert.last_seen_at,
         "seen_count": alert.seen_count,
