@@ -151,6 +151,21 @@ ENTRIES: dict[str, list[str]] = {
         "GET /api-keys/manage/{key_id}/{action}",
         "POST /api-keys/manage/{key_id}/revoke",
         "POST /api-keys/manage/{key_id}/delete",
+        "POST /api/webhooks",
+        "PUT /api/webhooks/{webhook_id}",
+        "DELETE /api/webhooks/{webhook_id}",
+        "POST /api/webhooks/{webhook_id}/rotate-secret",
+        "POST /api/webhooks/{webhook_id}/test",
+        "POST /api/webhooks/{webhook_id}/deliveries/{delivery_id}/resend",
+        "POST /webhooks",
+        "POST /webhooks/signing-secret/reveal",
+        "POST /webhooks/signing-secret/rotate",
+        "POST /webhooks/{webhook_id}/change",
+        "POST /webhooks/{webhook_id}/rotate-secret",
+        "POST /webhooks/{webhook_id}/test",
+        "POST /webhooks/{webhook_id}/deliveries/{delivery_id}/resend",
+        "GET /webhooks/{webhook_id}/delete",
+        "POST /webhooks/{webhook_id}/delete",
     ],
     "billing.view": [
         "GET /billing/upgrade",
@@ -256,6 +271,11 @@ ENTRIES: dict[str, list[str]] = {
         "GET /api-keys/manage",
         "GET /api-keys/manage/{key_id}",
         "GET /api-keys/manage/{key_id}/overlap",
+        "GET /api/webhooks",
+        "GET /api/webhooks/{webhook_id}",
+        "GET /api/webhooks/{webhook_id}/deliveries",
+        "GET /webhooks",
+        "GET /webhooks/{webhook_id}",
     ],
     "support": [
         "POST /api/support/tickets",
@@ -323,6 +343,11 @@ BODIES: dict[str, dict[str, object]] = {
     "PUT /monte-carlo-api/models/{model_id}": {"model_name": "Another name"},
     "PATCH /api/api-keys/{key_id}": {"name": "Another name"},
     "POST /api/api-keys/{key_id}/rotate": {"overlap_hours": 1},
+    "PUT /api/webhooks/{webhook_id}": {
+        "name": "Another name",
+        "url": "https://example.com/hooks",
+        "events": ["simulation.completed"],
+    },
     "POST /api/support/tickets/{ticket_id}/messages": {"message": "Is there news?"},
     "PUT /api/customers/{customer_id}/upgrade": {"new_tier": "starter"},
     "PUT /api/customers/{customer_id}/spending-cap": {"cap": "25.00"},
@@ -334,6 +359,11 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /support/tickets/{ticket_id}/messages": {"message": "Is there news?"},
     "POST /api-keys/manage/{key_id}/change": {"name": "Another name"},
     "POST /api-keys/manage/{key_id}/rotate": {"overlap_hours": "1"},
+    "POST /webhooks/{webhook_id}/change": {
+        "name": "Another name",
+        "url": "https://example.com/hooks",
+        "events": "simulation.completed",
+    },
 }
 
 

@@ -13,6 +13,8 @@ from tollway.kit.clock import read_now
 from tollway.metering import report_operations as reports
 from tollway.metering.report_operations import CallFilter
 from tollway.plans import operations as plans
+from tollway.webhooks import operations as webhooks
+from tollway.webhooks.entities import Event
 
 SIMULATIONS = "/monte-carlo-api"
 
@@ -24,6 +26,7 @@ async def make_things(house: House) -> None:
         await _model_and_run(house, client)
         await _people(house, client)
         await _ticket_and_export(house, client)
+        await _webhook(house, client)
     await _adjustment(house)
     await _alert(house)
     house.ids |= {"filename": "portfolio.xlsx", "slug": "unknown", "code": "not-found", "file_format": "json"}
@@ -110,6 +113,31 @@ async def _alert(house: House) -> None:
         rule = await alerts.get_rule(tx, found.kind.value)
         [alert] = await alerts.record_findings(tx, desk, rule, [found], read_now())
     house.ids |= {"alert_id": alert.public_id, "kind": alert.kind.value}
+
+
+async def _webhook(house: House, client: httpx.AsyncClient) -> None:
+    """A webhook with a delivery, as a plan that has them allows."""
+    now = read_now()
+    headers = await house.headers(house.named("owner"))
+    async with house.parts.database.transaction() as tx:
+        await plans.grant(
+            tx,
+            house.home.customer_id,
+            "montecarlo",
+            "feature:webhooks",
+            1,
+            reason="A gift",
+            created_by="system:tests",
+            now=now,
+        )
+    wanted = {"name": "Results", "url": "https://example.com/hooks", "events": ["model.uploaded"]}
+    answer = await client.post("/api/webhooks", headers=headers, json=wanted)
+    assert answer.status_code == 201, answer.text
+    webhook_id = answer.json()["id"]
+    async with house.parts.database.transaction() as tx:
+        await webhooks.publish(tx, house.home.customer_id, Mode.TEST, Event.MODEL_UPLOADED, {}, now)
+    answer = await client.get(f"/api/webhooks/{webhook_id}/deliveries", headers=headers)
+    house.ids |= {"webhook_id": webhook_id, "delivery_id": answer.json()[0]["id"]}
 
 
 def _owner_id(house: House) -> int:

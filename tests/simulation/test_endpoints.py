@@ -458,15 +458,33 @@ async def test_a_repeated_request_is_answered_as_before_whatever_changed_since(
 
 
 @pytest.mark.parametrize("place", ["/simulation_config/webhook_url", "/webhook_url"])
-async def test_a_webhook_url_is_refused_by_name(client: httpx.AsyncClient, party: Party, place: str) -> None:
-    """Fault 5: webhook_url was accepted and ignored."""
+async def test_a_webhook_url_that_nothing_is_delivered_to_is_refused(
+    client: httpx.AsyncClient, party: Party, place: str
+) -> None:
+    """Fault 28: it must not lead into a network of ours."""
     body = run_body(MODEL)
     owner = body["simulation_config"] if place.startswith("/simulation_config") else body
-    owner["webhook_url"] = "https://example.org/hook"
+    owner["webhook_url"] = "https://169.254.169.254/latest/meta-data/"
     response = await client.post(f"{API}/simulations", headers=party.headers, json=body)
-    document = assert_problem(response, 422, "webhook-url-not-supported")
+    document = assert_problem(response, 422, "webhook-url-refused")
     assert document["errors"][0]["pointer"] == place
-    assert "webhook_url" in document["message"]
+    assert "public" in document["message"]
+
+
+async def test_two_different_webhook_urls_of_one_run_are_refused(
+    client: httpx.AsyncClient, party: Party
+) -> None:
+    body = run_body(MODEL, webhook_url="https://example.org/one") | {"webhook_url": "https://example.org/two"}
+    response = await client.post(f"{API}/simulations", headers=party.headers, json=body)
+    assert assert_problem(response, 422, "invalid-input")["errors"][0]["pointer"] == "/webhook_url"
+
+
+async def test_a_plan_without_webhooks_takes_no_webhook_url(client: httpx.AsyncClient, party: Party) -> None:
+    model = await uploaded_id(client, party)
+    body = run_body(model, webhook_url="https://example.org/hook")
+    response = await client.post(f"{API}/simulations", headers=party.headers, json=body)
+    document = assert_problem(response, 402, "feature-not-included")
+    assert document["plan_needed"] == "professional"
 
 
 @pytest.mark.parametrize(

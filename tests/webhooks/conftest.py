@@ -1,8 +1,9 @@
 """Customers with webhooks, receivers on loopback, and an application that may deliver there."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from tollway.customers.permissions import Role, Scope, UserType
 from tollway.kit.db import Database
 from tollway.plans.entities import SubscriptionStatus
 from tollway.settings import Settings
+from tollway.webhooks import flows
 from tollway.webhooks import operations as webhooks
-from tollway.webhooks.entities import Delivery, Event, UrlRules, Webhook, WebhookDraft
+from tollway.webhooks.entities import Delivery, Event, Outcome, UrlRules, Webhook, WebhookDraft
 from tollway.webhooks.flows import PostRoom
 from tollway.webhooks.remote import Sender
 
@@ -49,7 +51,9 @@ class Shop:
     room: PostRoom
     now: datetime
 
-    async def make(self, url: str, *events: Event, mode: Mode = Mode.TEST, **more: Any) -> tuple[Webhook, str]:
+    async def make(
+        self, url: str, *events: Event, mode: Mode = Mode.TEST, **more: Any
+    ) -> tuple[Webhook, str]:
         draft = WebhookDraft("Results", url, events or tuple(Event), **more).checked(LOOPBACK)
         async with self.database.transaction() as tx:
             return await webhooks.create(tx, SEALER, self.caller, draft, mode, self.now)
@@ -69,6 +73,25 @@ class Shop:
     async def webhook(self, webhook: Webhook) -> Webhook:
         async with self.database.transaction() as tx:
             return await webhooks.get_webhook(tx, self.caller, webhook.public_id)
+
+    async def jobs(self) -> list[tuple[dict[str, Any], timedelta]]:
+        """The sendings that were deferred, with how long each waits; they are taken out of the queue."""
+        async with self.database.transaction() as tx:
+            rows = await tx.list_rows(
+                """
+                WITH taken AS (DELETE FROM pgqueuer WHERE entrypoint = 'webhooks.send'
+                    RETURNING id, payload, execute_after - created AS delay)
+                SELECT payload, delay FROM taken ORDER BY id
+                """
+            )
+        return [(json.loads(bytes(row["payload"])), row["delay"]) for row in rows]
+
+    async def work(self, after: timedelta = timedelta(0)) -> list[Outcome | None]:
+        """Send what is due so long after now, in the order in which it was deferred."""
+        return [
+            await flows.deliver(self.room, one["delivery_id"], one["attempt"], self.now + after)
+            for one, _ in await self.jobs()
+        ]
 
     async def rows(self, query: str) -> list[dict[str, Any]]:
         async with self.database.transaction() as tx:

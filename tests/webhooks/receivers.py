@@ -89,7 +89,11 @@ class Receiver:
         elif answer == HUGE:
             await self._write_for_ever(writer)
         elif answer != HANGS_UP:
-            where = f"Location: {self.scheme}://127.0.0.1:{self.port}/elsewhere\r\n" if answer in (301, 302, 307, 308) else ""
+            where = (
+                f"Location: {self.scheme}://127.0.0.1:{self.port}/elsewhere\r\n"
+                if answer in (301, 302, 307, 308)
+                else ""
+            )
             writer.write(f"HTTP/1.1 {answer} Answer\r\nContent-Length: 2\r\n{where}\r\nok".encode())
             await writer.drain()
 
@@ -122,7 +126,9 @@ async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver
 def standard_signature(secret: str, received: Received) -> str:
     """Sign what came as https://www.standardwebhooks.com describes, written from that text alone."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
-    signed = f"{received.headers['webhook-id']}.{received.headers['webhook-timestamp']}.".encode() + received.body
+    signed = (
+        f"{received.headers['webhook-id']}.{received.headers['webhook-timestamp']}.".encode() + received.body
+    )
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 

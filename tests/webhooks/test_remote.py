@@ -138,7 +138,16 @@ async def test_only_public_addresses_are_connected_to(address: str) -> None:
 
 async def test_nothing_is_sent_to_this_machine_by_the_systems_own_resolver(receiver: Receiver) -> None:
     """`localtest.me` and the like lead here; so does a name in the file of hosts."""
-    for host in ("127.0.0.1", "localhost", "127.1", "0x7f.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"):
+    for host in (
+        "127.0.0.1",
+        "localhost",
+        "127.1",
+        "0x7f.1",
+        "2130706433",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+    ):
         outcome = await send(f"http://{host}:{receiver.port}/", Sender(PUBLIC_ONLY))
         assert outcome.response_status is None, host
         assert outcome.error, host
@@ -172,7 +181,9 @@ async def test_the_next_address_is_tried_where_nobody_listens_at_the_first(recei
     assert len(receiver.received) == 1
 
 
-async def test_the_network_is_not_reached_inside_a_transaction(database: Database, receiver: Receiver) -> None:
+async def test_the_network_is_not_reached_inside_a_transaction(
+    database: Database, receiver: Receiver
+) -> None:
     async with database.transaction():
         with pytest.raises(NetworkInsideTransaction):
             await send(receiver.url)
