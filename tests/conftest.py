@@ -1,13 +1,12 @@
 """Real parts for every test: PostgreSQL from the wheel, the whole application, real files.
 
-Each test gets a database of its own, cloned from a template that the real migrations made, so tests
-may commit, race and crash without seeing each other.
+Each test gets a database of its own, as the real migrations leave one, so tests may commit, race and crash
+without seeing each other.
 """
 
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 from pydantic import SecretStr
+from tests.databases import Databases
 from tests.installed import Installed, free_port
 
 from tollway.app import Parts, build_app, open_parts
@@ -65,16 +65,19 @@ def postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Iterator[Databases]:
+    """What `database_url` lends from."""
+    made = Databases(postgres.url("postgres"), postgres.template)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def database_url(postgres: Postgres) -> Iterator[str]:
+def database_url(databases: Databases) -> Iterator[str]:
     """A migrated database that nobody else uses."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{postgres.template}"')
-        try:
-            yield postgres.url(name)
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with databases.lend() as url:
+        yield url
 
 
 @pytest.fixture
