@@ -69,12 +69,13 @@ CREATE TABLE key_networks (
 CREATE INDEX key_networks_by_first ON key_networks (first_seen_at);
 CREATE INDEX key_networks_by_last ON key_networks (last_seen_at);
 
--- The counters of usage_totals once a minute, so that what happened in a few minutes is a subtraction.
+-- The counters of usage_totals, and of damaged records, once a minute, so that what happened in a few minutes is a subtraction.
 CREATE TABLE usage_samples (
     taken_at timestamptz PRIMARY KEY,
     calls bigint NOT NULL,
     failed bigint NOT NULL,
-    latencies bigint[] NOT NULL
+    latencies bigint[] NOT NULL,
+    damaged bigint NOT NULL
 );
 
 -- Mails that wait or were given up, among those of a month.

@@ -297,6 +297,23 @@ async def test_a_journal_that_nobody_takes_over_is_found(
     assert await found(house, RuleKind.JOURNAL_LAG, now, readings=readings) == (summaries if is_told else [])
 
 
+async def test_records_that_were_found_damaged_are_found(house: House, now: datetime) -> None:
+    # What was damaged before anybody looked is no news.
+    await house.execute(
+        "INSERT INTO usage_sources (name, started_at, records_damaged) VALUES ('server-1', now(), 5)"
+    )
+    await take(house, now)
+    assert await found(house, RuleKind.DAMAGED_RECORDS, now) == []
+    await house.execute("UPDATE usage_sources SET records_damaged = 7")
+    later = now + timedelta(minutes=1)
+    await take(house, later)
+    assert await found(house, RuleKind.DAMAGED_RECORDS, later) == [
+        ("installation", "records found damaged within an hour: 2")
+    ]
+    assert await found(house, RuleKind.DAMAGED_RECORDS, later, records=3) == []
+    assert await found(house, RuleKind.DAMAGED_RECORDS, now + timedelta(minutes=61)) == []
+
+
 @pytest.mark.promise("B65")
 async def test_jobs_that_nobody_takes_are_found(house: House, now: datetime) -> None:
     async with house.database.transaction() as tx:

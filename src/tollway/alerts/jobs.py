@@ -19,7 +19,7 @@ from tollway.kit.db import Database
 from tollway.kit.jobs import RETRY_DELAYS_SECONDS, JobRegistry, enqueue_job
 from tollway.kit.log import log
 
-BATCH_SIZE = 500
+BATCH_SIZE = 2_000
 # Cron with seconds: at each full and each half minute.
 EACH_HALF_MINUTE = "* * * * * */30"
 

@@ -10,6 +10,7 @@ from tollway.alerts.rules import HISTORY_DAYS_MIN, WINDOW_MINUTES, RuleKind
 from tollway.kit import jobs
 from tollway.kit.db import Transaction
 from tollway.metering.entities import LATENCY_BOUNDS_MS
+from tollway.notifications.alert_mail_operations import OWNER_TEMPLATE
 
 # Usage arrives a little late, so that what is looked at begins somewhat earlier than where it was left.
 ARRIVES_WITHIN = timedelta(minutes=5)
@@ -178,6 +179,13 @@ async def _lately(tx: Transaction, rule: Rule, now: datetime) -> tuple[int, int,
     return int(found["calls"]), int(found["failed"]), list(found["latencies"] or ())
 
 
+async def _damaged_records(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
+    count = await measure_store.count_damaged(tx, now - FAILED_WITHIN)
+    if count < rule.thresholds["records"]:
+        return []
+    return [_of_installation(rule, f"records found damaged within an hour: {count:,}")]
+
+
 async def _queue_age(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
     queue = await jobs.get_queue_state(tx, now)
     if queue.oldest_due_seconds < rule.thresholds["seconds"]:
@@ -191,7 +199,10 @@ async def _queue_age(tx: Transaction, rule: Rule, now: datetime) -> list[Finding
 
 
 async def _failed_mails(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
-    count = await measure_store.count_failing_mails(tx, now - MAILS_LOOKED_BACK, now - FAILED_WITHIN)
+    # A mail that tells of mails that do not leave may not leave either, and would keep its alert open.
+    count = await measure_store.count_failing_mails(
+        tx, now - MAILS_LOOKED_BACK, now - FAILED_WITHIN, left_out=OWNER_TEMPLATE
+    )
     if count < rule.thresholds["mails"]:
         return []
     return [_of_installation(rule, f"mails given up or waiting for another try: {count:,}")]
@@ -239,6 +250,7 @@ _QUESTIONS: dict[RuleKind, Callable[[Transaction, Rule, datetime], Awaitable[lis
     RuleKind.FAIR_USE: _fair_use,
     RuleKind.SLOW_ANSWERS: _slow_answers,
     RuleKind.FAILED_ANSWERS: _failed_answers,
+    RuleKind.DAMAGED_RECORDS: _damaged_records,
     RuleKind.QUEUE_AGE: _queue_age,
     RuleKind.FAILED_MAILS: _failed_mails,
     RuleKind.FAILED_WEBHOOKS: _failed_webhooks,

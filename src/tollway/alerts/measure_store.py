@@ -8,7 +8,6 @@ from typing import Any
 
 from tollway.alerts.rules import HISTORY_DAYS
 from tollway.kit.db import Transaction
-from tollway.notifications.alert_mail_operations import OWNER_TEMPLATE
 
 # A key that is used from more is everywhere; nothing further is learned of it.
 NETWORKS_KEPT_MAX = 200
@@ -183,14 +182,15 @@ async def take_sample(tx: Transaction, now: datetime) -> None:
     """Remember how far the counters of usage have come."""
     await tx.execute(
         """
-        INSERT INTO usage_samples (taken_at, calls, failed, latencies)
+        INSERT INTO usage_samples (taken_at, calls, failed, latencies, damaged)
         SELECT %(now)s, COALESCE(sum(calls), 0), COALESCE(sum(calls) FILTER (WHERE status_code >= 500), 0),
             COALESCE((
                 SELECT array_agg(counted ORDER BY position) FROM (
                     SELECT position, sum(count)::bigint AS counted
                     FROM usage_totals, unnest(latencies) WITH ORDINALITY AS bucket (count, position)
                     GROUP BY position
-                ) AS buckets), '{}')
+                ) AS buckets), '{}'),
+            (SELECT COALESCE(sum(records_damaged), 0) FROM usage_sources)
         FROM usage_totals ON CONFLICT DO NOTHING
         """,
         {"now": now},
@@ -219,20 +219,30 @@ async def find_difference(tx: Transaction, earliest: datetime, latest: datetime)
     return found[0] if found else None
 
 
+async def count_damaged(tx: Transaction, since: datetime) -> int:
+    """Count the records of journals that were found damaged between the first sample since an instant and the last."""
+    found = await tx.find_value(
+        "SELECT max(damaged) - min(damaged) FROM usage_samples WHERE taken_at >= %(since)s", {"since": since}
+    )
+    return int(found or 0)
+
+
 async def delete_samples(tx: Transaction, taken_before: datetime) -> int:
     """Delete samples that nothing is subtracted from any more."""
     return await tx.execute("DELETE FROM usage_samples WHERE taken_at < %(before)s", {"before": taken_before})
 
 
-async def count_failing_mails(tx: Transaction, since: datetime, given_up_since: datetime) -> int:
-    """Count mails that were given up lately, or were tried twice and wait; mails of alerts are left out."""
+async def count_failing_mails(
+    tx: Transaction, since: datetime, given_up_since: datetime, *, left_out: str
+) -> int:
+    """Count mails that were given up lately, or were tried twice and wait, but for those of one template."""
     found = await tx.find_value(
         """
         SELECT count(*) FROM outbox_mails
         WHERE sent_at IS NULL AND created_at >= %(since)s AND template <> %(template)s
             AND (failed_at >= %(given_up)s OR failed_at IS NULL AND attempt_count >= 2)
         """,
-        {"since": since, "given_up": given_up_since, "template": OWNER_TEMPLATE},
+        {"since": since, "given_up": given_up_since, "template": left_out},
     )
     return int(found)
 

@@ -22,6 +22,7 @@ class RuleKind(enum.StrEnum):
     SLOW_ANSWERS = "slow_answers"
     FAILED_ANSWERS = "failed_answers"
     JOURNAL_LAG = "journal_lag"
+    DAMAGED_RECORDS = "damaged_records"
     QUEUE_AGE = "queue_age"
     DISK_FULL = "disk_full"
     FAILED_MAILS = "failed_mails"
@@ -106,6 +107,12 @@ RULES: dict[RuleKind, RuleText] = {
         "A call that was served waits for so long in a journal of the worker's machine to be taken over.",
         15,
         Threshold("seconds", "Seconds", 60, 1, 86_400),
+    ),
+    RuleKind.DAMAGED_RECORDS: _rule(
+        "Usage is damaged",
+        "So many records of journals were found damaged within an hour, and left out of usage: look at the disk.",
+        60,
+        Threshold("records", "Records", 1, 1, COUNT_MAX),
     ),
     RuleKind.QUEUE_AGE: _rule(
         "Background jobs wait",
