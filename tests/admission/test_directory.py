@@ -44,10 +44,10 @@ class Watch:
         return self.party.headers["Authorization"]
 
     async def load(self) -> None:
-        await self.directory.load(self.authorization, digest_of(self.authorization), self.now)
+        await self.directory.load(self.authorization, digest_of(self.authorization.encode()), self.now)
 
     def ask(self, cost: Cost = READING) -> Decision:
-        digest = digest_of(self.authorization)
+        digest = digest_of(self.authorization.encode())
         return self.gate.admit(digest, cost, "203.0.113.9", self.now_ns, self.now.timestamp())
 
 
@@ -241,7 +241,7 @@ async def test_a_stranger_is_remembered_and_forgotten_when_keys_change(
 
 
 async def test_many_who_ask_at_once_read_a_key_once(watch: Watch) -> None:
-    digest = digest_of(watch.authorization)
+    digest = digest_of(watch.authorization.encode())
     loaded = await asyncio.gather(
         *(watch.directory.load(watch.authorization, digest, watch.now) for _ in range(20))
     )
@@ -258,11 +258,15 @@ async def test_keys_of_one_customer_share_its_limit_and_its_account(
             tx, None, party.customer_id, product="agents", mode=Mode.LIVE, name="b", tier="free", now=now
         )  # type: ignore[arg-type]  # a key that is shown once is not sealed
     authorization = f"Bearer {second.secret}"
-    snapshot = await watch.directory.load(authorization, digest_of(authorization), now)
+    snapshot = await watch.directory.load(authorization, digest_of(authorization.encode()), now)
     assert snapshot.entitlement is None, "never subscribed to that product"
     assert (
         watch.gate.admit(
-            digest_of(authorization), Cost("agents", reads=False), "203.0.113.9", watch.now_ns, time.time()
+            digest_of(authorization.encode()),
+            Cost("agents", reads=False),
+            "203.0.113.9",
+            watch.now_ns,
+            time.time(),
         ).verdict
         is Verdict.REFUSED
     )

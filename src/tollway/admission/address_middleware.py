@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tollway.admission.centre import CentreGone
 from tollway.admission.entities import LIMIT_PER_ADDRESS, AddressLimitReached
 from tollway.admission.leases import RateLimiter
+from tollway.admission.passage import refuse
 from tollway.admission.rates import RateLimit
-from tollway.admission.recording import refuse
 
 
 class AddressLimitMiddleware:

@@ -18,11 +18,14 @@ PAUSE_NS = 10_000_000
 class Bucket:
     """A limit of one subject, counted in this process alone."""
 
-    __slots__ = ("_burst_ns", "_full_at_ns", "_interval_ns", "key", "limit")
+    __slots__ = ("_burst_ns", "_count", "_full_at_ns", "_interval_ns", "key", "limit", "told")
 
     def __init__(self, key: str, limit: RateLimit) -> None:
         self.key = key
         self.limit = limit
+        # What answers tell of the limit and what never changes, kept by whoever writes it (headers.py).
+        self.told: tuple[tuple[bytes, bytes], tuple[bytes, bytes], bytes] | None = None
+        self._count = limit.count
         # Rounded up: a unit never comes back earlier than it may.
         self._interval_ns = -(-limit.seconds * SECOND_NS // limit.count)
         self._burst_ns = self._interval_ns * limit.count
@@ -47,13 +50,21 @@ class Bucket:
         """Tell whether more may be had by asking the centre; there is none here."""
         return False
 
+    def level(self, now_ns: int) -> tuple[int, int]:
+        """Return how many units could be taken now, and after how many seconds everything has come back."""
+        spent_ns = self._full_at_ns - now_ns
+        if spent_ns <= 0:
+            return self._count, 0
+        left = self._count + -spent_ns // self._interval_ns
+        return max(0, left), -(-spent_ns // SECOND_NS)
+
     def remaining(self, now_ns: int) -> int:
         """Return how many units could be taken now."""
-        return max(0, self.limit.count - self._spent(now_ns))
+        return self.level(now_ns)[0]
 
     def reset_seconds(self, now_ns: int) -> int:
         """Return after how many seconds everything has come back."""
-        return max(0, -(-(self._full_at_ns - now_ns) // SECOND_NS))
+        return self.level(now_ns)[1]
 
     def retry_after_seconds(self, weight: int, now_ns: int) -> int:
         """Return after how many seconds so many units can be had: 1 at least."""
@@ -104,12 +115,15 @@ class LeasedBucket(Bucket):
     """
 
     __slots__ = (
+        "_allowance",
         "_allowance_left",
         "_available",
         "_available_at_ns",
+        "_burst",
         "_given",
         "_given_at_ns",
         "_held",
+        "_is_exact",
         "_next_held",
         "_next_void_at_ns",
         "_not_before_ns",
@@ -117,15 +131,15 @@ class LeasedBucket(Bucket):
         "_refills",
         "_size",
         "_void_at_ns",
-        "allowance",
         "is_asked_for",
     )
 
-    def __init__(self, key: str, limit: RateLimit, refills: Refills, allowance: int) -> None:
+    def __init__(self, key: str, limit: RateLimit, refills: Refills) -> None:
         super().__init__(key, limit)
         self._refills = refills
+        self._burst, self._is_exact = limit.burst, limit.is_exact
         # How many units may pass in this process while the centre is gone, and how many of them are left.
-        self.allowance = self._allowance_left = allowance
+        self._allowance = self._allowance_left = 0
         self._held = self._next_held = 0
         self._void_at_ns = self._next_void_at_ns = 0
         self._size = max(1, limit.count // (limit.seconds * 100))
@@ -144,7 +158,7 @@ class LeasedBucket(Bucket):
         if held >= self._refill_below and now_ns < self._void_at_ns:
             self._held = held
             return True
-        return self._take_slowly(min(weight, self.limit.burst), now_ns)
+        return self._take_slowly(min(self._burst, weight), now_ns)
 
     def _take_slowly(self, weight: int, now_ns: int) -> bool:
         held = self._held if now_ns < self._void_at_ns else 0
@@ -160,7 +174,7 @@ class LeasedBucket(Bucket):
             self._given_at_ns = now_ns
             ahead = 0
         self._next_held = ahead
-        if not self.limit.is_exact and not self.is_asked_for and not ahead:
+        if not self._is_exact and not self.is_asked_for and not ahead:
             self._refill_below = self._given // 2
             if self._held < self._refill_below:
                 self._refills.refill(self)
@@ -168,7 +182,7 @@ class LeasedBucket(Bucket):
 
     def give_back(self, weight: int) -> None:
         """Return what was taken in the same step and not used after all."""
-        self._held += min(weight, self.limit.burst)
+        self._held += min(weight, self._burst)
 
     def needs_renewal(self) -> bool:
         """Tell whether the centre may have more; False where it said lately that it has not."""
@@ -181,16 +195,16 @@ class LeasedBucket(Bucket):
         if self._given:
             spent = self._given - (self._held if now_ns < self._void_at_ns else 0)
             demand = max(0, spent) * DEMAND_NS // max(1, now_ns - self._given_at_ns)
-            self._size = max(1, self._size // 2, min(demand, self._size * 2, self.limit.burst))
+            self._size = max(1, self._size // 2, min(demand, self._size * 2, self._burst))
         return self._size
 
     def receive(self, units: int, available: int, wait_us: int, *, asked_at_ns: int, now_ns: int) -> None:
         """Take over what the centre gave."""
         self.is_asked_for = False
         self._available, self._available_at_ns = available, now_ns
-        self._allowance_left = self.allowance
+        self._allowance_left = self._allowance
         if wait_us:
-            pause_ns = 0 if self.limit.is_exact else PAUSE_NS
+            pause_ns = 0 if self._is_exact else PAUSE_NS
             self._not_before_ns = asked_at_ns + max(wait_us * 1000, pause_ns)
         if units:
             self._hold(units, asked_at_ns + LEASE_NS, now_ns)
@@ -199,7 +213,7 @@ class LeasedBucket(Bucket):
         if self._held <= 0 or now_ns >= self._void_at_ns:
             self._held, self._void_at_ns = units, void_at_ns
             self._given, self._given_at_ns = units, now_ns
-            self._refill_below = 0 if self.limit.is_exact else units // 2
+            self._refill_below = 0 if self._is_exact else units // 2
         elif self._next_held and now_ns < self._next_void_at_ns:
             # Both end when the earlier one does.
             self._next_held += units
@@ -207,10 +221,16 @@ class LeasedBucket(Bucket):
         else:
             self._next_held, self._next_void_at_ns = units, void_at_ns
 
+    def allow(self, units: int) -> None:
+        """Let so many units pass in this process each time that the centre is gone."""
+        if units != self._allowance:
+            self._allowance_left = max(0, self._allowance_left + units - self._allowance)
+            self._allowance = units
+
     def allow_without(self, weight: int, now_ns: int) -> bool:
         """Let units pass though the centre is gone, or return False where none may (any more)."""
         self.is_asked_for = False
-        weight = min(weight, self.limit.burst)
+        weight = min(weight, self._burst)
         if self._allowance_left < weight:
             return False
         self._allowance_left -= weight
@@ -225,17 +245,17 @@ class LeasedBucket(Bucket):
         self._held = self._next_held = 0
         return held + ahead
 
+    def level(self, now_ns: int) -> tuple[int, int]:
+        """Return how many units could be taken now, and after how many seconds all is back, as far as is known here."""
+        remaining = self.remaining(now_ns)
+        return remaining, -(-(self._count - remaining) * self.limit.seconds // self._count)
+
     def remaining(self, now_ns: int) -> int:
         """Return how many units could be taken now, as far as is known here."""
         came_in = (now_ns - self._available_at_ns) * self.limit.count // (self.limit.seconds * SECOND_NS)
         held = self._held if now_ns < self._void_at_ns else 0
         ahead = self._next_held if now_ns < self._next_void_at_ns else 0
         return min(self.limit.count, self._available + came_in + held + ahead)
-
-    def reset_seconds(self, now_ns: int) -> int:
-        """Return after how many seconds everything has come back, as far as is known here."""
-        spent = self.limit.count - self.remaining(now_ns)
-        return -(-spent * self.limit.seconds // self.limit.count)
 
     def retry_after_seconds(self, weight: int, now_ns: int) -> int:
         """Return after how many seconds so many units can be had: 1 at least."""
@@ -248,9 +268,11 @@ class LeasedBucket(Bucket):
         spent = max(0, self.limit.count - self._available)
         self._available, self._available_at_ns = max(0, limit.count - spent), now_ns
         Bucket.__init__(self, self.key, limit)
-        self._held = min(self._held, limit.burst)
+        self._burst, self._is_exact = limit.burst, limit.is_exact
+        self._held = min(self._held, self._burst)
+        self._next_held = min(self._next_held, self._burst)
         self._not_before_ns = 0
-        if limit.is_exact:
+        if self._is_exact:
             self._refill_below = 0
 
     def is_idle(self, now_ns: int) -> bool:
@@ -259,6 +281,6 @@ class LeasedBucket(Bucket):
             not self.is_asked_for
             and (not self._held or now_ns >= self._void_at_ns)
             and (not self._next_held or now_ns >= self._next_void_at_ns)
-            and self._allowance_left >= self.allowance
+            and self._allowance_left >= self._allowance
             and now_ns >= self._not_before_ns
         )

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tollway.admission.core import Decision, Snapshot, Verdict, address_not_allowed
+from tollway.admission.core import Snapshot, address_not_allowed
 from tollway.admission.entities import MANAGEMENT_PREFIXES, Cost
-from tollway.admission.gatehouse import Gatehouse, Origin
-from tollway.admission.middleware import USER_AGENT_LENGTH_MAX
+from tollway.admission.gatehouse import Called, Gatehouse
+from tollway.admission.passage import Passage, refuse
 from tollway.admission.patterns import Patterns
 from tollway.admission.recognition import kind_of_path, refusal_of_state
-from tollway.admission.recording import RecordedReply, refuse
 from tollway.authentication import operations as authentication
 from tollway.authentication.entities import TokenKeys
 from tollway.customers import operations as customers
@@ -61,28 +60,28 @@ class CallerMiddleware:
             await self.app(scope, receive, send)
             return
         request = Request(scope)
-        reply: RecordedReply | None = None
+        passage: Passage | None = None
         try:
             caller, snapshot = await self._recognise(request)
             if snapshot is not None:
-                reply = self._reply(request, snapshot, scope, send)
+                passage = self._passage(request, snapshot, send)
                 refusal = self._refusal(request, snapshot)
                 if refusal is None:
                     refusal = await self.recognition.gatehouse.take(snapshot.buckets, MANAGING.weight)
                 if refusal is not None:
                     raise refusal
         except Problem as problem:
-            await refuse(problem, scope, receive, send, reply, self.recognition.docs_url)
+            await refuse(problem, scope, receive, send, passage, self.recognition.docs_url)
             return
         if caller is not None:
             scope.setdefault("state", {})["caller"] = caller
-        if reply is None:
+        if passage is None:
             await self.app(scope, receive, send)
             return
         try:
-            await self.app(scope, receive, reply.send)
+            await self.app(scope, receive, passage.send)
         finally:
-            reply.end()
+            passage.end()
 
     async def _recognise(self, request: Request) -> tuple[Caller | None, Snapshot | None]:
         """Return who calls, and what their key may do where they showed one; both None for a stranger."""
@@ -108,18 +107,20 @@ class CallerMiddleware:
         found = await customers.find_session_caller(tx, secret, request.scope["received_at"])
         return found.as_caller(request.scope["client_address"]) if found else None
 
-    def _reply(self, request: Request, snapshot: Snapshot, scope: Scope, send: Send) -> RecordedReply:
-        path = request.url.path
-        origin = Origin(
-            request.method,
-            self.recognition.patterns.find(path),
-            path,
+    def _passage(self, request: Request, snapshot: Snapshot, send: Send) -> Passage:
+        path, method = request.url.path, request.method
+        called = Called(method, self.recognition.patterns.find(path), path, MANAGING)
+        return Passage(
+            self.recognition.gatehouse,
+            snapshot.admitted,
+            called,
+            request.scope,
+            send,
             request.scope["client_address"],
-            request.headers.get("user-agent", "")[:USER_AGENT_LENGTH_MAX],
+            request.headers.get("user-agent", "").encode("latin-1", "replace"),
+            time.monotonic_ns(),
+            time.time(),
         )
-        decision = Decision(Verdict.ADMITTED, snapshot)
-        gatehouse = self.recognition.gatehouse
-        return RecordedReply(gatehouse, decision, MANAGING, origin, scope, send, time.monotonic_ns())
 
     def _refusal(self, request: Request, snapshot: Snapshot) -> Problem | None:
         kind, address = kind_of_path(request.url.path), request.scope["client_address"]

@@ -12,6 +12,7 @@ from tollway.admission.buckets import Bucket
 from tollway.admission.entities import AddressNotAllowed, Cost
 from tollway.admission.quota_leases import Account
 from tollway.admission.recognition import RecognisedKey, refusal_of_state
+from tollway.customers.entities import Mode
 from tollway.kit.problems import Problem
 from tollway.metering.entities import Quota
 from tollway.plans.entities import Entitlement
@@ -21,17 +22,48 @@ from tollway.plans.entities import Entitlement
 CONFIRMED_FOR_NS = 900_000_000
 
 
+class Verdict(enum.IntEnum):
+    """What comes of asking."""
+
+    ADMITTED = 0
+    # A rule fired; the decision names it.
+    REFUSED = 1
+    # The key is not known here, or not known well enough any more: load it, and ask again.
+    UNKNOWN = 2
+    # Budget of a rate limit may be had: renew it, and ask again.
+    RATE_SPENT = 3
+    # Budget of the quota may be had: renew it, and ask again.
+    QUOTA_SPENT = 4
+
+
+class Decision(NamedTuple):
+    """The answer to one call.
+
+    `lease_id` names the budget that its units came from, 0 where none were asked for. `refusal` is the rule that
+    fired: its members say which limit at which value, and `retry_after_seconds` when to try again. `spent` is the
+    rate limit that had nothing left.
+    """
+
+    verdict: Verdict
+    snapshot: "Snapshot | None" = None
+    lease_id: int = 0
+    refusal: Problem | None = None
+    spent: Bucket | None = None
+
+
 class Snapshot:
     """What one API key may do, as the database told at one moment. Shared by all calls of the key."""
 
     __slots__ = (
         "account",
+        "admitted",
         "buckets",
         "durable",
         "ends_ns",
         "entitlement",
         "in_use",
         "is_bound_to_networks",
+        "is_live",
         "quota",
         "recognised",
         "refusals",
@@ -65,38 +97,12 @@ class Snapshot:
         self.valid_until_ns = loaded_ns + CONFIRMED_FOR_NS
         # When it changes by itself: a key expires, a free trial ends, a grant begins.
         self.ends_ns = ends_ns
+        self.is_live = recognised.api_key.mode is Mode.LIVE
         self.is_bound_to_networks = bool(recognised.api_key.allowed_networks)
         self.refusals: dict[Cost, Problem | None] = {}
+        # The answer to the last call that was let in, which most often is that to the next.
+        self.admitted = Decision(Verdict.ADMITTED, self)
         self.in_use = True
-
-
-class Verdict(enum.IntEnum):
-    """What comes of asking."""
-
-    ADMITTED = 0
-    # A rule fired; the decision names it.
-    REFUSED = 1
-    # The key is not known here, or not known well enough any more: load it, and ask again.
-    UNKNOWN = 2
-    # Budget of a rate limit may be had: renew it, and ask again.
-    RATE_SPENT = 3
-    # Budget of the quota may be had: renew it, and ask again.
-    QUOTA_SPENT = 4
-
-
-class Decision(NamedTuple):
-    """The answer to one call.
-
-    `lease_id` names the budget that its units came from, 0 where none were asked for. `refusal` is the rule that
-    fired: its members say which limit at which value, and `retry_after_seconds` when to try again. `spent` is the
-    rate limit that had nothing left.
-    """
-
-    verdict: Verdict
-    snapshot: Snapshot | None = None
-    lease_id: int = 0
-    refusal: Problem | None = None
-    spent: Bucket | None = None
 
 
 _UNKNOWN = Decision(Verdict.UNKNOWN)
@@ -141,22 +147,23 @@ class Gate:
         for bucket in snapshot.buckets:
             if not bucket.take(cost.weight, now_ns):
                 return self._without_budget(snapshot, cost, bucket)
-        if not cost.units:
-            return Decision(Verdict.ADMITTED, snapshot)
-        account = snapshot.account
-        if account is None:
-            return _UNKNOWN
-        lease_id = account.spend(cost.units, now_seconds)
-        if lease_id:
-            return Decision(Verdict.ADMITTED, snapshot, lease_id)
+        lease_id = 0
+        if cost.units:
+            account = snapshot.account
+            if account is None:
+                return _UNKNOWN
+            lease_id = account.spend(cost.units, now_seconds)
+            if not lease_id:
+                return self._without_units(snapshot, cost)
+        decision = snapshot.admitted
+        if decision.lease_id != lease_id:
+            decision = snapshot.admitted = Decision(Verdict.ADMITTED, snapshot, lease_id)
+        return decision
+
+    def _without_units(self, snapshot: Snapshot, cost: Cost) -> Decision:
         for bucket in snapshot.buckets:
             bucket.give_back(cost.weight)
         return Decision(Verdict.QUOTA_SPENT, snapshot)
-
-    def give_back(self, decision: Decision, cost: Cost) -> None:
-        """Return the units of a call that was admitted and then not served; what it took of rates stays taken."""
-        if decision.lease_id and decision.snapshot is not None and decision.snapshot.account is not None:
-            decision.snapshot.account.refund(decision.lease_id, cost.units)
 
     def _without_budget(self, snapshot: Snapshot, cost: Cost, spent: Bucket) -> Decision:
         """Give back what the limits before the one that is spent gave."""

@@ -4,7 +4,6 @@ import asyncio
 import os
 import socket
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256 as _sha256
@@ -24,9 +23,8 @@ from tollway.admission.entities import (
 from tollway.admission.journal import Journal
 from tollway.admission.leases import RateLimiter
 from tollway.admission.quota_leases import QuotaLeases
-from tollway.admission.recognition import RecognisedKey, may_repeat, recognised_of, refusal_of_state
+from tollway.admission.recognition import may_repeat, recognised_of, refusal_of_state
 from tollway.admission.records import method_code
-from tollway.customers.entities import Mode
 from tollway.keys import operations as keys
 from tollway.kit.clock import read_now
 from tollway.kit.db import Database, Transaction
@@ -36,18 +34,22 @@ from tollway.metering import operations as metering
 
 # A decision needs at most one load, one renewal for each limit, one of the quota, and a second look.
 QUESTIONS_MAX = 8
-BEARER = frozenset({"Bearer", "bearer", "BEARER"})
+USER_AGENT_LENGTH_MAX = 500
+TEXTS_REMEMBERED_MAX = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a call came from and what it asked for, as the usage log tells it."""
+class Called:
+    """What was called, as the core and the usage log need it; one for each method and path that come often."""
 
-    method: str
-    endpoint: str
-    path: str
-    address: str
-    user_agent: str
+    __slots__ = ("cost", "endpoint", "method", "method_code", "path")
+
+    def __init__(self, method: str, endpoint: str, path: str, cost: Cost) -> None:
+        self.method = method
+        self.method_code = method_code(method)
+        self.endpoint = endpoint
+        # Nothing where it says no more than the endpoint's pattern.
+        self.path = path if path != endpoint else ""
+        self.cost = cost
 
 
 class Gatehouse:
@@ -60,7 +62,11 @@ class Gatehouse:
         self.gate = Gate()
         self.directory = Directory(database, self.gate, limiter, lambda: self.quota_leases)
         self.quota_leases: QuotaLeases | None = None
-        self._journal: Journal | None = None
+        # Of this process; not there before `open`.
+        self.journal: Journal
+        self._is_open = False
+        # The journal's numbers for products and user agents, as headers bring them.
+        self._text_ids: dict[str | bytes, int] = {}
         self._opening = asyncio.Lock()
 
     # --- beginning and end -----------------------------------------------------------------------------
@@ -68,8 +74,7 @@ class Gatehouse:
     async def start(self) -> None:
         """Open the journal, and begin to renew budget and to hear of changes."""
         await self.open()
-        assert self._journal is not None
-        self._journal.start()
+        self.journal.start()
         await self.limiter.start()
         assert self.quota_leases is not None
         self.quota_leases.start()
@@ -78,14 +83,15 @@ class Gatehouse:
     async def open(self) -> None:
         """Open the journal of this process, which takes a row of its own in `usage_sources`."""
         async with self._opening:
-            if self._journal is not None:
+            if self._is_open:
                 return
             name = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
             async with self.database.transaction() as tx:
                 source_id = await metering.begin_source(tx, name, read_now())
             journal = Journal.open(self.folder, source_id)
             self.quota_leases = QuotaLeases(self.database, source_id, journal.append_lease_end)
-            self._journal = journal
+            self.journal = journal
+            self._is_open = True
 
     async def close(self) -> None:
         """Give budget back and end the journal; the shipper carries the rest."""
@@ -93,9 +99,9 @@ class Gatehouse:
         if self.quota_leases is not None:
             await self.quota_leases.close()
         await self.limiter.close()
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        if self._is_open:
+            self.journal.close()
+            self._is_open = False
 
     async def ship(self) -> int:
         """Carry everything that is in the journals here to PostgreSQL now; return how many records that were."""
@@ -103,20 +109,14 @@ class Gatehouse:
 
         return await Shipper(self.database, self.folder).ship_once()
 
-    @property
-    def journal(self) -> Journal:
-        """The journal of this process, once it is open."""
-        assert self._journal is not None, "nothing was opened yet"
-        return self._journal
-
     def assert_room(self) -> None:
         """Raise JournalFull where the usage of one more call might find no room. Asked before the call is admitted."""
-        if self._journal is not None:
-            self._journal.assert_room()
+        if self._is_open:
+            self.journal.assert_room()
 
     # --- admitting -------------------------------------------------------------------------------------
 
-    async def admit(self, authorization: str, cost: Cost, address: str, now: datetime) -> Decision:
+    async def admit(self, authorization: bytes, cost: Cost, address: str, now: datetime) -> Decision:
         """Decide about a call, with whatever has to be fetched for it.
 
         Raises: Unauthenticated where the key is nobody's, Unavailable where budget cannot be asked for.
@@ -129,7 +129,7 @@ class Gatehouse:
                 return decision
             if decision.snapshot is None:
                 await self.open()
-                await self.directory.load(authorization, digest, now)
+                await self.directory.load(authorization.decode("latin-1"), digest, now)
             elif decision.verdict is Verdict.QUOTA_SPENT:
                 refusal = await self._renew_quota(decision.snapshot, cost, now)
                 if refusal is not None:
@@ -204,49 +204,59 @@ class Gatehouse:
 
     def record(
         self,
-        recognised: RecognisedKey,
-        origin: Origin,
-        *,
+        snapshot: Snapshot,
+        called: Called,
+        user_agent: bytes,
+        address: str,
         status: int,
+        began_seconds: float,
         duration_ns: int,
-        lease_id: int = 0,
-        units: int = 0,
-        problem: Problem | None = None,
+        lease_id: int,
+        units: int,
+        problem: Problem | None,
     ) -> int:
         """Append one call to the journal; return its number there. Raises: JournalFull."""
-        journal = self.journal
-        code, limit_name, limit_value = "", "", 0
+        texts, api_key = self._text_ids, snapshot.recognised.api_key
+        code = limit_name = limit_value = 0
         if problem is not None:
-            code = problem.code
-            limit_name = str(problem.members.get("limit", ""))
-            limit_value = int(problem.members.get("limit_value") or 0) if limit_name else 0
-        return journal.append(
-            (time.time_ns() - duration_ns) // 1_000,
-            recognised.api_key.customer_id,
-            recognised.api_key.id,
+            code = self._intern(problem.code)
+            if "limit" in problem.members:
+                limit_name = self._intern(str(problem.members["limit"]))
+                limit_value = int(problem.members.get("limit_value") or 0)
+        return self.journal.append(
+            int(began_seconds * 1e6),
+            api_key.customer_id,
+            api_key.id,
             lease_id,
             units,
             0,
             status,
-            max(0, duration_ns // 1_000),
-            journal.intern(origin.endpoint),
-            method_code(origin.method),
-            journal.intern(recognised.api_key.product),
-            recognised.api_key.mode is Mode.LIVE,
-            journal.intern(origin.user_agent) if origin.user_agent else 0,
-            journal.intern(code) if code else 0,
-            journal.intern(limit_name) if limit_name else 0,
+            duration_ns // 1_000,
+            texts.get(called.endpoint) or self._intern(called.endpoint),
+            called.method_code,
+            texts.get(api_key.product) or self._intern(api_key.product),
+            snapshot.is_live,
+            (texts.get(user_agent) or self._intern(user_agent)) if user_agent else 0,
+            code,
+            limit_name,
             limit_value,
-            packed_address(origin.address),
+            packed_address(address),
             request_id.get(),
-            origin.path if origin.path != origin.endpoint else "",
+            called.path,
         )
 
+    def _intern(self, text: str | bytes) -> int:
+        """Return the journal's number for a text, and remember it."""
+        if len(self._text_ids) >= TEXTS_REMEMBERED_MAX:
+            self._text_ids.clear()
+        plain = text.decode("latin-1")[:USER_AGENT_LENGTH_MAX] if isinstance(text, bytes) else text
+        number = self._text_ids[text] = self.journal.intern(plain)
+        return number
 
-def digest_of(authorization: str) -> bytes:
-    """Return the SHA-256 of the secret in an `Authorization: Bearer` header; nothing for another scheme."""
-    scheme, _, secret = authorization.partition(" ")
-    return _sha256(secret.strip().encode("latin-1", "replace")).digest() if scheme in BEARER else b""
+
+def digest_of(authorization: bytes) -> bytes:
+    """Return the SHA-256 of a whole `Authorization` header, under which what its key may do is known here."""
+    return _sha256(authorization).digest()
 
 
 @lru_cache(maxsize=4_096)

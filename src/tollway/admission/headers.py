@@ -6,15 +6,14 @@ seconds since 1970, as the specification's clients read it.
 
 import math
 
+from tollway.admission.buckets import Bucket
 from tollway.admission.core import Snapshot
 from tollway.admission.entities import LIMIT_PER_PERIOD
-from tollway.admission.rates import RateLimit
 from tollway.kit.problems import Problem
 
 Headers = list[tuple[bytes, bytes]]
 
 SECONDS_OF_LIMIT = {"requests_per_day": 86_400}
-_fixed: dict[RateLimit, tuple[tuple[bytes, bytes], tuple[bytes, bytes], str]] = {}
 
 
 def limit_headers(snapshot: Snapshot, now_ns: int, now_seconds: float) -> Headers:
@@ -23,19 +22,18 @@ def limit_headers(snapshot: Snapshot, now_ns: int, now_seconds: float) -> Header
     if not buckets:
         return _quota_headers(snapshot, now_seconds)
     bucket = buckets[0]
-    remaining = bucket.remaining(now_ns)
+    remaining, reset = bucket.level(now_ns)
     for other in buckets[1:]:
-        left = other.remaining(now_ns)
+        left, seconds = other.level(now_ns)
         if left < remaining:
-            bucket, remaining = other, left
-    reset = bucket.reset_seconds(now_ns)
-    policy, most, name = _fixed.get(bucket.limit) or _fix(bucket.limit)
+            bucket, remaining, reset = other, left, seconds
+    policy, most, template = bucket.told or _tell(bucket)
     return [
         policy,
-        (b"ratelimit", f'"{name}";r={remaining};t={reset}'.encode()),
+        (b"ratelimit", template % (remaining, reset)),
         most,
         (b"x-ratelimit-remaining", b"%d" % remaining),
-        (b"x-ratelimit-reset", b"%d" % (int(now_seconds) + reset)),
+        (b"x-ratelimit-reset", b"%d" % (now_seconds + reset)),
     ]
 
 
@@ -56,13 +54,15 @@ def refusal_headers(problem: Problem, now_seconds: float) -> Headers:
     ]
 
 
-def _fix(limit: RateLimit) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes], str]:
+def _tell(bucket: Bucket) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes], bytes]:
     """Write what is the same in every answer under a limit once."""
-    policy = f'"{limit.name}";q={limit.count};w={limit.seconds}'.encode()
-    fixed = ((b"ratelimit-policy", policy), (b"x-ratelimit-limit", b"%d" % limit.count), limit.name)
-    if len(_fixed) < 10_000:
-        _fixed[limit] = fixed
-    return fixed
+    limit = bucket.limit
+    bucket.told = (
+        (b"ratelimit-policy", f'"{limit.name}";q={limit.count};w={limit.seconds}'.encode()),
+        (b"x-ratelimit-limit", b"%d" % limit.count),
+        f'"{limit.name}";r=%d;t=%d'.encode(),
+    )
+    return bucket.told
 
 
 def _quota_headers(snapshot: Snapshot, now_seconds: float) -> Headers:

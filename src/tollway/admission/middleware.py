@@ -1,23 +1,24 @@
 """Admits every call of a product before its body is read, and records it before its reply's last byte leaves."""
 
-import time
 from dataclasses import dataclass
+from hashlib import sha256
+from time import monotonic_ns, time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tollway.admission.admitted import Admitted
-from tollway.admission.core import Snapshot, Verdict
 from tollway.admission.entities import Cost
-from tollway.admission.gatehouse import Gatehouse, Origin, digest_of
+from tollway.admission.gatehouse import Called, Gatehouse
+from tollway.admission.passage import Passage, refuse
 from tollway.admission.patterns import Patterns
 from tollway.admission.recognition import may_repeat
-from tollway.admission.recording import RecordedReply, refuse
 from tollway.customers.guard import READING_METHODS
+from tollway.kit.clock import read_now
 from tollway.kit.problems import Problem, TooLarge
 
 # Multipart boundaries and the small fields beside a file.
 FORM_OVERHEAD_BYTES = 65_536
-USER_AGENT_LENGTH_MAX = 500
+# Methods and paths that are told without looking for their pattern.
+CALLED_REMEMBERED_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,115 +54,109 @@ class AdmissionMiddleware:
         self.docs_url = docs_url
         self.patterns = patterns
         self._prefixes = tuple(paths.prefix + "/" for paths in products)
-        self._costs = {paths.product: _Costs(paths) for paths in products}
+        self._upload_paths = frozenset().union(*(paths.upload_paths for paths in products))
+        self._called: dict[tuple[str, str], Called] = {}
+        self._costs = {
+            (paths.product, reads): Cost(paths.product, reads=reads)
+            for paths in products
+            for reads in (True, False)
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        paths = self._paths_of(scope)
-        if paths is None:
+        if scope["type"] != "http" or not scope["path"].startswith(self._prefixes):
             await self.app(scope, receive, send)
             return
-        gatehouse, path, method = self.gatehouse, scope["path"], scope["method"]
-        authorization, user_agent, is_repeatable = _headers_of(scope)
-        endpoint = self.patterns.find(path)
-        cost = self._costs[paths.product].find(method, endpoint)
-        origin = Origin(method, endpoint, path, address_of(scope), user_agent)
-        began_ns = time.monotonic_ns()
-        reply: RecordedReply | None = None
+        called = self._called.get((scope["method"], scope["path"])) or self._find(
+            scope["method"], scope["path"]
+        )
+        if called is None:
+            await self.app(scope, receive, send)
+            return
+        gatehouse = self.gatehouse
+        authorization = user_agent = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+            elif name == b"user-agent":
+                user_agent = value
+        # Without our own edge in front, as in a benchmark of this middleware alone, the peer is the client.
+        address = scope.get("client_address") or scope["client"][0]
+        began_ns, began_seconds = monotonic_ns(), time()
+        passage: Passage | None = None
         try:
             gatehouse.assert_room()
             decision = gatehouse.gate.admit(
-                digest_of(authorization), cost, origin.address, began_ns, time.time()
+                sha256(authorization).digest(), called.cost, address, began_ns, began_seconds
             )
-            if decision.verdict is not Verdict.ADMITTED:
-                decision = await gatehouse.admit(authorization, cost, origin.address, scope["received_at"])
-            assert decision.snapshot is not None
-            reply = RecordedReply(gatehouse, decision, cost, origin, scope, send, began_ns)
+            if decision.verdict:
+                now = scope.get("received_at") or read_now()
+                decision = await gatehouse.admit(authorization, called.cost, address, now)
+            passage = Passage(
+                gatehouse, decision, called, scope, send, address, user_agent, began_ns, began_seconds
+            )
             refusal = decision.refusal
-            if refusal is not None and is_repeatable and _may_repeat(decision.snapshot, origin, cost):
+            if refusal is not None and _may_repeat(passage):
                 refusal = None
-            limit = _upload_limit(decision.snapshot, scope, paths) if refusal is None else None
+            limit = None
+            if refusal is None and scope["path"] in self._upload_paths:
+                limit = _upload_limit(passage)
         except Problem as problem:
             refusal = problem
         if refusal is not None:
             # Not raised: a Problem that a snapshot keeps would grow a longer trace with each time.
-            await refuse(refusal, scope, receive, send, reply, self.docs_url)
+            await refuse(refusal, scope, receive, send, passage, self.docs_url)
             return
-        assert reply is not None
-        assert decision.snapshot is not None
-        state = scope.setdefault("state", {})
-        state["admitted"] = Admitted(gatehouse, decision.snapshot, cost, origin, reply)
+        assert passage is not None
+        state = scope.get("state")
+        if state is None:
+            state = scope["state"] = {}
+        state["passage"] = passage
         try:
-            await self.app(scope, _bounded(receive, limit), reply.send)
+            await self.app(scope, receive if limit is None else _bounded(receive, limit), passage.send)
         finally:
-            reply.end()
+            if not passage.is_recorded:
+                passage.end()
 
-    def _paths_of(self, scope: Scope) -> ProductPaths | None:
-        if scope["type"] != "http" or not scope["path"].startswith(self._prefixes):
+    def _find(self, method: str, path: str) -> Called | None:
+        """Say what a method and a path call; None where no key is needed."""
+        paths = next(one for one in self.products if path.startswith(one.prefix + "/"))
+        if method == "OPTIONS" or path in paths.open_paths:
             return None
-        if scope["method"] == "OPTIONS":
-            return None
-        for prefix, paths in zip(self._prefixes, self.products, strict=True):
-            if scope["path"].startswith(prefix) and scope["path"] not in paths.open_paths:
-                return paths
-        return None
+        endpoint = self.patterns.find(path)
+        called = Called(method, endpoint, path, self._cost_of(paths, method, endpoint))
+        if len(self._called) >= CALLED_REMEMBERED_MAX:
+            self._called.clear()
+        self._called[method, path] = called
+        return called
+
+    def _cost_of(self, paths: ProductPaths, method: str, endpoint: str) -> Cost:
+        """Return what a call of an endpoint asks for; the same object each time."""
+        named = f"{method} {endpoint}"
+        found = next((cost for name, cost in paths.costs if name == named), None)
+        return found or self._costs[paths.product, method in READING_METHODS]
 
 
-def _may_repeat(snapshot: Snapshot, origin: Origin, cost: Cost) -> bool:
-    recognised = snapshot.recognised
+def _may_repeat(passage: Passage) -> bool:
+    """Whether a refused call may ask again for the answer to what had its effect before the plan ended."""
+    recognised = passage.snapshot.recognised
     return (
-        origin.method == "POST"
-        and may_repeat(recognised, cost)
-        and recognised.api_key.takes_calls_from(origin.address)
+        passage.called.method == "POST"
+        and any(name == b"idempotency-key" for name, _ in passage.scope["headers"])
+        and may_repeat(recognised, passage.cost)
+        and recognised.api_key.takes_calls_from(passage.address)
     )
 
 
-class _Costs:
-    """What the endpoints of one product ask for."""
-
-    def __init__(self, paths: ProductPaths) -> None:
-        self._named = {tuple(name.split(" ", 1)): cost for name, cost in paths.costs}
-        self._reading = Cost(paths.product, reads=True)
-        self._writing = Cost(paths.product, reads=False)
-
-    def find(self, method: str, endpoint: str) -> Cost:
-        """Return what a call of an endpoint asks for."""
-        found = self._named.get((method, endpoint))
-        if found is not None:
-            return found
-        return self._reading if method in READING_METHODS else self._writing
-
-
-def _headers_of(scope: Scope) -> tuple[str, str, bool]:
-    """Return Authorization and User-Agent, and whether an Idempotency-Key came with them."""
-    authorization, user_agent, is_repeatable = "", "", False
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            authorization = value.decode("latin-1")
-        elif name == b"user-agent":
-            user_agent = value.decode("latin-1")[:USER_AGENT_LENGTH_MAX]
-        elif name == b"idempotency-key":
-            is_repeatable = True
-    return authorization, user_agent, is_repeatable
-
-
-def address_of(scope: Scope) -> str:
-    """Return the address a request came from, as the edge found it."""
-    found = scope.get("client_address")
-    if found is None:
-        # Without our own edge in front, as in a benchmark of this middleware alone.
-        found = scope["client"][0] if scope.get("client") else ""
-    return str(found)
-
-
-def _upload_limit(snapshot: Snapshot, scope: Scope, paths: ProductPaths) -> int | None:
+def _upload_limit(passage: Passage) -> int | None:
     """Return how many bytes this call's body may have, or None where the general limit is enough."""
-    if scope["path"] not in paths.upload_paths or scope["method"] != "POST" or snapshot.entitlement is None:
+    entitlement = passage.snapshot.entitlement
+    if passage.called.method != "POST" or entitlement is None:
         return None
-    limit = snapshot.entitlement.limits.file_bytes_max
-    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    limit = entitlement.limits.file_bytes_max
+    declared = next((value for name, value in passage.scope["headers"] if name == b"content-length"), b"0")
     if declared.isdigit() and int(declared) > limit + FORM_OVERHEAD_BYTES:
-        raise over_plan_size(limit, snapshot.entitlement.plan.name)
+        raise over_plan_size(limit, entitlement.plan.name)
     return limit + FORM_OVERHEAD_BYTES
 
 

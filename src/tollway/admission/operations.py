@@ -10,8 +10,8 @@ from fastapi import Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, Response
 
-from tollway.admission.admitted import Admitted
 from tollway.admission.entities import UNITS
+from tollway.admission.passage import Passage
 from tollway.customers.callers import Caller
 from tollway.keys import operations as keys
 from tollway.kit import idempotency
@@ -54,7 +54,7 @@ class Call:
     idempotency_key: str | None = None
     quota_id: int | None = None
     # The gate that let it in; None for what a page starts.
-    admitted: Admitted | None = None
+    passage: Passage | None = None
 
     @classmethod
     def of(
@@ -63,7 +63,7 @@ class Call:
         caller: Caller,
         product: str,
         database: Database,
-        admitted: Admitted | None = None,
+        passage: Passage | None = None,
     ) -> "Call":
         """Describe the request that `caller` made."""
         # A NUL in an address is legal on the wire and no text for a database.
@@ -79,7 +79,7 @@ class Call:
             path=path,
             user_agent=request.headers.get("user-agent", "")[:USER_AGENT_LENGTH_MAX],
             idempotency_key=request.headers.get("idempotency-key"),
-            admitted=admitted,
+            passage=passage,
         )
 
     async def answer(self, operation: str, work: Work, *, status: int = 200, content: Any = None) -> Response:
@@ -104,16 +104,16 @@ class Call:
         """
         outcome, is_recorded = await self._perform(operation, work, status, content)
         # Only now: a row of a transaction that failed at its commit is no row.
-        if is_recorded and self.admitted is not None:
-            self.admitted.reply.is_recorded = True
+        if is_recorded and self.passage is not None:
+            self.passage.is_recorded = True
         return outcome
 
     async def _perform(self, operation: str, work: Work, status: int, content: Any) -> tuple[Outcome, bool]:
         """Return the outcome, and whether its usage row was written here."""
         units = UNITS[operation]
         async with self.database.transaction() as tx:
-            if self.admitted is not None:
-                await self.admitted.assert_current(tx, self.now)
+            if self.passage is not None:
+                await self.passage.assert_current(tx, self.now)
             if content is not None and self.idempotency_key is not None:
                 stored = await idempotency.begin(
                     tx, self._scope(), self.idempotency_key, idempotency.digest(content), self.now
@@ -154,8 +154,8 @@ class Call:
             tx, quota, units, now=self.now, way_out=entitlement.way_to_more_requests
         )
         self.quota_id = quota.id
-        if self.admitted is not None:
-            self.admitted.snapshot.quota = replace(quota, requests_used=used)
+        if self.passage is not None:
+            self.passage.snapshot.quota = replace(quota, requests_used=used)
 
     async def _record(self, tx: Transaction, status: int, *, units: int, credit_count: int) -> None:
         """Write what had an effect to the usage log, in the transaction of the effect."""
@@ -189,9 +189,6 @@ class Call:
 
 def call_of(request: Request) -> Call:
     """Give an endpoint the call that the middleware let in."""
-    admitted = request.scope["state"].get("admitted")
-    assert isinstance(admitted, Admitted), "the endpoint's path is not among those that need an API key"
-    caller = admitted.caller
-    return Call.of(
-        request, caller, admitted.snapshot.recognised.product, admitted.gatehouse.database, admitted
-    )
+    passage = request.scope["state"].get("passage")
+    assert isinstance(passage, Passage), "the endpoint's path is not among those that need an API key"
+    return Call.of(request, passage.caller, passage.product, passage.database, passage)
