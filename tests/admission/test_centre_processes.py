@@ -210,6 +210,25 @@ def test_a_killed_centre_refills_nothing_and_goes_on(centre: Centre, load_on: Ca
     assert len(after) <= LIMIT.count * (seconds + 0.25) / LIMIT.seconds + 1
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_many_kills_of_centre_and_workers_never_let_too_much_through(
+    centre: Centre, load_on: Callable[[], Load]
+) -> None:
+    for _round in range(3):
+        load = load_on()
+        load.prepare(times_the_limit=8, seconds=12)
+        load.begin()
+        load.wait_admitted(100)
+        for number in range(1, 4):
+            centre.kill()
+            centre.start()
+            load.wait_admitted(100, after_ns=time.monotonic_ns())
+            load.workers[number].send_signal(signal.SIGKILL)
+        load.finish()
+        assert_never_above(load.admitted(), LIMIT, centre)
+
+
 def test_a_killed_worker_takes_nothing_with_it_but_its_lease(
     centre: Centre, load_on: Callable[[], Load]
 ) -> None:

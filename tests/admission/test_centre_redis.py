@@ -1,6 +1,7 @@
 """What only the centre in Redis can go through: clocks that are set, and state that is lost or comes back older."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from tests.redis import RedisServer, running_redis
 
 from tollway.admission.centre import CentreGone, GiveBack, Hold, Lease, Leased, Renew, Sweep
 from tollway.admission.centre_redis import STATE_KEY, Epochs, RedisCentre, find_fault
+from tollway.admission.leases import RateLimiter
 from tollway.admission.rates import RateLimit
 from tollway.kit.db import Database
 
@@ -167,3 +169,25 @@ async def test_a_redis_that_refuses_the_password_is_gone(server: RedisServer, da
     with pytest.raises(CentreGone):
         await centre.ask([])
     await centre.close()
+
+
+async def test_a_redis_that_hangs_refuses_calls_after_a_second_and_then_at_once(
+    server: RedisServer, centre: RedisCentre
+) -> None:
+    limiter = RateLimiter(centre)
+    await limiter.start()
+    bucket = limiter.bucket("c:1", LIMIT)
+    await limiter.renew(bucket, 1)
+    with server.halted():
+        began = time.monotonic()
+        with pytest.raises(CentreGone):
+            await limiter.renew(bucket, 1)
+        assert time.monotonic() - began < 3
+        for _ in range(100):
+            with pytest.raises(CentreGone):
+                await limiter.renew(bucket, 1)
+    while not await limiter.is_answering():
+        await asyncio.sleep(0)
+    await limiter.renew(bucket, 1)
+    assert bucket.take(1, limiter.clock_ns())
+    await limiter.close()

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,49 +9,31 @@ from pathlib import Path
 
 from tollway.admission.buckets import Bucket, LeasedBucket
 from tollway.admission.centre import (
-    KEY_LENGTH_MAX,
     QUESTIONS_MAX,
-    SLOT_SECONDS,
     Answer,
     Centre,
     CentreGone,
     GiveBack,
-    Hold,
-    InProcessCentre,
     Lease,
     Leased,
     Level,
     Levels,
     Question,
-    Release,
-    Renew,
     Sweep,
 )
 from tollway.admission.rate_file import RateFile
 from tollway.admission.rates import RateLimit
+from tollway.admission.shelf import BUCKETS_MAX, Shelf
+from tollway.admission.slots import Slot, Slots
 from tollway.kit.db import Database
 from tollway.kit.log import log
 
 __all__ = ["Bucket", "LeasedBucket", "LimiterCounts", "RateLimiter", "Slot", "open_limiter"]
 
-# Above this, subjects that are not known yet share one bucket: nobody makes us forget what others have spent.
-BUCKETS_MAX = 200_000
 TICK_SECONDS = 0.5
 RECONNECT_SECONDS = 0.1
 CLOSE_SECONDS_MAX = 0.5
 SWEEP_COUNT = 500
-# Three signs of life before a slot would end.
-SLOT_RENEWAL_NS = SLOT_SECONDS * 1_000_000_000 // 4
-# Longer ones would not fit where the centre keeps them; two that begin alike share a bucket then.
-SUBJECT_LENGTH_MAX = KEY_LENGTH_MAX - 100
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Slot:
-    """One of the things that may run at once."""
-
-    key: str
-    name: str
 
 
 @dataclass(slots=True)
@@ -95,14 +75,13 @@ class RateLimiter:
         self.clock_ns = clock_ns
         self._centre = centre
         self._file = file
-        self._buckets_max = buckets_max
         self._is_file_open = False
-        self._alone = InProcessCentre(clock_ns=clock_ns)
-        self._buckets: dict[tuple[str, str], Bucket] = {}
+        # What the last process left, of subjects that did not call yet.
+        self._alone = Levels()
+        self._shelf = Shelf(self._make_bucket, buckets_max)
         self._asking: dict[LeasedBucket, _Asking] = {}
         self._questions: list[tuple[Question, asyncio.Future[Answer]]] = []
-        # What runs, and when its worker last said so.
-        self._slots: dict[Slot, int] = {}
+        self._slots = Slots(None if centre is None else self._ask, clock_ns)
         self._swept_ns = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -117,9 +96,8 @@ class RateLimiter:
             RatesInUse: another process of this data folder is alone with it, too.
         """
         if self._file is not None:
-            opened = self._file.open()
+            self._alone = self._file.open().levels
             self._is_file_open = True
-            self._alone = InProcessCentre(opened.levels, clock_ns=self.clock_ns)
         if self._centre is not None:
             self._run_in_background()
             self._wake.set()
@@ -173,13 +151,13 @@ class RateLimiter:
             centre_gone_allowance: how many units may pass in this process while the centre cannot be asked, each
                 time that it is gone.
         """
-        found = self._buckets.get((subject, limit.name))
+        found = self._shelf.find(subject, limit)
         if found is None:
-            return self._new_bucket(subject, limit, centre_gone_allowance)
+            found = self._shelf.add(subject, limit, self.clock_ns())
         if found.limit is not limit and found.limit != limit:
             found.change(limit, self.clock_ns())
         if isinstance(found, LeasedBucket):
-            found.allowance = centre_gone_allowance
+            found.allow(centre_gone_allowance)
         return found
 
     async def renew(self, bucket: Bucket, weight: int) -> None:
@@ -229,58 +207,27 @@ class RateLimiter:
         Raises:
             CentreGone: it cannot be asked.
         """
-        slot = Slot(_key(subject, name), secrets.token_hex(8))
-        if self._centre is None:
-            is_free = sum(one.key == slot.key for one in self._slots) < at_once_max
-        else:
-            is_free = bool((await self._ask(Hold(slot.key, slot.name, at_once_max)))[0])
-        if not is_free:
-            return None
-        self._slots[slot] = self.clock_ns()
-        return slot
+        return await self._slots.hold(subject, name, at_once_max)
 
     async def release(self, slot: Slot) -> None:
         """Let another thing run. Where the centre cannot be asked, it ends there by itself."""
-        if self._slots.pop(slot, None) is None or self._centre is None:
-            return
-        with contextlib.suppress(CentreGone):
-            await self._ask(Release(slot.key, slot.name))
+        await self._slots.release(slot)
 
     # buckets ------------------------------------------------------------------------------------------
 
-    def _new_bucket(self, subject: str, limit: RateLimit, allowance: int) -> Bucket:
-        now_ns = self.clock_ns()
-        self._forget_idle(now_ns)
-        if len(self._buckets) >= self._buckets_max:
-            subject = "(others)"
-            if (found := self._buckets.get((subject, limit.name))) is not None:
-                return found
-        key = _key(subject, limit.name)
-        bucket: Bucket
+    def _make_bucket(self, key: str, limit: RateLimit, now_ns: int) -> Bucket:
         if self._centre is not None:
-            bucket = LeasedBucket(key, limit, self, allowance)
-        else:
-            bucket = Bucket(key, limit)
-            bucket.owe(self._alone.levels.debt(key, limit.count, limit.seconds, now_ns // 1000), now_ns)
-            self._alone.levels.kept.pop(key, None)
-        self._buckets[subject, limit.name] = bucket
+            return LeasedBucket(key, limit, self)
+        bucket = Bucket(key, limit)
+        bucket.owe(self._alone.debt(key, limit.count, limit.seconds, now_ns // 1000), now_ns)
+        self._alone.kept.pop(key, None)
         return bucket
-
-    def _forget_idle(self, now_ns: int) -> None:
-        """Look at two buckets for each new one, so that those of subjects who went do not pile up."""
-        for _ in range(min(2, len(self._buckets))):
-            place = next(iter(self._buckets))
-            bucket = self._buckets.pop(place)
-            # Two references are the variable here and the argument of the question. Whoever holds a third may spend
-            # from it, and a second bucket would give the same units again.
-            if not bucket.is_idle(now_ns) or sys.getrefcount(bucket) > 2:
-                self._buckets[place] = bucket
 
     def _levels(self) -> Levels:
         """Write what is spent of every bucket, and of those that nobody asked for since the start."""
         now_ns = self.clock_ns()
-        levels = self._alone.levels
-        for bucket in self._buckets.values():
+        levels = self._alone
+        for bucket in self._shelf:
             if not bucket.is_idle(now_ns):
                 limit = bucket.limit
                 debt = bucket.debt(now_ns)
@@ -328,7 +275,7 @@ class RateLimiter:
             if not self._is_gone:
                 log.error("the centre of rate limits is gone", reason=gone.log_message)
             self._is_gone = True
-            self._slots = dict.fromkeys(self._slots, 0)
+            self._slots.tell_all_again()
             self._lose(asking, asked, gone)
             # Who came to ask meanwhile waits for nothing.
             self._lose(self._asking, self._questions, gone)
@@ -354,11 +301,7 @@ class RateLimiter:
 
     def _upkeep(self, now_ns: int, room: int) -> list[Question]:
         """Say which things still run, and let the centre forget what it need not know: both when they are due."""
-        questions: list[Question] = []
-        for slot, renewed_ns in self._slots.items():
-            if now_ns - renewed_ns >= SLOT_RENEWAL_NS and len(questions) < room:
-                questions.append(Renew(slot.key, slot.name))
-                self._slots[slot] = now_ns
+        questions = self._slots.renewals(now_ns, room)
         if now_ns - self._swept_ns >= TICK_SECONDS * 1e9 and len(questions) < room:
             questions.append(Sweep(SWEEP_COUNT))
             self._swept_ns = now_ns
@@ -390,9 +333,8 @@ class RateLimiter:
 
     async def _give_back(self, centre: Centre) -> None:
         now_ns = self.clock_ns()
-        questions: list[Question] = [Release(slot.key, slot.name) for slot in self._slots]
-        self._slots.clear()
-        for bucket in self._buckets.values():
+        questions = self._slots.releases()
+        for bucket in self._shelf:
             units = bucket.drop(now_ns) if isinstance(bucket, LeasedBucket) else 0
             if units:
                 limit = bucket.limit
@@ -442,7 +384,3 @@ def _lease(bucket: LeasedBucket, asking: _Asking, now_ns: int) -> Lease:
     needed = min(asking.weights, default=1)
     wanted = sum(asking.weights) if limit.is_exact else max(size, sum(asking.weights))
     return Lease(bucket.key, limit.count, limit.seconds, limit.burst, min(wanted, limit.burst), needed)
-
-
-def _key(subject: str, name: str) -> str:
-    return f"{name}:{subject[:SUBJECT_LENGTH_MAX]}"
