@@ -1,6 +1,7 @@
 """Demo data for `make run`: a verified customer with some history, an administrator, and what to try first."""
 
 import math
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -196,7 +197,8 @@ async def _make_model_and_run(parts: Parts, customer: Customer, now: datetime) -
 
 
 def _call(parts: Parts, caller: Caller, endpoint: str, now: datetime) -> Call:
-    return Call(caller, PRODUCT, parts.database, now, 0.0, "POST", endpoint, endpoint, "demo")
+    started = time.perf_counter()
+    return Call(caller, PRODUCT, parts.database, now, started, "POST", endpoint, endpoint, "demo")
 
 
 # Administrators -----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import uvicorn
 from pydantic import SecretStr
 
+from tollway.kit.counters import ProcessCounters
 from tollway.kit.embedded import EmbeddedPostgres
 from tollway.kit.log import configure_logging, log
 from tollway.settings import Settings
@@ -113,6 +114,7 @@ def work(settings: Settings, *, exit_with_parent: bool = False) -> None:
 
     async def run() -> None:
         parts = await open_parts(settings)
+        counters = ProcessCounters.take(settings.counters_folder, "worker")
         registry = build_registry(parts)
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -128,6 +130,7 @@ def work(settings: Settings, *, exit_with_parent: bool = False) -> None:
                 at_once_max=parts.processes.process_count + OTHER_JOBS_AT_ONCE_MAX,
             )
         finally:
+            counters.close()
             await parts.close()
 
     asyncio.run(run())
@@ -138,7 +141,10 @@ def be_centre(settings: Settings, *, exit_with_parent: bool = False) -> None:
     from tollway.admission.role_flows import run_centre
 
     _run_until_stopped(
-        settings, lambda stop: run_centre(settings.tollway_data, stop), exit_with_parent=exit_with_parent
+        settings,
+        "centre",
+        lambda stop: run_centre(settings.tollway_data, stop),
+        exit_with_parent=exit_with_parent,
     )
 
 
@@ -155,11 +161,11 @@ def ship(settings: Settings, *, exit_with_parent: bool = False) -> None:
         finally:
             await database.close()
 
-    _run_until_stopped(settings, run, exit_with_parent=exit_with_parent)
+    _run_until_stopped(settings, "shipper", run, exit_with_parent=exit_with_parent)
 
 
 def _run_until_stopped(
-    settings: Settings, run: Callable[[asyncio.Event], Awaitable[None]], *, exit_with_parent: bool
+    settings: Settings, role: str, run: Callable[[asyncio.Event], Awaitable[None]], *, exit_with_parent: bool
 ) -> None:
     configure_logging(settings.log_level, as_json=settings.production)
 
@@ -170,7 +176,11 @@ def _run_until_stopped(
             loop.add_signal_handler(name, stop.set)
         if exit_with_parent:
             _when_parent_ends(lambda: loop.call_soon_threadsafe(stop.set))
-        await run(stop)
+        counters = ProcessCounters.take(settings.counters_folder, role)
+        try:
+            await run(stop)
+        finally:
+            counters.close()
 
     asyncio.run(until_stopped())
 

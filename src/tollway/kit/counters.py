@@ -45,7 +45,7 @@ class ProcessCounters:
         Args:
             role: what the process does, in lower-case letters, such as `server`.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in range(FILES_MAX):
             descriptor = os.open(folder / f"{role}-{number:03}{_SUFFIX}", os.O_RDWR | os.O_CREAT, 0o644)
             if _is_locked(descriptor, fcntl.LOCK_EX):

@@ -27,7 +27,13 @@ PERIODS = {
     Period.YEAR: "A year",
 }
 MODES = {"": "All calls", Mode.LIVE.value: "Live", Mode.TEST.value: "Test"}
-ROLES = {"server": "Server", "worker": "Worker"}
+# What the processes of each role do, for those who read their names for the first time.
+ROLES = {
+    "server": "Servers, which answer",
+    "worker": "Workers, which compute",
+    "shipper": "Shipper, which carries usage",
+    "centre": "Centre, which counts rate limits",
+}
 
 router = APIRouter(prefix="/admin/usage", route_class=ReplayingRoute, include_in_schema=False)
 
