@@ -146,6 +146,8 @@ async def test_a_day_is_read_from_the_hours(database: Database, large: Party) ->
     assert (found.totals.calls, found.before.calls) == (2, 2)
     assert (found.customers[0].calls, found.customers[0].calls_before) == (2, 2)
     assert sum(one.calls for one in found.days) == 2
+    assert [one.calls for one in found.hours] == [1, *[0] * 22, 1]
+    assert found.hours[-1].hour == NOW.replace(minute=0)
 
 
 @pytest.mark.parametrize("period", list(Period))

@@ -153,6 +153,13 @@ class DaySums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HourSums(DaySums):
+    """The calls of one hour."""
+
+    hour: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerSums:
     """The calls of one customer, in a time and in the time before it. One whose data were erased has no name."""
 
@@ -194,6 +201,8 @@ class PlatformUsage:
     endpoints: list[EndpointSums]
     plans: list[PlanSums]
     days: list[DaySums]
+    # Of a span that is read by hour; empty otherwise.
+    hours: list[HourSums]
     customers: list[CustomerSums]
     keys: KeyUse
 

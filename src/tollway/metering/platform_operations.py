@@ -58,6 +58,7 @@ async def get_platform_usage(
         endpoints=await store.list_endpoints(tx, span, chosen, ENDPOINTS_SHOWN_MAX),
         plans=await store.list_plans(tx, span, chosen),
         days=await store.list_days(tx, span, chosen),
+        hours=await store.list_hours(tx, span, chosen) if span.by_hour else [],
         customers=await store.list_customers(tx, span, chosen, CUSTOMERS_SHOWN_MAX),
         keys=await store.get_key_use(tx, span, chosen, now),
     )

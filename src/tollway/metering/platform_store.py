@@ -10,6 +10,7 @@ from tollway.metering.platform import (
     CustomerSums,
     DaySums,
     EndpointSums,
+    HourSums,
     JournalStanding,
     KeyCount,
     KeyUse,
@@ -112,6 +113,22 @@ async def list_days(tx: Transaction, span: Span, mode: str | None) -> list[DaySu
         FROM generate_series(%(first_day)s::timestamp, %(last_day)s::timestamp, interval '1 day') AS one (day)
         LEFT JOIN {_source(span)} ON used.day = one.day::date
         GROUP BY one.day ORDER BY one.day
+        """,
+        _parameters(span, mode),
+    )
+
+
+async def list_hours(tx: Transaction, span: Span, mode: str | None) -> list[HourSums]:
+    """Add up by hour; hours without calls are there with zeros."""
+    return await tx.list_all(
+        HourSums,
+        f"""
+        SELECT one.hour, (one.hour AT TIME ZONE 'UTC')::date AS day,
+            COALESCE(sum(succeeded), 0)::bigint AS succeeded, COALESCE(sum(limited), 0)::bigint AS limited,
+            COALESCE(sum(refused), 0)::bigint AS refused, COALESCE(sum(failed), 0)::bigint AS failed
+        FROM generate_series(%(since)s, %(until)s - interval '1 hour', interval '1 hour') AS one (hour)
+        LEFT JOIN {_HOURS} ON used.hour = one.hour
+        GROUP BY one.hour ORDER BY one.hour
         """,
         _parameters(span, mode),
     )

@@ -1,11 +1,11 @@
 """`/admin/usage`: what everybody used, and what it took to serve them (B49, C21)."""
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from markupsafe import Markup
 
 from tollway.admission.backlog_flows import find_backlog
 from tollway.customers.entities import Mode
@@ -86,14 +86,16 @@ def _address(**asked: str) -> str:
     return f"/admin/usage?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
-def _chart(used: PlatformUsage) -> Any:
+def _chart(used: PlatformUsage) -> Markup:
+    bars = used.hours or used.days
     return daily_bars(
         "usage",
-        days=[one.day for one in used.days],
+        days=[one.day for one in bars],
+        hours=[f"{one.hour:%H:%M}" for one in used.hours],
         series=[
-            Series("Succeeded", [one.succeeded for one in used.days]),
-            Series("Refused", [one.limited + one.refused for one in used.days]),
-            Series("Failed", [one.failed for one in used.days]),
+            Series("Succeeded", [one.succeeded for one in bars]),
+            Series("Refused", [one.limited + one.refused for one in bars]),
+            Series("Failed", [one.failed for one in bars]),
         ],
         title=f"Calls, {PERIODS[used.period]}",
     )

@@ -35,7 +35,9 @@ class Series:
     counts: Sequence[int]
 
 
-def daily_bars(chart_id: str, *, days: Sequence[date], series: Sequence[Series], title: str) -> Markup:
+def daily_bars(
+    chart_id: str, *, days: Sequence[date], series: Sequence[Series], title: str, hours: Sequence[str] = ()
+) -> Markup:
     """Draw counts for each day, the first series at the bottom. static/charts.js shows a day's row of the table.
 
     Args:
@@ -43,6 +45,7 @@ def daily_bars(chart_id: str, *, days: Sequence[date], series: Sequence[Series],
         days: in order, one for each count of every series.
         series: one to three, drawn in the colours series-1 to series-3.
         title: names the numbers and the period, for instance "Requests, last 30 days".
+        hours: what each bar is called instead of its day, where each is an hour.
     """
     assert 1 <= len(series) <= SERIES_MAX, len(series)
     totals = [sum(counts) for counts in zip(*(one.counts for one in series), strict=True)]
@@ -53,21 +56,22 @@ def daily_bars(chart_id: str, *, days: Sequence[date], series: Sequence[Series],
     ticks = [tick for tick in ticks if tick == int(tick)]
     top = max(ticks[-1], max(totals) * 1.08)
     write = ValueFormat()
+    names = list(hours) or [_day_name(day) for day in days]
 
     return _FIGURE.format(
         chart_id=chart_id,
         title=title,
-        finding=_finding(days, totals, series),
+        finding=_finding(names, totals, series),
         left=left_axis(ticks, lambda count: 100 - count / top * 100, write.tick),
         rules=horizontal_rules(ticks, lambda count: 100 - count / top * 100),
         days=Markup().join(_stack(index, len(days), series, top) for index in range(len(days))),
-        bottom=bottom_axis(_day_labels(days)),
+        bottom=bottom_axis(_labels(names)),
         table=number_table(
             title,
-            ["Day", *(one.name for one in series), "Total"],
+            ["Hour" if hours else "Day", *(one.name for one in series), "Total"],
             [
-                (_day_name(day), *(f"{one.counts[index]:,}" for one in series), f"{totals[index]:,}")
-                for index, day in enumerate(days)
+                (name, *(f"{one.counts[index]:,}" for one in series), f"{totals[index]:,}")
+                for index, name in enumerate(names)
             ],
         ),
     )
@@ -91,15 +95,15 @@ def _stack(index: int, day_count: int, series: Sequence[Series], top: float) -> 
     return _DAY.format(bars=Markup().join(bars), x=percent(index * width), width=percent(width))
 
 
-def _day_labels(days: Sequence[date]) -> list[tuple[float, str]]:
-    step = max(1, -(-len(days) // _LABELS_MAX))
-    width = 100 / len(days)
-    return [(index * width + width / 2, _day_name(days[index])) for index in range(0, len(days), step)]
+def _labels(names: Sequence[str]) -> list[tuple[float, str]]:
+    step = max(1, -(-len(names) // _LABELS_MAX))
+    width = 100 / len(names)
+    return [(index * width + width / 2, names[index]) for index in range(0, len(names), step)]
 
 
-def _finding(days: Sequence[date], totals: Sequence[int], series: Sequence[Series]) -> str:
-    busiest = max(range(len(days)), key=lambda index: totals[index])
-    parts = [f"{sum(totals):,} in all", f"most on {_day_name(days[busiest])}, {totals[busiest]:,}"]
+def _finding(names: Sequence[str], totals: Sequence[int], series: Sequence[Series]) -> str:
+    busiest = max(range(len(names)), key=lambda index: totals[index])
+    parts = [f"{sum(totals):,} in all", f"most on {names[busiest]}, {totals[busiest]:,}"]
     parts += [f"{one.name.lower()} {sum(one.counts):,}" for one in series[1:]]
     return "; ".join(parts) + "."
 
