@@ -200,12 +200,14 @@ async def strip_usage(tx: Transaction, customer_id: int) -> int:
     """Take addresses and browsers out of the next rows of the usage log; return how many rows it was."""
     return await tx.execute(
         """
-        UPDATE api_usage_logs SET ip_address = NULL, user_agent = NULL
-        -- Rows have no key of their own; a month and a place in it name one.
-        WHERE (tableoid, ctid) IN (
-            SELECT tableoid, ctid FROM api_usage_logs
+        WITH next AS (
+            SELECT mode, request_timestamp, id FROM api_usage_logs
             WHERE customer_id = %(id)s AND (ip_address IS NOT NULL OR user_agent IS NOT NULL)
-            LIMIT %(limit)s FOR UPDATE)
+            LIMIT %(limit)s)
+        UPDATE api_usage_logs l SET ip_address = NULL, user_agent = NULL
+        FROM next
+        WHERE l.customer_id = %(id)s AND l.mode = next.mode AND l.request_timestamp = next.request_timestamp
+            AND l.id = next.id
         """,
         {"id": customer_id, "limit": USAGE_ROWS_PER_STATEMENT},
     )
