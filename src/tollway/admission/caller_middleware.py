@@ -81,7 +81,8 @@ class CallerMiddleware:
         try:
             await self.app(scope, receive, passage.send)
         finally:
-            passage.end()
+            if not passage.is_recorded:
+                passage.end()
 
     async def _recognise(self, request: Request) -> tuple[Caller | None, Snapshot | None]:
         """Return who calls, and what their key may do where they showed one; both None for a stranger."""
