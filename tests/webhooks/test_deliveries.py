@@ -325,7 +325,7 @@ async def test_without_a_plan_that_has_webhooks_nothing_is_written_or_sent(
     async with shop.database.transaction() as tx:
         await plans.override(
             tx, shop.party.customer_id, "montecarlo", "feature:webhooks", 0,
-            reason="x", ends_at=None, created_by="system:tests", now=shop.now,
+            reason="x", ends_at=shop.now + 24 * HOUR, created_by="system:tests", now=shop.now,
         )  # fmt: skip
     assert await shop.work() == [None]
     assert receiver.received == []
