@@ -144,15 +144,19 @@ def clock(moment: datetime) -> Markup:
     )
 
 
-def moment(at: datetime) -> Markup:
-    """A moment to the millisecond, for what came shortly after another: `1 Dec 2026, 14:30:07.125 UTC`."""
+def moment(at: datetime, *, short: bool = False) -> Markup:
+    """A moment to the millisecond, for what came shortly after another: `1 Dec 2026, 14:30:07.125 UTC`.
+
+    Short, for a column that says that it is in UTC: `1 Dec, 14:30:07.125`.
+    """
     assert at.tzinfo is not None, at
     in_utc = at.astimezone(UTC)
-    return Markup('<time datetime="{}">{} {}{:03d} UTC</time>').format(
+    return Markup('<time datetime="{}">{} {}{:03d}{}</time>').format(
         in_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         in_utc.day,
-        in_utc.strftime("%b %Y, %H:%M:%S."),
+        in_utc.strftime("%b, %H:%M:%S." if short else "%b %Y, %H:%M:%S."),
         in_utc.microsecond // 1000,
+        "" if short else " UTC",
     )
 
 

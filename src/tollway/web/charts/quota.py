@@ -23,6 +23,7 @@ def quota_meter(
     included: int,
     projected: int | None,
     marks_percent: Sequence[int],
+    stops: bool,
     label: str,
 ) -> Markup:
     """Draw what is used of what is included, with marks; the scale grows where more than that is used or to come.
@@ -30,11 +31,12 @@ def quota_meter(
     Args:
         projected: what it comes to at the end of the period; None where nobody can tell.
         marks_percent: of what is included, rising.
+        stops: whether nothing more can be used once all of it is.
         label: says in words what the bar shows.
     """
     assert included > 0, included
     top = max(included, used, projected or 0)
-    mood = "bad" if used >= included else "warn" if used >= included * 0.8 else ""
+    mood = "bad" if stops and used >= included else "warn" if used >= included * 0.8 else ""
     ahead = (
         _PART.format(css_class="ahead", width=percent(projected / top * 100))
         if projected is not None and projected > used

@@ -1,7 +1,7 @@
 """`/requests`: every call by key and page, chosen by the address, one by one, as it grows, and as a file."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -102,7 +102,7 @@ async def list_requests(request: Request, page: SignedIn, cursor: str | None = N
         request,
         "customer/requests.html",
         problem.status if problem else 200,
-        shell=shell,
+        shell=replace(shell, test_mode=asked.mode is Mode.TEST),
         values=_shown(asked.values),
         errors=field_errors(problem) if problem else {},
         mode=asked.mode.value,
@@ -190,7 +190,7 @@ async def show_request(request: Request, page: SignedIn, call_id: str) -> Respon
     return html(
         request,
         "customer/request.html",
-        shell=shell,
+        shell=replace(shell, test_mode=call.mode is Mode.TEST),
         call=call,
         mood=MOODS[call.call_class],
         class_words=dict(CLASSES)[call.call_class],

@@ -1,7 +1,7 @@
 """`/usage`: what was used of a period, what it comes to, by day, endpoint and key; and the spending cap."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
@@ -34,7 +34,7 @@ from tollway.web.charts import Series, daily_bars, quota_meter
 from tollway.web.customer.requests import MODES, requests_url
 from tollway.web.pages import PRODUCT, Page, PageNeeds, SignedIn, field_errors, html, redirect
 from tollway.web.plan_views import rate_text
-from tollway.web.rendering import number
+from tollway.web.rendering import Shell, number
 
 AMOUNT_LENGTH_MAX = 12
 NOTICES = {
@@ -109,7 +109,7 @@ async def _usage_page(
         request,
         "customer/usage.html",
         problem.status if problem else 200,
-        shell=shell,
+        shell=_shell_of(shell, period, product, page),
         product=product,
         product_name=_names()[product],
         products=[(one, _names()[one]) for one in held],
@@ -121,6 +121,7 @@ async def _usage_page(
         plan=plan,
         meter=_meter(period, projected.units if projected else None),
         share=_share(period),
+        thresholds=THRESHOLDS_PERCENT,
         overage=now_overage,
         projection=projected,
         projected_overage=_overage(period, projected.units, plan.currency) if projected else None,
@@ -144,6 +145,14 @@ async def _usage_page(
         amount_length_max=AMOUNT_LENGTH_MAX,
         notice=NOTICES.get(query.get("notice", ""), ""),
     )
+
+
+def _shell_of(shell: Shell, period: Period, product: str, page: Page) -> Shell:
+    """Let the frame say of the mode that is looked at what the page says."""
+    shell = replace(shell, test_mode=period.mode is Mode.TEST)
+    if product != PRODUCT or not period.holds(page.now):
+        return shell
+    return replace(shell, used=period.requests_used, included=period.requests_included)
 
 
 async def _find_usage(tx: Any, page: Page, product: str, mode: Mode, first_day: date | None) -> PeriodUsage:
@@ -218,6 +227,7 @@ def _meter(period: Period, projected: int | None) -> Markup | None:
         included=included,
         projected=projected,
         marks_percent=THRESHOLDS_PERCENT,
+        stops=not period.sells_overage,
         label=label,
     )
 
