@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from tests.journeys.tour import new_address
+from tests.journeys.tour_webhooks import webhooks
 from tests.journeys.walks import Walk
 
 from tollway.demo import ADMINISTRATOR_EMAIL, ADMINISTRATOR_PASSWORD, ADMINISTRATOR_SECRET
@@ -50,6 +51,8 @@ async def administrator(walk: Walk) -> AsyncIterator[str]:
     async for name in _one_customer(walk, customer_url):
         yield name
     async for name in _suspended(walk, customer_url, customer_session):
+        yield name
+    async for name in webhooks(walk, customer_url, customer_session):
         yield name
     async for name in _in_their_place(walk, customer_url):
         yield name
