@@ -16,9 +16,9 @@ async def make_partitions(tx: Transaction, now: datetime) -> int:
     Rows that lie in the rest move to the months that they belong to; those of a clock that ran ahead wait there for
     their month. Returns how many were made.
     """
-    months = {_month_after(now.date(), count) for count in range(MONTHS_AHEAD + 1)}
-    months.update(month for month in await retention_store.list_stray_months(tx) if month < min(months))
-    return sum([await retention_store.make_month(tx, month) for month in sorted(months)])
+    coming = [_month_after(now.date(), count) for count in range(MONTHS_AHEAD + 1)]
+    earlier = [month for month in await retention_store.list_stray_months(tx) if month < coming[0]]
+    return sum([await retention_store.make_month(tx, month) for month in earlier + coming])
 
 
 async def drop_old_usage(tx: Transaction, now: datetime, keep_days: int) -> int:
