@@ -15,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
 from tollway.admission.address_middleware import AddressLimitMiddleware
+from tollway.admission.entities import Cost
 from tollway.admission.gatehouse import Gatehouse
 from tollway.admission.leases import RateLimiter
 from tollway.admission.middleware import AdmissionMiddleware, ProductPaths
@@ -85,6 +86,12 @@ async def upload(file: UploadFile, call: Admitted) -> Response:
     return await call.answer("upload_model", work, content={"bytes": size})
 
 
+@router.post("/checks")
+async def check(body: ThingIn) -> dict[str, str]:
+    """What has no effect in the database, and so takes its units at the gate."""
+    return {"name": body.name}
+
+
 @router.get("/breaks")
 async def breaks(call: Admitted) -> Response:
     raise RuntimeError(call.product)
@@ -103,6 +110,10 @@ def build(gatehouse: Gatehouse, *, address_limit: int = ADDRESS_LIMIT) -> Any:
         PREFIX,
         open_paths=frozenset({f"{PREFIX}/health"}),
         upload_paths=frozenset({f"{PREFIX}/models"}),
+        costs=(
+            (f"POST {PREFIX}/checks", Cost("montecarlo", reads=False, units=1)),
+            (f"POST {PREFIX}/models", Cost("montecarlo", reads=False, weight=5)),
+        ),
     )
     admission = AdmissionMiddleware(
         api,

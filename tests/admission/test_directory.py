@@ -99,7 +99,7 @@ async def change(database: Database, statement: str) -> None:
         await tx.execute(statement)  # type: ignore[arg-type]  # a constant of this file
 
 
-@pytest.mark.promise("C36")
+@pytest.mark.promise("B64")
 @pytest.mark.parametrize("what", CHANGES)
 async def test_a_notification_alone_tells_of_a_change_within_a_second(
     watch: Watch, elsewhere: Database, what: str
@@ -119,6 +119,7 @@ async def test_a_notification_alone_tells_of_a_change_within_a_second(
     assert refuses(watch)
 
 
+@pytest.mark.promise("B64")
 @pytest.mark.parametrize("what", CHANGES)
 async def test_a_look_alone_finds_a_change_within_a_second(
     watch: Watch, elsewhere: Database, what: str
@@ -134,6 +135,7 @@ async def test_a_look_alone_finds_a_change_within_a_second(
     assert refuses(watch)
 
 
+@pytest.mark.promise("B64")
 @pytest.mark.parametrize("what", CHANGES)
 async def test_without_either_what_is_known_lapses_within_a_second(
     watch: Watch, elsewhere: Database, what: str
@@ -202,6 +204,7 @@ async def test_that_a_key_was_used_is_no_change(watch: Watch, elsewhere: Databas
     assert watch.ask().verdict is Verdict.ADMITTED
 
 
+@pytest.mark.promise("B64")
 async def test_what_changes_by_itself_is_read_again_then(watch: Watch, elsewhere: Database) -> None:
     expires_at = watch.now + timedelta(seconds=30)
     async with elsewhere.transaction() as tx:

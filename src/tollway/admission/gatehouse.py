@@ -102,6 +102,8 @@ class Gatehouse:
         if self._is_open:
             self.journal.close()
             self._is_open = False
+        # Whoever calls after this is told anew, with a journal to write to.
+        self.directory.forget_all()
 
     async def ship(self) -> int:
         """Carry everything that is in the journals here to PostgreSQL now; return how many records that were."""
