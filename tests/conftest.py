@@ -4,6 +4,7 @@ Each test gets a database of its own, as the real migrations leave one, so tests
 without seeing each other.
 """
 
+import base64
 import os
 import shutil
 import tempfile
@@ -26,6 +27,9 @@ from tollway.kit.log import configure_logging
 from tollway.kit.migrations import migrate
 from tollway.settings import Settings
 
+# As `tollway keygen` prints them: any other text is stretched, which takes long.
+LINK_SECRET = base64.b64encode(b"for tests: links, codes, tokens.").decode()
+SEALING_SECRET = base64.b64encode(b"for tests: what is kept sealed..").decode()
 CORPUS = Path(os.environ.get("CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
 
 
@@ -95,8 +99,8 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         environment="test",
         tollway_data=tmp_path / "data",
         database_url=SecretStr(database_url),
-        jwt_secret=SecretStr("test secret that is used for links only, 32+"),
-        encryption_key=SecretStr("test secret that is used to seal keys, 32+"),
+        jwt_secret=SecretStr(LINK_SECRET),
+        encryption_key=SecretStr(SEALING_SECRET),
         worker_processes=1,
     )
 

@@ -1,11 +1,13 @@
 """Builds the application from settings and joins it; the only file that knows all packages."""
 
 import asyncio
+import copy
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from fastapi.routing import iter_route_contexts
+from starlette.datastructures import State
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
@@ -66,7 +68,7 @@ from tollway.support import endpoints as support
 from tollway.support import jobs as support_jobs
 from tollway.support.entities import SupportDesk
 from tollway.teams import endpoints as teams
-from tollway.web.application import mount_pages
+from tollway.web.application import mount_pages, open_site
 from tollway.web.markdown import read_guides
 from tollway.web.openapi_document import DocumentedApi
 from tollway.web.pages import render_problem_page
@@ -186,14 +188,9 @@ def _post_room_of(settings: Settings, database: Database, sealer: Sealer) -> Pos
 def build_app(parts: Parts) -> ASGIApp:
     """Join middleware, endpoints and pages into one application."""
     settings = parts.settings
-    api = DocumentedApi(
-        title="Tollway",
-        version="1.0.0",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url="/openapi.json",
-        exception_handlers=exception_handlers(DOCS_URL, render_problem_page),
-    )
+    # The same endpoints with a state of their own.
+    api = copy.copy(_mounted())
+    api.state = State()
     api.state.settings = settings
     api.state.database = parts.database
     api.state.sealer = parts.sealer
@@ -209,30 +206,7 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.monitor = Monitor(
         parts.database, _watched(settings), partial(_redis_answers, settings, parts.gatehouse.limiter)
     )
-    for router in (
-        monitoring.router,
-        monitoring.root_router,
-        lifecycle.router,
-        auth_endpoints.router,
-        activity_endpoints.router,
-        administration.router,
-        administration_usage.router,
-        alerts.router,
-        customer_endpoints.router,
-        export_endpoints.router,
-        teams.router,
-        keys.router,
-        customer_keys.router,
-        plans.router,
-        spending_endpoints.router,
-        usage_endpoints.router,
-        metering.router,
-        support.router,
-        webhooks.router,
-        simulation.router,
-    ):
-        api.include_router(router)
-    mount_pages(api, _site_of(settings, parts.database), parts.passwords)
+    open_site(api, _site_of(settings, parts.database), parts.passwords)
 
     gatehouse, patterns = (
         parts.gatehouse,
@@ -288,6 +262,44 @@ def _weighed(paths: ProductPaths) -> ProductPaths:
         for endpoint, weight in product.weights.items()
     )
     return replace(paths, costs=(*paths.costs, *costs))
+
+
+@cache
+def _mounted() -> DocumentedApi:
+    """Join every endpoint and page, once in a process: to read their signatures is most of the work of a start."""
+    api = DocumentedApi(
+        title="Tollway",
+        version="1.0.0",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        exception_handlers=exception_handlers(DOCS_URL, render_problem_page),
+    )
+    for router in (
+        monitoring.router,
+        monitoring.root_router,
+        lifecycle.router,
+        auth_endpoints.router,
+        activity_endpoints.router,
+        administration.router,
+        administration_usage.router,
+        alerts.router,
+        customer_endpoints.router,
+        export_endpoints.router,
+        teams.router,
+        keys.router,
+        customer_keys.router,
+        plans.router,
+        spending_endpoints.router,
+        usage_endpoints.router,
+        metering.router,
+        support.router,
+        webhooks.router,
+        simulation.router,
+    ):
+        api.include_router(router)
+    mount_pages(api)
+    return api
 
 
 def _site_of(settings: Settings, database: Database) -> Site:

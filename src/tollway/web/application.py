@@ -1,5 +1,7 @@
 """Hangs the pages into an application: routers, static files, and what their handlers find in its state."""
 
+from pathlib import Path
+
 from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -41,6 +43,7 @@ from tollway.web.public import (
 from tollway.web.samples import SampleRuns
 from tollway.web.site import Site
 
+STATIC_FOLDER = Path(__file__).parent / "static"
 # Their addresses carry a hash of their content, so a browser may keep them for ever.
 STATIC_CACHE = "public, max-age=31536000, immutable"
 ROUTERS = (
@@ -83,13 +86,17 @@ class _KeptStaticFiles(StaticFiles):
         return response
 
 
-def mount_pages(api: FastAPI, site: Site, passwords: Passwords) -> None:
-    """Add every page to `api`; the state must hold `database`, `sealer`, `lifecycle` and `workshop`."""
+def mount_pages(api: FastAPI) -> None:
+    """Add every page to `api`; what their handlers find in its state, `open_site` puts there."""
+    for router in ROUTERS:
+        api.include_router(router)
+    api.mount("/static", _KeptStaticFiles(directory=STATIC_FOLDER))
+
+
+def open_site(api: FastAPI, site: Site, passwords: Passwords) -> None:
+    """Put what pages need into the state of `api`, which must hold `database`, `sealer`, `lifecycle` and `workshop`."""
     api.state.site = site
     api.state.passwords = passwords
     api.state.sample_runs = SampleRuns()
     api.state.call_feed = CallFeed()
     api.state.render_signup = account.render_sign_up
-    for router in ROUTERS:
-        api.include_router(router)
-    api.mount("/static", _KeptStaticFiles(directory=site.static_folder))

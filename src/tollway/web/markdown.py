@@ -14,6 +14,7 @@ escaped, so that neither can bring markup or Markdown of its own into the page.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from markupsafe import Markup, escape
 
 from tollway.web.rendering import environment
 
+GUIDES_KEPT_MAX = 512
 GUIDE_CHARACTERS_MAX = 500_000
 PLACEHOLDERS = ("api_key", "base_url")
 
@@ -66,8 +68,9 @@ def slug_of(path: Path) -> str:
     return path.stem.lower().replace("_", "-")
 
 
+@lru_cache(maxsize=GUIDES_KEPT_MAX)
 def parse_guide(slug: str, source: str) -> Guide:
-    """Render one guide.
+    """Render one guide; the same text is rendered once in a process.
 
     Raises: ValueError when it is too long, or has neither a title in front nor a first heading.
     """

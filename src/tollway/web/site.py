@@ -1,7 +1,7 @@
 """What every page needs to know of this installation: plain values, handed in by the application."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import Request
@@ -46,7 +46,6 @@ class Site:
     guides: list[Guide]
     problem_pages: dict[str, Guide]
     installation: Installation
-    static_folder: Path = field(default=Path(__file__).parent / "static")
 
 
 def site_of(request: Request) -> Site:
