@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.admission.journals import Written, begin_source, logged, segments_of, source_row
 from tests.parties import Party, make_party
 
+from tollway.admission import records
 from tollway.admission.journal import Journal
 from tollway.admission.shipper import Shipper
 from tollway.kit.db import Database
@@ -420,6 +421,29 @@ async def test_damage_is_counted_and_costs_its_own_records_only(
     row = await source_row(database, source_id)
     assert (row["records_shipped"], row["records_damaged"]) == (197, 3)
     assert row["ended_at"] is not None
+    shipper.close()
+
+
+async def test_calls_whose_texts_were_damaged_are_counted_all_the_same(
+    database: Database, folder: Path, now: datetime
+) -> None:
+    source_id = await begin_source(database, "texts", now)
+    journal = Journal.open(folder, source_id)
+    for number in range(9):
+        Written(endpoint=f"/{number % 3}", units=1).append_to(journal)
+    journal.close()
+    (segment,) = segments_of(folder / str(source_id))
+    content = bytearray(segment.read_bytes())
+    for start in range(0, len(content), 128):
+        if content[start] == records.Kind.STRING and content[start + 12 : start + 14] in (b"/1", b"/2"):
+            content[start + 20] ^= 1
+    segment.write_bytes(content)
+    shipper = Shipper(database, folder)
+    assert await shipper.ship_once() == 9
+    async with database.transaction() as tx:
+        found = await tx.list_rows("SELECT endpoint, succeeded, units FROM usage_days ORDER BY endpoint")
+    assert [tuple(row.values()) for row in found] == [("(unknown)", 6, 6), ("/0", 3, 3)]
+    assert (await source_row(database, source_id))["records_damaged"] == 2
     shipper.close()
 
 

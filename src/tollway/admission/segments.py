@@ -227,9 +227,9 @@ class JournalReader:
         positions = (kinds == Kind.CALL).nonzero()[0]
         calls = slots[positions]
         paths, request_ids = self._texts(slots, kinds, positions)
-        spent = calls[(calls["lease_id"] != 0) & (calls["units"] != 0)]
-        leases, which = np.unique(spent["lease_id"], return_inverse=True)
-        units = np.bincount(which, spent["units"], len(leases)).astype(np.int64)
+        spent = (calls["lease_id"] != 0) & (calls["units"] != 0)
+        leases, which = np.unique(calls["lease_id"][spent], return_inverse=True)
+        units = np.bincount(which, calls["units"][spent], len(leases)).astype(np.int64)
         ends = slots[kinds == Kind.LEASE_END].view(_BODIES)["body"].tolist()
         first = self.index
         start, self._end = self._end, (self.segment, first + len(slots))

@@ -238,10 +238,10 @@ class Shipper:
     def _new_first_calls(self, batch: UsageBatch) -> dict[int, int]:
         """Return the customers whose first served call with a key may be here, and when it came (microseconds)."""
         calls = batch.calls
-        served = calls[(calls["api_key_id"] != 0) & (calls["status"] < 400) & (calls["units"] >= 0)]
-        customers, which = np.unique(served["customer_id"], return_inverse=True)
+        served = (calls["api_key_id"] != 0) & (calls["status"] < 400) & (calls["units"] >= 0)
+        customers, which = np.unique(calls["customer_id"][served], return_inverse=True)
         earliest = np.full(len(customers), np.iinfo(np.int64).max)
-        np.minimum.at(earliest, which, served["timestamp_us"])
+        np.minimum.at(earliest, which, calls["timestamp_us"][served])
         found = zip(customers.tolist(), earliest.tolist(), strict=True)
         return {customer: first for customer, first in found if customer not in self._first_calls}
 
@@ -267,8 +267,8 @@ class Shipper:
 def _last_uses(batch: UsageBatch) -> dict[int, int]:
     """Return when each key was last used (microseconds); a key that was refused as unknown was sent, not used."""
     calls = batch.calls
-    used = calls[(calls["api_key_id"] != 0) & (calls["status"] != 401)]
-    found, which = np.unique(used["api_key_id"], return_inverse=True)
+    used = (calls["api_key_id"] != 0) & (calls["status"] != 401)
+    found, which = np.unique(calls["api_key_id"][used], return_inverse=True)
     latest = np.zeros(len(found), np.int64)
-    np.maximum.at(latest, which, used["timestamp_us"])
+    np.maximum.at(latest, which, calls["timestamp_us"][used])
     return dict(zip(found.tolist(), latest.tolist(), strict=True))

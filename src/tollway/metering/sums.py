@@ -1,7 +1,7 @@
 """Adds up many calls: which sums they belong to, and by how much each grows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,23 +11,34 @@ from tollway.metering.entities import LATENCY_BOUNDS_MS, UsageBatch
 
 Integers = NDArray[np.int64]
 
-SECONDS_PER_HOUR = 3600
+MICROSECONDS_PER_HOUR = 3_600_000_000
 HOURS_PER_DAY = 24
 CLASSES = ("succeeded", "limited", "refused", "failed")
-LATENCY_CLASSES = len(LATENCY_BOUNDS_MS) + 1
+LATENCY_NAMES = tuple(f"l{position}" for position in range(1, len(LATENCY_BOUNDS_MS) + 2))
 _BOUNDS = np.array(LATENCY_BOUNDS_MS)
-# Odd numbers without a pattern: keys of several columns become one number by them.
-_MIXERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5, 0xFF51AFD7ED558CCD,
-           0xC4CEB9FE1A85EC53, 0x2545F4914F6CDD1D)  # fmt: skip
+# Numbers without a pattern: keys of several columns become one number by them.
+_MIXERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5)
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Rows to add: lists of texts and arrays of integers, all of one length, by the names of the columns."""
+    """Rows to add: arrays of integers of one length, by the names of the columns, and the texts that they name."""
 
     hours: dict[str, Any]
     days: dict[str, Any]
     totals: dict[str, Any]
+
+
+def class_of(status_code: int) -> int:
+    """Return the place in CLASSES of a call that was answered so."""
+    if status_code < 400:
+        return 0
+    if status_code in (402, 429):
+        return 1
+    return 2 if status_code < 500 else 3
+
+
+_CLASS_OF_STATUS = np.array([class_of(status) for status in range(1000)])
 
 
 def add_up(batch: UsageBatch) -> Sums:
@@ -35,37 +46,52 @@ def add_up(batch: UsageBatch) -> Sums:
 
     What is given back, with negative units, is no call: only its units and credits are added, and no totals.
     """
+    batch = _with_one_number_each(batch)
     calls = batch.calls
     is_call = calls["units"] >= 0
-    status = calls["status"].astype(np.int64)
     response_ms = response_ms_of(calls)
     latency = np.searchsorted(_BOUNDS, response_ms)
-    counted = np.where(is_call, response_ms, 0)
-    hour = calls["timestamp_us"] // (SECONDS_PER_HOUR * 1_000_000)
-    by_hour = [hour] + [
-        calls[name].astype(np.int64)
-        for name in ("customer_id", "product", "live", "api_key_id", "method", "endpoint")
+    by_hour = [
+        calls["timestamp_us"] // MICROSECONDS_PER_HOUR,
+        calls["customer_id"],
+        calls["api_key_id"],
+        packed(calls, "product", "live", "method", "endpoint"),
     ]
     first, group = group_rows(by_hour)
     size = len(first)
-    classes = np.select([status < 400, (status == 402) | (status == 429), status < 500], [0, 1, 2], 3)
     counts = {
-        **_spread(CLASSES, group, classes, is_call, size),
+        **_spread(CLASSES, group, _CLASS_OF_STATUS[np.minimum(calls["status"], 999)], is_call, size),
         "units": _sum(group, calls["units"], size),
         "credits": _sum(group, calls["credits"], size),
-        "response_ms": _sum(group, counted, size),
-        **_spread(_latency_names(), group, latency, is_call, size),
+        "response_ms": _sum(group, np.where(is_call, response_ms, 0), size),
+        **_spread(LATENCY_NAMES, group, latency, is_call, size),
     }
-    keys = [column[first] for column in by_hour]
-    hours = {"hour": keys[0], **_names_of(batch, keys[1:]), **counts}
+    hour, *others = (column[first] for column in by_hour)
+    hours = {"hour": hour, **_names_of(batch, first), **counts}
 
-    by_day = [keys[0] // HOURS_PER_DAY, *keys[1:]]
+    by_day = [hour // HOURS_PER_DAY, *others]
     day_first, day_group = group_rows(by_day)
-    day_keys = [column[day_first] for column in by_day]
     day_counts = {name: _sum(day_group, column, len(day_first)) for name, column in counts.items()}
-    days = {"day": day_keys[0], **_names_of(batch, day_keys[1:]), **day_counts}
-
+    days = {"day": by_day[0][day_first], **_names_of(batch, first[day_first]), **day_counts}
     return Sums(hours, days, _totals(batch, is_call, response_ms, latency))
+
+
+def _with_one_number_each(batch: UsageBatch) -> UsageBatch:
+    """Return the batch with one number for each text: sums go by texts, and all whose text was lost share one."""
+    first: dict[str, int] = {}
+    same: dict[int, int] = {}
+    for name in ("product", "endpoint", "problem"):
+        for number in np.bincount(batch.calls[name]).nonzero()[0].tolist():
+            one = first.setdefault(batch.text(number), number)
+            if one != number:
+                same[number] = one
+    if not same:
+        return batch
+    calls = batch.calls.copy()
+    for number, one in same.items():
+        for name in ("product", "endpoint", "problem"):
+            calls[name][calls[name] == number] = one
+    return replace(batch, calls=calls)
 
 
 def response_ms_of(calls: NDArray[Any]) -> Integers:
@@ -74,11 +100,20 @@ def response_ms_of(calls: NDArray[Any]) -> Integers:
     return rounded
 
 
+def packed(calls: NDArray[Any], *names: str) -> Integers:
+    """Return columns of small numbers (below 65,536 each, four at most) as one."""
+    assert len(names) <= 4, names
+    joined = np.zeros(len(calls), np.int64)
+    for name in names:
+        joined = joined << 16 | calls[name]
+    return joined
+
+
 def group_rows(columns: Sequence[Integers]) -> tuple[Integers, Integers]:
     """Find equal rows of integers: where each kind first stands, and of which kind each row is."""
     mixed = np.zeros(len(columns[0]), np.uint64)
     for column, mixer in zip(columns, _MIXERS, strict=False):
-        # A multiplication alone would let sums of different rows fall together too easily.
+        # A multiplication alone would let different rows fall together too easily.
         mixed = (mixed ^ column.astype(np.uint64)) * np.uint64(mixer)
         mixed ^= mixed >> np.uint64(29)
     _kinds, first, group = np.unique(mixed, return_index=True, return_inverse=True)
@@ -92,42 +127,37 @@ def group_rows(columns: Sequence[Integers]) -> tuple[Integers, Integers]:
 def _totals(
     batch: UsageBatch, is_call: NDArray[np.bool_], response_ms: Integers, latency: Integers
 ) -> dict[str, Any]:
-    calls = batch.calls[is_call]
-    columns = [
-        calls[name].astype(np.int64) for name in ("product", "method", "endpoint", "status", "problem")
-    ]
-    if not len(calls):
+    chosen = is_call.nonzero()[0]
+    if not len(chosen):
         return {}
-    first, group = group_rows(columns)
-    product, method, endpoint, status, problem = (column[first] for column in columns)
-    everyone = np.ones(len(calls), bool)
+    calls = batch.calls
+    columns = [packed(calls, "product", "method", "endpoint", "status"), calls["problem"].astype(np.int64)]
+    first, group = group_rows([column[chosen] for column in columns])
+    size, places = len(first), chosen[first]
+    everyone = np.ones(len(chosen), bool)
     return {
-        "product": _texts_of(batch, product),
-        "method": [batch.methods[one] for one in method.tolist()],
-        "endpoint": _texts_of(batch, endpoint),
-        "status_code": status,
-        "problem_code": _texts_of(batch, problem),
-        "calls": np.bincount(group, minlength=len(first)),
-        "response_ms": _sum(group, response_ms[is_call], len(first)),
-        **_spread(_latency_names(), group, latency[is_call], everyone, len(first)),
+        **_names_of(batch, places),
+        "status_code": calls["status"][places].astype(np.int64),
+        "calls": np.bincount(group, minlength=size),
+        "response_ms": _sum(group, response_ms[chosen], size),
+        **_spread(LATENCY_NAMES, group, latency[chosen], everyone, size),
     }
 
 
-def _names_of(batch: UsageBatch, keys: Sequence[Integers]) -> dict[str, Any]:
-    customer_id, product, live, api_key_id, method, endpoint = keys
-    return {
-        "customer_id": customer_id,
-        "product": _texts_of(batch, product),
-        "mode": ["live" if one else "test" for one in live.tolist()],
-        "api_key_id": api_key_id,
-        "method": [batch.methods[one] for one in method.tolist()],
-        "endpoint": _texts_of(batch, endpoint),
+def _names_of(batch: UsageBatch, places: Integers) -> dict[str, Any]:
+    """Return what the sums of these calls are kept by; texts as their place, from 1 on, in a list of few."""
+    calls = batch.calls
+    texts: dict[str, int] = {}
+    found: dict[str, Any] = {
+        "customer_id": calls["customer_id"][places],
+        "live": calls["live"][places].astype(np.int64),
+        "api_key_id": calls["api_key_id"][places],
     }
-
-
-def _texts_of(batch: UsageBatch, numbers: Integers) -> list[str]:
-    texts = {number: batch.text(number) for number in set(numbers.tolist())}
-    return [texts[number] for number in numbers.tolist()]
+    for name in ("product", "method", "endpoint", "problem"):
+        numbers, which = np.unique(calls[name][places], return_inverse=True)
+        words = [batch.methods[one] if name == "method" else batch.text(one) for one in numbers.tolist()]
+        found[name] = np.array([texts.setdefault(word, len(texts) + 1) for word in words])[which]
+    return found | {"texts": list(texts)}
 
 
 def _sum(group: Integers, values: NDArray[Any], size: int) -> Integers:
@@ -141,7 +171,3 @@ def _spread(
     """Count the rows of each group by kind, one column for each name."""
     flat = np.bincount((group * len(names) + kind)[counted], minlength=size * len(names))
     return dict(zip(names, flat.reshape(size, len(names)).T, strict=True))
-
-
-def _latency_names() -> tuple[str, ...]:
-    return tuple(f"l{position}" for position in range(1, LATENCY_CLASSES + 1))

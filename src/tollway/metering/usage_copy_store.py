@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tollway.kit.db import Transaction
 from tollway.metering.entities import UsageBatch
-from tollway.metering.sums import group_rows, response_ms_of
+from tollway.metering.sums import group_rows, packed, response_ms_of
 
 ROWS_PER_CHUNK = 2048
 ENDPOINT_LENGTH_MAX = 255
@@ -47,8 +47,8 @@ def _chunks(batch: UsageBatch) -> Iterator[bytes]:
     """Lay rows out, a few thousand at once: the server reads some while we write the next."""
     first, group = group_rows(
         [
-            batch.calls[name].astype(np.int64)
-            for name in ("endpoint", "method", "product", "live", "user_agent", "problem", "limit_name")
+            packed(batch.calls, "product", "live", "method", "endpoint"),
+            packed(batch.calls, "user_agent", "problem", "limit_name"),
         ]
     )
     tails = np.empty(len(first), object)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from tollway.customers.entities import Mode
 from tollway.kit.db import Transaction
 from tollway.metering import usage_copy_store, usage_store
 from tollway.metering.entities import LATENCY_BOUNDS_MS, UsageBatch, UsageEvent, UsageSource
-from tollway.metering.sums import add_up
+from tollway.metering.sums import CLASSES, add_up, class_of
 
 
 async def begin_source(tx: Transaction, name: str, now: datetime) -> int:
@@ -90,21 +91,18 @@ def _columns_of(event: UsageEvent) -> dict[str, list[Any]]:
     """Lay one call out as the sums that it adds."""
     is_call = event.units >= 0
     seconds = int(event.request_timestamp.timestamp())
-    values: dict[str, Any] = {
+    values = {
         "hour": seconds // 3600,
         "day": seconds // 86400,
         "customer_id": event.customer_id,
-        "product": event.product,
-        "mode": event.mode.value,
+        "product": 1,
+        "live": int(event.mode is Mode.LIVE),
         "api_key_id": event.api_key_id or 0,
-        "method": event.method,
-        "endpoint": event.endpoint,
+        "method": 2,
+        "endpoint": 3,
         "status_code": event.status_code,
-        "problem_code": event.problem_code or "",
-        "succeeded": 0,
-        "limited": 0,
-        "refused": 0,
-        "failed": 0,
+        "problem": 4,
+        **dict.fromkeys(CLASSES, 0),
         "calls": 1,
         "units": event.units,
         "credits": event.credits_consumed,
@@ -112,16 +110,8 @@ def _columns_of(event: UsageEvent) -> dict[str, list[Any]]:
     }
     latencies = [0] * (len(LATENCY_BOUNDS_MS) + 1)
     if is_call:
-        values[_class_of(event.status_code)] = 1
+        values[CLASSES[class_of(event.status_code)]] = 1
         latencies[bisect_left(LATENCY_BOUNDS_MS, event.response_time_ms)] = 1
     values |= {f"l{position}": count for position, count in enumerate(latencies, 1)}
-    return {name: [value] for name, value in values.items()}
-
-
-def _class_of(status_code: int) -> str:
-    """Return which column counts a call that was answered so."""
-    if status_code < 400:
-        return "succeeded"
-    if status_code in (402, 429):
-        return "limited"
-    return "refused" if status_code < 500 else "failed"
+    texts = [event.product, event.method, event.endpoint, event.problem_code or ""]
+    return {"texts": texts} | {name: [value] for name, value in values.items()}

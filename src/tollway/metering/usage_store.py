@@ -8,7 +8,8 @@ from typing import Any
 from tollway.kit.db import Transaction
 from tollway.metering.entities import UsageEvent, UsageSource
 
-# Columns of roll-ups, each a list of one length; `latencies_1` and so on are the classes of response time.
+# Sums to add, by column: integers, of one length. `texts` are those that product, method, endpoint and problem name by
+# their place, from 1 on; `l1` and so on are the classes of response time.
 Columns = Mapping[str, Sequence[Any]]
 
 
@@ -101,20 +102,21 @@ async def add_to_hours(tx: Transaction, columns: Columns) -> None:
         """
         INSERT INTO usage_hours AS kept (hour, customer_id, product, mode, api_key_id, method, endpoint,
             succeeded, limited, refused, failed, units, credits, response_ms, latencies)
-        SELECT to_timestamp(hour * 3600), customer_id, product, mode, api_key_id, method, endpoint,
-            succeeded, limited, refused, failed, units, credits, response_ms,
+        SELECT to_timestamp(hour * 3600), customer_id, (%(texts)s::text[])[product],
+            CASE WHEN live = 1 THEN 'live' ELSE 'test' END, api_key_id, (%(texts)s::text[])[method],
+            (%(texts)s::text[])[endpoint], succeeded, limited, refused, failed, units, credits, response_ms,
             ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
-        FROM unnest(%(hour)s::bigint[], %(customer_id)s::bigint[], %(product)s::text[], %(mode)s::text[],
-            %(api_key_id)s::bigint[], %(method)s::text[], %(endpoint)s::text[],
+        FROM unnest(%(hour)s::bigint[], %(customer_id)s::bigint[], %(product)s::bigint[], %(live)s::bigint[],
+            %(api_key_id)s::bigint[], %(method)s::bigint[], %(endpoint)s::bigint[],
             %(succeeded)s::bigint[], %(limited)s::bigint[], %(refused)s::bigint[], %(failed)s::bigint[],
             %(units)s::bigint[], %(credits)s::bigint[], %(response_ms)s::bigint[],
             %(l1)s::bigint[], %(l2)s::bigint[], %(l3)s::bigint[], %(l4)s::bigint[], %(l5)s::bigint[],
             %(l6)s::bigint[], %(l7)s::bigint[], %(l8)s::bigint[], %(l9)s::bigint[], %(l10)s::bigint[],
             %(l11)s::bigint[], %(l12)s::bigint[], %(l13)s::bigint[])
-            AS added (hour, customer_id, product, mode, api_key_id, method, endpoint,
+            AS added (hour, customer_id, product, live, api_key_id, method, endpoint,
                 succeeded, limited, refused, failed, units, credits, response_ms,
                 l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13)
-        ORDER BY customer_id, mode, hour, product, api_key_id, method, endpoint
+        ORDER BY 2, 4, 1, 3, 5, 6, 7
         ON CONFLICT (customer_id, mode, hour, product, api_key_id, method, endpoint) DO UPDATE SET
             succeeded = kept.succeeded + EXCLUDED.succeeded,
             limited = kept.limited + EXCLUDED.limited,
@@ -142,20 +144,21 @@ async def add_to_days(tx: Transaction, columns: Columns) -> None:
         """
         INSERT INTO usage_days AS kept (day, customer_id, product, mode, api_key_id, method, endpoint,
             succeeded, limited, refused, failed, units, credits, response_ms, latencies)
-        SELECT date '1970-01-01' + day, customer_id, product, mode, api_key_id, method, endpoint,
-            succeeded, limited, refused, failed, units, credits, response_ms,
+        SELECT date '1970-01-01' + day::integer, customer_id, (%(texts)s::text[])[product],
+            CASE WHEN live = 1 THEN 'live' ELSE 'test' END, api_key_id, (%(texts)s::text[])[method],
+            (%(texts)s::text[])[endpoint], succeeded, limited, refused, failed, units, credits, response_ms,
             ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
-        FROM unnest(%(day)s::integer[], %(customer_id)s::bigint[], %(product)s::text[], %(mode)s::text[],
-            %(api_key_id)s::bigint[], %(method)s::text[], %(endpoint)s::text[],
+        FROM unnest(%(day)s::bigint[], %(customer_id)s::bigint[], %(product)s::bigint[], %(live)s::bigint[],
+            %(api_key_id)s::bigint[], %(method)s::bigint[], %(endpoint)s::bigint[],
             %(succeeded)s::bigint[], %(limited)s::bigint[], %(refused)s::bigint[], %(failed)s::bigint[],
             %(units)s::bigint[], %(credits)s::bigint[], %(response_ms)s::bigint[],
             %(l1)s::bigint[], %(l2)s::bigint[], %(l3)s::bigint[], %(l4)s::bigint[], %(l5)s::bigint[],
             %(l6)s::bigint[], %(l7)s::bigint[], %(l8)s::bigint[], %(l9)s::bigint[], %(l10)s::bigint[],
             %(l11)s::bigint[], %(l12)s::bigint[], %(l13)s::bigint[])
-            AS added (day, customer_id, product, mode, api_key_id, method, endpoint,
+            AS added (day, customer_id, product, live, api_key_id, method, endpoint,
                 succeeded, limited, refused, failed, units, credits, response_ms,
                 l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13)
-        ORDER BY customer_id, mode, day, product, api_key_id, method, endpoint
+        ORDER BY 2, 4, 1, 3, 5, 6, 7
         ON CONFLICT (customer_id, mode, day, product, api_key_id, method, endpoint) DO UPDATE SET
             succeeded = kept.succeeded + EXCLUDED.succeeded,
             limited = kept.limited + EXCLUDED.limited,
@@ -183,16 +186,17 @@ async def add_to_totals(tx: Transaction, columns: Columns) -> None:
         """
         INSERT INTO usage_totals AS kept (product, method, endpoint, status_code, problem_code,
             calls, response_ms, latencies)
-        SELECT product, method, endpoint, status_code, problem_code, calls, response_ms,
+        SELECT (%(texts)s::text[])[product], (%(texts)s::text[])[method], (%(texts)s::text[])[endpoint],
+            status_code::integer, (%(texts)s::text[])[problem], calls, response_ms,
             ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
-        FROM unnest(%(product)s::text[], %(method)s::text[], %(endpoint)s::text[], %(status_code)s::integer[],
-            %(problem_code)s::text[], %(calls)s::bigint[], %(response_ms)s::bigint[],
+        FROM unnest(%(product)s::bigint[], %(method)s::bigint[], %(endpoint)s::bigint[], %(status_code)s::bigint[],
+            %(problem)s::bigint[], %(calls)s::bigint[], %(response_ms)s::bigint[],
             %(l1)s::bigint[], %(l2)s::bigint[], %(l3)s::bigint[], %(l4)s::bigint[], %(l5)s::bigint[],
             %(l6)s::bigint[], %(l7)s::bigint[], %(l8)s::bigint[], %(l9)s::bigint[], %(l10)s::bigint[],
             %(l11)s::bigint[], %(l12)s::bigint[], %(l13)s::bigint[])
-            AS added (product, method, endpoint, status_code, problem_code, calls, response_ms,
+            AS added (product, method, endpoint, status_code, problem, calls, response_ms,
                 l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13)
-        ORDER BY product, method, endpoint, status_code, problem_code
+        ORDER BY 1, 2, 3, 4, 5
         ON CONFLICT (product, method, endpoint, status_code, problem_code) DO UPDATE SET
             calls = kept.calls + EXCLUDED.calls,
             response_ms = kept.response_ms + EXCLUDED.response_ms,
