@@ -204,14 +204,8 @@ async def write_sums(tx: Transaction, calls: Rows) -> None:
     totals: dict[Any, list[int]] = defaultdict(lambda: [0] * 15)
     for call in calls:
         seconds = int(call.request_timestamp.timestamp())
-        key = (
-            call.customer_id,
-            call.product,
-            call.mode.value,
-            call.api_key_id or 0,
-            call.method,
-            call.endpoint,
-        )
+        live = int(call.mode is Mode.LIVE)
+        key = (call.customer_id, call.product, live, call.api_key_id or 0, call.method, call.endpoint)
         status, spent = call.status_code, call.response_time_ms
         latency = next((place for place, bound in enumerate(LATENCY_BOUNDS_MS) if spent <= bound), 12)
         kind = 0 if status < 400 else 1 if status in (402, 429) else 2 if status < 500 else 3
