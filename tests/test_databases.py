@@ -34,8 +34,10 @@ def test_what_one_test_left_is_not_there_for_the_next(databases: Databases) -> N
         "CREATE TABLE left_behind (id int)",
         "ALTER TABLE users ADD COLUMN left_behind int",
         "DROP INDEX runs_by_customer",
-        "CREATE OR REPLACE FUNCTION add_counts(earlier bigint[], later bigint[]) RETURNS bigint[] "
-        "LANGUAGE sql IMMUTABLE AS $$ SELECT later $$",
+        """
+        CREATE OR REPLACE FUNCTION add_counts(earlier bigint[], later bigint[]) RETURNS bigint[]
+        LANGUAGE sql IMMUTABLE AS $$ SELECT later $$
+        """,
         "ALTER TABLE audit_entries DISABLE TRIGGER ALL",
         "UPDATE alembic_version SET version_num = '0000'",
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''1MB''', current_database()); END $$",
