@@ -18,7 +18,7 @@ from tollway.admission.rates import RateLimit
 from tollway.kit.db import Database
 from tollway.kit.log import configure_logging
 
-ADMITTED_MAX = 500_000
+ADMITTED_MAX = 120_000
 
 
 async def run(order: dict[str, object]) -> None:
@@ -39,9 +39,13 @@ async def run(order: dict[str, object]) -> None:
         print("ready", flush=True)
         start_ns = int(await asyncio.to_thread(sys.stdin.readline))
         await asyncio.sleep(max(0.0, (start_ns - time.monotonic_ns()) / 1e9))
+        # Either so many calls and no more, or at their pace until somebody says stop.
+        stop = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
         made = passed = 0
-        while made < calls:
-            due = min(calls, (time.monotonic_ns() - start_ns) * calls // spread_ns)
+        while made < calls or (order["is_endless"] and not stop.done()):
+            due = (time.monotonic_ns() - start_ns) * calls // spread_ns
+            if not order["is_endless"]:
+                due = min(calls, due)
             # The loop must turn, or nobody renews anything.
             for _ in range(min(200, due - made)):
                 made += 1

@@ -64,8 +64,8 @@ class Load:
     files: list[Path] = field(default_factory=list)
     start_ns: int = 0
 
-    def prepare(self, *, times_the_limit: int, seconds: int = SECONDS) -> None:
-        """Start the workers, and wait until each has its connection."""
+    def prepare(self, *, times_the_limit: int, seconds: int = SECONDS, is_endless: bool = False) -> None:
+        """Start the workers, and wait until each has its connection; endless ones call until `finish`."""
         limit = self.limit
         self.calls = times_the_limit * (limit.count + seconds * limit.count // limit.seconds)
         for number in range(WORKERS):
@@ -80,6 +80,7 @@ class Load:
                 "seconds": limit.seconds,
                 "calls": self.calls // WORKERS,
                 "spread_ns": seconds * SECOND_NS,
+                "is_endless": is_endless,
             }
             self.files.append(file)
             self.workers.append(
@@ -109,8 +110,12 @@ class Load:
         )
 
     def finish(self) -> int:
-        """Wait for the workers that are left; how many calls they made."""
+        """End endless workers, and wait for those that are left; how many calls they made."""
         made = 0
+        for worker in self.workers:
+            assert worker.stdin is not None
+            worker.stdin.close()
+            worker.stdin = None
         for worker in self.workers:
             told, _ = worker.communicate(timeout=60)
             if worker.returncode == 0:
@@ -192,7 +197,7 @@ def test_four_processes_admit_what_one_would(centre: Centre, load_on: Callable[[
 
 def test_a_killed_centre_refills_nothing_and_goes_on(centre: Centre, load_on: Callable[[], Load]) -> None:
     load = load_on()
-    load.prepare(times_the_limit=8, seconds=6)
+    load.prepare(times_the_limit=8, is_endless=True)
     load.begin()
     # The bucket is spent, and calls pass as units come in.
     load.wait_admitted(LIMIT.count + 100)
@@ -217,7 +222,7 @@ def test_many_kills_of_centre_and_workers_never_let_too_much_through(
 ) -> None:
     for _round in range(3):
         load = load_on()
-        load.prepare(times_the_limit=8, seconds=12)
+        load.prepare(times_the_limit=8, is_endless=True)
         load.begin()
         load.wait_admitted(100)
         for number in range(1, 4):
@@ -233,10 +238,11 @@ def test_a_killed_worker_takes_nothing_with_it_but_its_lease(
     centre: Centre, load_on: Callable[[], Load]
 ) -> None:
     load = load_on()
-    load.prepare(times_the_limit=8)
+    load.prepare(times_the_limit=8, is_endless=True)
     load.begin()
-    load.wait_admitted(LIMIT.count // 2)
+    load.wait_admitted(LIMIT.count + 100)
     load.workers[0].send_signal(signal.SIGKILL)
+    load.wait_admitted(200, after_ns=time.monotonic_ns())
     load.finish()
     admitted = load.admitted()
     assert_never_above(admitted, LIMIT, centre)
