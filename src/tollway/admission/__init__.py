@@ -1,6 +1,6 @@
 """May this call run, and what did it cost: the one path that all products use.
 
-Owns no table; it joins keys, plans and metering. Every call with an API key is recognised before its
-body is read, counted in the transaction of its effect, and written to the usage log whether it was
-served or refused.
+Owns admission_changes and admission_centres; it joins keys, plans and metering. The core decides without a look at
+anything; the gatehouse brings it what it lacks. Whatever was served is on record before its answer ends: with its
+effect, or in this process's journal, which the shipper carries to the usage log exactly once.
 """
