@@ -24,7 +24,7 @@ async def call(walk: Walk, method: str, path: str, secret: str, **content: objec
         return await client.request(method, path, headers=headers, **content)  # type: ignore[arg-type]
 
 
-@pytest.mark.promise("A15", "A47")
+@pytest.mark.promise("A15")
 async def test_calls_arrive_in_the_live_tail_and_in_the_meter(walk: Walk) -> None:
     page, email = walk.page, new_address("usage")
     await walk.sign_up(email)

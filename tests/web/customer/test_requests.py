@@ -125,7 +125,6 @@ async def test_a_page_shows_every_field_of_a_request(ana: Visitor) -> None:
     assert "<dd><b>curl</b></dd>" in page
 
 
-@pytest.mark.promise("C32")
 async def test_a_refusal_by_the_quota_is_explained_with_value_and_way_out(ana: Visitor) -> None:
     told = why(await page_of_refusal(ana))
     assert "The requests that the plan includes in a period" in told

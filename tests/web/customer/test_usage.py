@@ -66,7 +66,7 @@ async def test_a_newcomer_reads_what_is_included_and_how_to_begin(ana: Visitor) 
     assert "Spending cap" not in page.text
 
 
-@pytest.mark.promise("B28", "A47")
+@pytest.mark.promise("B28")
 async def test_overage_is_written_as_a_multiplication_and_projected(ana: Visitor) -> None:
     customer_id = await on_starter(ana, "ana@example.com", used=1_120)
     await log_call(ana.parts.database, customer_id, read_now(), mode=Mode.LIVE)
