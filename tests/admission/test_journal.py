@@ -16,8 +16,9 @@ from tests.admission.journals import Written, segments_of
 
 from tollway.admission import records
 from tollway.admission.entities import JournalFull
-from tollway.admission.journal import Journal, is_abandoned
+from tollway.admission.journal import Journal
 from tollway.admission.records import RECORD_BYTES
+from tollway.admission.segment_files import is_abandoned
 from tollway.admission.segments import JournalReader
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tollway.admission.journal import segment_name
+from tollway.admission.segment_files import segment_name
 from tollway.admission.records import CALL_COLUMNS, RECORD_BYTES, Kind
 from tollway.admission.segments import journals_in
 from tollway.kit.db import Database

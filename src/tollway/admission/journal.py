@@ -10,12 +10,10 @@ file whose lock says that the process lives. A shipper (shipper.py) carries the 
 import asyncio
 import contextlib
 import fcntl
-import mmap
 import os
 import shutil
 import threading
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from tollway.admission import records
@@ -32,12 +30,12 @@ from tollway.admission.records import (
     Kind,
     TextOf,
 )
+from tollway.admission.segment_files import LOCK_NAME, Segment, full, make_segment, segment_name
 from tollway.kit.log import log
 
 # 8 MiB: a process that answers 40,000 calls a second fills one in under two seconds.
 SEGMENT_RECORDS = 65_535
 FLUSH_SECONDS = 0.010
-LOCK_NAME = "lock"
 # 71 minutes; a call that took longer counts as that long.
 RESPONSE_US_MAX = 2**32 - 1
 # A quarter of it for texts, and the longest request id and path, must fit beside a call.
@@ -46,25 +44,6 @@ SEGMENT_RECORDS_MIN = 64
 _pack_call = records.CALL.pack
 _seal = records.SEALED.pack_into
 _crc32 = zlib.crc32
-
-
-def segment_name(number: int) -> str:
-    """Return the name of a segment's file."""
-    return f"{number:08d}.segment"
-
-
-@dataclass(slots=True)
-class _Segment:
-    """A file of reserved size, mapped; `seed` begins its checksums."""
-
-    number: int
-    descriptor: int
-    view: mmap.mmap
-    seed: int
-
-    def close(self) -> None:
-        self.view.close()
-        os.close(self.descriptor)
 
 
 class Journal:
@@ -92,8 +71,8 @@ class Journal:
         self._segment = self._make_segment(0)
         self._view = self._segment.view
         self._seed = self._segment.seed
-        self._next: _Segment | None = None
-        self._left: list[_Segment] = []
+        self._next: Segment | None = None
+        self._left: list[Segment] = []
         self._begin_segment()
         self._dirty = False
         self._dirtied = threading.Event()
@@ -118,7 +97,7 @@ class Journal:
             draft.mkdir(mode=0o700)
             lock = os.open(draft / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as failure:
-            raise _full(failure) from failure
+            raise full(failure) from failure
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             journal = cls(draft, source_id, lock, segment_records)
@@ -309,26 +288,8 @@ class Journal:
             if self._next is None:
                 self._next = self._make_segment(self._segment.number + 1)
 
-    def _make_segment(self, number: int) -> _Segment:
-        """Reserve a segment's room on disk, so that writing to it later cannot fail."""
-        path = self.folder / segment_name(number)
-        size = (self._capacity + 1) * RECORD_BYTES
-        descriptor = -1
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.posix_fallocate(descriptor, 0, size)
-            os.fsync(descriptor)
-            _sync_folder(self.folder)
-            view = mmap.mmap(descriptor, size)
-        except OSError as failure:
-            if descriptor >= 0:
-                # What was reserved before the disk was full must not keep it full.
-                with contextlib.suppress(OSError):
-                    os.ftruncate(descriptor, 0)
-                os.close(descriptor)
-            path.unlink(missing_ok=True)
-            raise _full(failure) from failure
-        return _Segment(number, descriptor, view, records.checksum_seed(self.source_id, number))
+    def _make_segment(self, number: int) -> Segment:
+        return make_segment(self.folder, self.source_id, number, self._capacity)
 
     def _begin_segment(self) -> None:
         """Write the header, which says that the segment before it is complete, and define every text again."""
@@ -437,42 +398,10 @@ class Journal:
         os.close(self._lock)
 
 
-def is_abandoned(folder: Path) -> bool:
-    """Say whether the process that wrote a journal is gone: its lock is free."""
-    try:
-        lock = os.open(folder / LOCK_NAME, os.O_RDWR)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(lock)
-    return True
-
-
 def _wake(future: asyncio.Future[None], failure: OSError | None) -> None:
     if future.done():
         return
     if failure is None:
         future.set_result(None)
     else:
-        future.set_exception(_full(failure))
-
-
-def _full(failure: OSError) -> JournalFull:
-    return JournalFull(
-        "What you use cannot be written down at the moment, so nothing is served. Try again shortly.",
-        log_message=f"the journal cannot be written: {failure}",
-        retry_after_seconds=1,
-    )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Ask the disk for the names in a folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        future.set_exception(full(failure))

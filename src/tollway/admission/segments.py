@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tollway.admission import records
-from tollway.admission.journal import segment_name
 from tollway.admission.records import (
     BODY_BYTES,
     CALL_COLUMNS,
@@ -24,6 +23,7 @@ from tollway.admission.records import (
     Kind,
     TextOf,
 )
+from tollway.admission.segment_files import segment_name
 from tollway.kit.log import log
 from tollway.metering.entities import UsageBatch
 

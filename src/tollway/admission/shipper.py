@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tollway.admission.journal import is_abandoned
+from tollway.admission.segment_files import is_abandoned
 from tollway.admission.segments import JournalReader, Part, journals_in
 from tollway.keys import operations as keys
 from tollway.kit.clock import read_now
