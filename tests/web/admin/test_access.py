@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from tests.administrators import make_administrator, sign_in
+from tests.alerts.test_endpoints import open_alert
 from tests.mounted import routes_of
 from tests.web.conftest import HTML, Visitor, visiting
 
@@ -37,6 +38,10 @@ PAGES = {
     "/admin/users/{user}/enable": (BOTH, True),
     "/admin/users/{user}/sign-out": (BOTH, True),
     "/admin/settings": (BOTH, False),
+    "/admin/alerts": (BOTH, False),
+    "/admin/alerts/{alert}": (BOTH, False),
+    "/admin/alerts/rules": (BOTH, False),
+    "/admin/alerts/rules/{kind}": (BOTH, False),
     "/admin/usage": (BOTH, False),
 }
 POSTED = [path for path in PAGES if path.count("/") > 3]
@@ -51,6 +56,7 @@ async def addresses(ana: Visitor) -> dict[str, str]:
         assert customer
         detail = await reading.get_customer_detail(tx, customer.public_id, read_now())
     names = {"customer": customer.public_id, "user": user.public_id, "key": detail.keys[0].key_id}
+    names |= {"alert": await open_alert(ana.parts), "kind": "disk_full"}
     return {path: path.format(**names) for path in PAGES}
 
 
