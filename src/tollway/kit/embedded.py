@@ -83,7 +83,8 @@ class EmbeddedPostgres:
                 if not (self.cluster / "PG_VERSION").exists():
                     self._make_cluster(socket_folder, lock)
                 self._disown_lock_files(socket_folder)
-                self._process = self._spawn(socket_folder)
+                with _interrupts_held():
+                    self._process = self._spawn(socket_folder)
             self._await_ready()
             with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
                 found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
@@ -327,6 +328,17 @@ class EmbeddedPostgres:
             partial.rename(copied.parent)
             return copied
         return wheel
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C wait: between the start of a server and our knowing of it, nobody would stop what was started."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        # The server has inherited it, and begins by setting its own.
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def hash_text(text: str) -> int:
