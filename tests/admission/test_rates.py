@@ -32,7 +32,9 @@ def test_no_window_holds_more_than_the_limit(limit: RateLimit, calls: list[tuple
 
 
 @given(LIMITS, CALLS)
-def test_the_centre_gives_no_window_more_than_the_limit(limit: RateLimit, calls: list[tuple[int, int]]) -> None:
+def test_the_centre_gives_no_window_more_than_the_limit(
+    limit: RateLimit, calls: list[tuple[int, int]]
+) -> None:
     now_ns, passed = 10**15, []
     centre = InProcessCentre(clock_ns=lambda: now_ns)
     for pause_ns, wanted in calls:
@@ -48,9 +50,9 @@ def test_what_is_refused_could_not_have_passed(limit: RateLimit, calls: list[tup
     """As exact the other way: a refusal would have broken the limit, but for the rounding of a nanosecond a unit."""
     bucket = Bucket("x", limit)
     now_ns, passed = 10**15, []
-    for pause_ns, weight in calls:
+    for pause_ns, asked in calls:
         now_ns += pause_ns
-        weight = min(weight, limit.count)
+        weight = min(asked, limit.count)
         if bucket.take(weight, now_ns):
             passed.append((now_ns, weight))
         else:
@@ -58,13 +60,15 @@ def test_what_is_refused_could_not_have_passed(limit: RateLimit, calls: list[tup
 
 
 @given(LIMITS, CALLS, st.integers(0, 150))
-def test_a_bucket_and_the_centre_count_alike(limit: RateLimit, calls: list[tuple[int, int]], ask_at: int) -> None:
+def test_a_bucket_and_the_centre_count_alike(
+    limit: RateLimit, calls: list[tuple[int, int]], ask_at: int
+) -> None:
     now_ns = 10**15
     centre = InProcessCentre(clock_ns=lambda: now_ns)
     bucket = Bucket("x", limit)
-    for place, (pause_ns, weight) in enumerate(calls):
+    for place, (pause_ns, asked) in enumerate(calls):
         now_ns += pause_ns
-        weight = min(weight, limit.count)
+        weight = min(asked, limit.count)
         taken = bucket.take(weight, now_ns)
         (answer,) = centre.answer([Lease("x", limit.count, limit.seconds, limit.count, weight, weight)])
         given_units = Leased(*answer).units
