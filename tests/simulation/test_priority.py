@@ -6,11 +6,16 @@ from datetime import datetime, timedelta
 
 import pytest
 from tests.parties import Party, make_party
-from tests.simulation.conftest import Rows
+from tests.simulation.conftest import Rows, started_id, uploaded_id, wait_until, working
+from tests.simulation.workbooks import chain
+from tests.web.conftest import visiting
 
+from tollway.app import open_parts
+from tollway.kit.clock import read_now
 from tollway.kit.db import Database
 from tollway.plans import operations as plans
 from tollway.plans.entities import PRIORITY_WEIGHT, STANDARD_WEIGHT, EntitlementState, SubscriptionStatus
+from tollway.settings import Settings
 from tollway.simulation import operations, shards, store
 from tollway.simulation.entities import ClaimedShard, Run
 
@@ -18,6 +23,7 @@ LIVE = [{"count": 10, "error_count": 0, "mean": 1.0, "squares": 0.5, "frequencie
 # Shards of 4,096 iterations, each of about 0.2 seconds.
 SECONDS_PER_ITERATION = 5e-5
 SHARD_SECONDS = shards.BLOCK_ITERATIONS * SECONDS_PER_ITERATION
+CHAIN_VARIABLES = [{"cell": "B1", "distribution": {"type": "uniform", "min": 0.5, "max": 1.5}}]
 LONG = 1_000_000
 SHORT = 8 * shards.BLOCK_ITERATIONS
 
@@ -340,3 +346,52 @@ async def test_the_estimate_counts_what_others_get_meanwhile(
         # While the Professional's is computed, a third of that goes to the Starter's, which then has the rest.
         assert await operations.seconds_ahead(tx, professional.customer_id) == pytest.approx(whole * 4 / 3)
         assert await operations.seconds_ahead(tx, starter.customer_id) == pytest.approx(whole * 2)
+
+
+@pytest.mark.promise("B3")
+async def test_a_worker_leaves_its_reserved_processes_to_runs_that_may_use_them(settings: Settings) -> None:
+    parts = await open_parts(settings.model_copy(update={"worker_processes": 2, "reserved_workers": 1}))
+    now = read_now()
+    professional = await customer(parts.database, now, "professional")
+    enterprise = await customer(parts.database, now, "enterprise")
+    held_most = 0
+
+    async def look(run_id: str) -> bool:
+        nonlocal held_most
+        async with parts.database.transaction() as tx:
+            held = await tx.find_value(
+                """
+                SELECT count(*) FROM run_shards s JOIN runs r ON r.id = s.run_id
+                WHERE s.status = 'claimed' AND r.customer_id = %(id)s
+                """,
+                {"id": professional.customer_id},
+            )
+            done = await tx.find_value(
+                "SELECT results IS NOT NULL FROM runs WHERE public_id = %(id)s", {"id": run_id}
+            )
+        held_most = max(held_most, int(held))
+        return bool(done)
+
+    try:
+        async with visiting(parts) as visitor:
+            long = await uploaded_id(visitor.client, professional, chain(300))
+            mine = await uploaded_id(visitor.client, enterprise)
+            await started_id(
+                visitor.client,
+                professional,
+                long,
+                iterations=1_000_000,
+                variables=CHAIN_VARIABLES,
+                output_cells=["C300"],
+            )
+            async with working(parts):
+                short = await started_id(visitor.client, enterprise, mine, iterations=20_000)
+
+                async def finished() -> bool:
+                    return await look(short)
+
+                await wait_until(finished)
+    finally:
+        await parts.close()
+    # The long run never held the process that is not for it.
+    assert held_most == 1
