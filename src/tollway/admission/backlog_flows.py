@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tollway.admission.segment_files import segment_name
 from tollway.admission.records import CALL_COLUMNS, RECORD_BYTES, Kind
+from tollway.admission.segment_files import segment_name
 from tollway.admission.segments import journals_in
 from tollway.kit.db import Database
 from tollway.metering import platform_operations as platform

@@ -27,6 +27,7 @@ from tollway.admission.records import (
     REQUEST_ID_LENGTH_MAX,
     STRING_LENGTH_MAX,
     STRINGS_MAX,
+    TEXT_BYTES,
     Kind,
     TextOf,
 )
@@ -42,6 +43,7 @@ RESPONSE_US_MAX = 2**32 - 1
 SEGMENT_RECORDS_MIN = 64
 
 _pack_call = records.CALL.pack
+_pack_text = records.TEXT.pack
 _seal = records.SEALED.pack_into
 _crc32 = zlib.crc32
 
@@ -168,9 +170,20 @@ class Journal:
         encoded = request_id.encode("utf-8", "replace")
         texts = 0
         index = self._index
-        if index >= self._slow_from or path or len(encoded) > REQUEST_ID_BYTES:
+        if index >= self._slow_from or len(encoded) > REQUEST_ID_BYTES:
             texts = self._make_room(encoded, path)
             encoded = encoded[:REQUEST_ID_BYTES]
+            index = self._index
+        elif path:
+            text = path.encode("utf-8", "replace")
+            if len(text) > TEXT_BYTES or index + 1 >= self._slow_from or "\0" in path:
+                texts = self._make_room(encoded, path)
+            else:
+                # The usual case, without a look at what else may be pending.
+                body = _pack_text(2, 2, len(text), (self._first_sequence + index) & 0xFFFFFFFF, text)
+                _seal(self._view, (index + 1) * RECORD_BYTES, body, _crc32(body, self._seed))
+                self._index = index + 1
+                texts = 1
             index = self._index
         sequence = self._first_sequence + index
         response_us = min(response_us, RESPONSE_US_MAX)

@@ -30,6 +30,7 @@ from tollway.metering.entities import UsageBatch
 # The first look is small, so that looking where nothing is new costs nothing; each further one is larger.
 LOOK_RECORDS = (64, 1024, 8192)
 
+_NOTHING = bytes(LOOK_RECORDS[0] * RECORD_BYTES)
 _BODIES = np.dtype([("body", f"V{BODY_BYTES}"), ("crc", "<u4")])
 
 
@@ -179,6 +180,8 @@ class JournalReader:
 
     def _read_written(self, records_max: int) -> Part | None:
         """Read the next part of the segment that the process writes; up to its newest whole record."""
+        if os.pread(self._descriptor, len(_NOTHING), (self.index + 1) * RECORD_BYTES) == _NOTHING:
+            return None
         slots = self._look(records_max)
         whole = self._whole(slots)
         size = int(whole.nonzero()[0][-1]) + 1 if whole.any() else 0
