@@ -67,6 +67,7 @@ async def test_a_call_shows_up_among_the_recent_requests(ana: Visitor) -> None:
     secret = re.search(r"mc_test_[0-9A-Za-z]{32}", (await ana.get("/dashboard")).text)
     assert secret, "the curl carries the reader's own key"
     await ana.client.get("/monte-carlo-api/models", headers={"Authorization": f"Bearer {secret.group()}"})
+    await ana.parts.gatehouse.ship()
     page = (await ana.get("/dashboard")).text
     assert "/monte-carlo-api/models</code></td>" in page
     assert 'class="done"' in page.split("Make a first call")[0].rsplit("<li", 1)[1]

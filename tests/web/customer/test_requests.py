@@ -7,7 +7,6 @@ import io
 import re
 from datetime import timedelta
 
-import pytest
 from tests.metering.calls import RUN, log_call, log_refusal
 from tests.web.conftest import Visitor
 from tests.web.customer.test_usage import become, customer_id_of
