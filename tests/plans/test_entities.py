@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.plans.catalog import read_catalog
+from tollway.plans.derivation import entitlement_of
 from tollway.plans.entities import (
     EntitlementState,
     FreeTrialEnded,
@@ -16,7 +17,6 @@ from tollway.plans.entities import (
     Subscription,
     SubscriptionEnded,
     SubscriptionStatus,
-    entitlement_of,
 )
 from tollway.plans.periods import add_months, month_around
 

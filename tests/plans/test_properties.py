@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.plans.catalog import read_catalog
+from tollway.plans.derivation import entitlement_of, reference_of
 from tollway.plans.entities import (
     FEATURE_PREFIX,
     LIMIT_MAX,
@@ -22,8 +23,6 @@ from tollway.plans.entities import (
     RuleKind,
     Subscription,
     SubscriptionStatus,
-    entitlement_of,
-    reference_of,
 )
 from tollway.plans.periods import add_months
 

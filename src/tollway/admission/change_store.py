@@ -19,7 +19,8 @@ async def list_changes(tx: Transaction, since: int) -> tuple[int, dict[int, tupl
     """
     rows = await tx.list_rows(
         """
-        SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS seen_in, c.customer_id, c.last_id, c.change_count
+        SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS seen_in,
+            c.customer_id, c.last_id, c.change_count
         FROM (SELECT 1) AS always LEFT JOIN (
             SELECT customer_id, max(id) AS last_id, count(*) AS change_count FROM admission_changes
             WHERE changed_in >= %(since)s::text::xid8 GROUP BY customer_id LIMIT %(limit)s

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tollway.admission import change_store
 from tollway.admission.buckets import Bucket
+from tollway.admission.centre import CentreGone
 from tollway.admission.core import Decision, Gate, Snapshot, Verdict, address_not_allowed
 from tollway.admission.directory import Directory
 from tollway.admission.entities import (
@@ -20,7 +21,7 @@ from tollway.admission.entities import (
     Cost,
     CustomerTooFast,
 )
-from tollway.admission.journal import Journal
+from tollway.admission.journal import SEGMENT_RECORDS, Journal
 from tollway.admission.leases import RateLimiter
 from tollway.admission.quota_leases import QuotaLeases
 from tollway.admission.recognition import may_repeat, recognised_of, refusal_of_state
@@ -55,8 +56,16 @@ class Called:
 class Gatehouse:
     """Admits calls of every kind, and appends what came of them to the journal of this process."""
 
-    def __init__(self, database: Database, folder: Path, limiter: RateLimiter) -> None:
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        limiter: RateLimiter,
+        *,
+        segment_records: int = SEGMENT_RECORDS,
+    ) -> None:
         self.database = database
+        self._segment_records = segment_records
         self.folder = folder
         self.limiter = limiter
         self.gate = Gate()
@@ -88,7 +97,7 @@ class Gatehouse:
             name = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
             async with self.database.transaction() as tx:
                 source_id = await metering.begin_source(tx, name, read_now())
-            journal = Journal.open(self.folder, source_id)
+            journal = Journal.open(self.folder, source_id, segment_records=self._segment_records)
             self.quota_leases = QuotaLeases(self.database, source_id, journal.append_lease_end)
             self.journal = journal
             self._is_open = True
@@ -171,17 +180,25 @@ class Gatehouse:
 
     async def take(self, buckets: tuple[Bucket, ...], weight: int) -> Problem | None:
         """Count a call against limits a minute, for calls that something else admitted; the refusal, or None."""
-        taken: list[Bucket] = []
-        for bucket in buckets:
-            if not bucket.take(weight, time.monotonic_ns()):
-                if bucket.needs_renewal():
-                    await self.limiter.renew(bucket, weight)
-                if not bucket.take(weight, time.monotonic_ns()):
-                    for one in taken:
-                        one.give_back(weight)
-                    return over_limit(bucket, weight, time.monotonic_ns())
-            taken.append(bucket)
+        for place, bucket in enumerate(buckets):
+            refusal = await self._take(bucket, weight)
+            if refusal is not None:
+                for taken in buckets[:place]:
+                    taken.give_back(weight)
+                return refusal
         return None
+
+    async def _take(self, bucket: Bucket, weight: int) -> Problem | None:
+        if bucket.take(weight, time.monotonic_ns()):
+            return None
+        if bucket.needs_renewal():
+            try:
+                await self.limiter.renew(bucket, weight)
+            except CentreGone as gone:
+                return gone
+            if bucket.take(weight, time.monotonic_ns()):
+                return None
+        return over_limit(bucket, weight, time.monotonic_ns())
 
     async def assert_current(
         self, tx: Transaction, snapshot: Snapshot, cost: Cost, address: str, now: datetime

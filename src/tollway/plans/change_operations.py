@@ -24,6 +24,7 @@ from tollway.plans.changes import (
     kind_of_change,
     timing_of_change,
 )
+from tollway.plans.derivation import reference_of
 from tollway.plans.entities import (
     FREE_TRIAL_TIER,
     Entitlement,
@@ -33,7 +34,6 @@ from tollway.plans.entities import (
     Subscription,
     SubscriptionStatus,
     normal_tier,
-    reference_of,
 )
 from tollway.plans.entitlement_operations import find_entitlement, find_free_plan, lift_quotas
 from tollway.plans.periods import add_months

@@ -10,6 +10,7 @@ from tollway.kit.problems import NotFound
 from tollway.metering import operations as metering
 from tollway.metering.entities import Quota
 from tollway.plans import adjustment_store, store
+from tollway.plans.derivation import entitlement_of
 from tollway.plans.entities import (
     Entitlement,
     EntitlementState,
@@ -17,7 +18,6 @@ from tollway.plans.entities import (
     FeatureNotIncluded,
     Plan,
     Subscription,
-    entitlement_of,
 )
 
 
