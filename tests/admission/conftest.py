@@ -1,7 +1,9 @@
 """A small product behind the real path: edge, address limit, admission, and a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -210,3 +212,20 @@ def figures(product: Database) -> Callable[[], Any]:
 async def together(*calls: Any) -> list[httpx.Response]:
     """Send requests at the same time."""
     return list(await asyncio.gather(*calls))
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of one mebibyte, in memory."""
+    # Not in pytest's own folder: it would fail to clean up after a test that was killed.
+    place = Path(tempfile.mkdtemp(prefix="tollway-disk-"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        place.rmdir()
+        pytest.skip("only root may mount the small disk that this test fills")
+    yield place
+    # Lazily: a test that failed may have left a file open.
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    place.rmdir()

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -263,21 +262,6 @@ async def test_flushed_works_without_a_thread_of_its_own(folder: Path) -> None:
 
 
 # Full disks -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one mebibyte, in memory; whoever may not mount one tests the size of files instead."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("only root may mount the small disk that this test fills")
-    yield place
-    # Lazily: a test that failed may have left a file open.
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 async def test_a_full_disk_refuses_calls_and_recovers_by_itself(small_disk: Path) -> None:

@@ -1,15 +1,22 @@
 """Strangers are answered before a byte of their body is read; addresses and uploads are bounded."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.admission.conftest import PREFIX, build
 from tests.parties import Party, make_party
 
 from tollway.admission.address_middleware import AddressLimitMiddleware
+from tollway.admission.gatehouse import Gatehouse
 from tollway.admission.leases import RateLimiter
+from tollway.admission.middleware import AdmissionMiddleware, ProductPaths
+from tollway.admission.patterns import Patterns
 from tollway.keys.entities import checksum
 from tollway.kit.db import Database
 from tollway.plans.entities import SubscriptionStatus
@@ -241,3 +248,88 @@ async def test_addresses_do_not_share_an_allowance(connect: Any) -> None:
     assert 429 in statuses
     async with connect("203.0.113.2", address_limit=3) as second:
         assert (await second.get("/health")).status_code == 200
+
+
+# On record -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/things", "/things/file", "/nowhere", "/breaks"])
+async def test_a_call_is_on_record_before_its_last_byte(
+    gatehouse: Gatehouse, party: Party, path: str
+) -> None:
+    app = build(gatehouse)
+    await gatehouse.open()
+    records = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            records.append(gatehouse.journal.sequence)
+
+    async def receive() -> Any:
+        # The client stays connected and sends nothing.
+        await asyncio.Event().wait()
+
+    scope = {
+        "type": "http", "method": "GET", "path": PREFIX + path, "raw_path": (PREFIX + path).encode(),
+        "query_string": b"", "root_path": "", "http_version": "1.1", "scheme": "http",
+        "headers": [(b"authorization", party.headers["Authorization"].encode())],
+        "client": ("203.0.113.9", 50000), "server": ("localhost", 80),
+    }  # fmt: skip
+    before = gatehouse.journal.sequence
+    with contextlib.suppress(RuntimeError):
+        # What breaks is raised once more for the server's own log.
+        await app(scope, receive, send)
+    assert len(records) == 1
+    assert records[0] > before
+
+
+async def test_an_answer_that_is_broken_off_is_on_record(
+    gatehouse: Gatehouse, party: Party, log_rows: Any
+) -> None:
+    async def broken(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        raise ConnectionResetError
+
+    paths = ProductPaths("montecarlo", PREFIX)
+    app = AdmissionMiddleware(broken, gatehouse, (paths,), "/docs", Patterns([f"{PREFIX}/things"]))
+    scope = {
+        "type": "http", "method": "GET", "path": f"{PREFIX}/things", "client": ("203.0.113.9", 50000),
+        "headers": [(b"authorization", party.headers["Authorization"].encode())],
+    }  # fmt: skip
+
+    async def nothing(*_: Any) -> Any:
+        return {}
+
+    with pytest.raises(ConnectionResetError):
+        await app(scope, nothing, nothing)
+    assert [(row["endpoint"], row["status_code"]) for row in await log_rows()] == [(f"{PREFIX}/things", 200)]
+
+
+async def test_what_cannot_be_written_down_is_not_served(
+    product: Database, party: Party, small_disk: Path
+) -> None:
+    """And where there is room again, calls are served again, without anybody's help."""
+    stopper = small_disk / "stopper"
+    stopper.write_bytes(b"x" * 960_000)
+    gatehouse = Gatehouse(product, small_disk / "journal", RateLimiter(None), segment_records=1_000)
+    app = build(gatehouse, address_limit=10_000)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost" + PREFIX) as client:
+        refused = await client.post("/checks", json={"name": "a"}, headers=party.headers)
+        assert (refused.status_code, refused.json()["code"]) == (503, "usage-journal-full")
+        assert refused.headers["Retry-After"] == "1"
+        stopper.unlink()
+        assert (await client.post("/checks", json={"name": "a"}, headers=party.headers)).status_code == 200
+        # It fills up again, this time while a journal is open.
+        stopper.write_bytes(b"x" * 800_000)
+        statuses = [(await client.get("/things", headers=party.headers)).status_code for _ in range(1_000)]
+        assert 503 in statuses
+        assert statuses == sorted(statuses), "once it is full it stays so"
+        stopper.unlink()
+        assert (await client.get("/things", headers=party.headers)).status_code == 200
+        await gatehouse.close()
+        await gatehouse.ship()
+    async with product.transaction() as tx:
+        served = await tx.find_value("SELECT count(*) FROM api_usage_logs WHERE status_code = 200")
+    assert served == statuses.count(200) + 2
