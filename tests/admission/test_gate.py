@@ -1,6 +1,7 @@
 """Calls that take their units at the gate, without a transaction of their own: exact, recorded, told in headers."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -189,3 +190,38 @@ async def test_a_plan_that_asks_for_it_has_its_usage_on_disk_before_the_reply(
     answer = await client.post(CHECK, json={"name": "a"}, headers=party.headers)
     assert answer.status_code == 200
     assert gatehouse.journal.flushed_sequence == gatehouse.journal.sequence > 0
+
+
+@pytest.mark.promise("X11")
+async def test_so_many_changes_of_a_customer_go_on_at_once(
+    connect: Any, party: Party, product: Database, gatehouse: Gatehouse, log_rows: Any
+) -> None:
+    """Reading is not bounded by it, and whoever was refused has taken nothing."""
+    async with product.transaction() as tx:
+        await tx.execute(
+            "UPDATE plan_versions SET content = jsonb_set(content, '{limits,writes_at_once_max}', '2')"
+        )
+    begun, over = asyncio.Semaphore(0), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        begun.release()
+        yield b'{"name": '
+        await over.wait()
+        yield b'"a"}'
+
+    headers = party.headers | {"Content-Type": "application/json"}
+    async with connect() as client:
+        waiting = [asyncio.create_task(client.post(CHECK, content=body(), headers=headers)) for _ in range(2)]
+        for _ in waiting:
+            await begun.acquire()
+        refused = await client.post(CHECK, json={"name": "a"}, headers=party.headers)
+        assert (refused.status_code, refused.json()["code"]) == (429, "requests-at-once")
+        assert (refused.json()["limit"], refused.json()["limit_value"]) == ("writes_at_once", 2)
+        assert refused.headers["X-RateLimit-Limit"] == "2"
+        assert (await client.get("/unmetered", headers=party.headers)).status_code == 200
+        over.set()
+        assert [one.status_code for one in await asyncio.gather(*waiting)] == [200, 200]
+        assert (await client.post(CHECK, json={"name": "a"}, headers=party.headers)).status_code == 200
+    await gatehouse.close()
+    await log_rows()
+    assert await quota(product) == (3, 0)

@@ -57,6 +57,7 @@ class Snapshot:
     __slots__ = (
         "account",
         "admitted",
+        "at_once_max",
         "buckets",
         "durable",
         "ends_ns",
@@ -88,6 +89,8 @@ class Snapshot:
         self.entitlement = entitlement
         self.buckets = buckets
         self.account = account
+        # How many calls that make or change something may be under way; None: any number.
+        self.at_once_max = None if entitlement is None else entitlement.limits.writes_at_once_max
         # The period as it was last seen, for headers; what decides about it is the account or a transaction.
         self.quota = quota
         # Whether replies wait until their usage is on the disk.

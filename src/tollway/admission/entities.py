@@ -36,6 +36,7 @@ LIMIT_PER_KEY = "requests_per_minute_per_key"
 LIMIT_PER_CUSTOMER = "requests_per_minute"
 LIMIT_PER_ADDRESS = "requests_per_minute_per_address"
 LIMIT_PER_PERIOD = "requests_per_period"
+LIMIT_AT_ONCE = "writes_at_once"
 
 # Where things are managed, as opposed to the products' own paths: callers are recognised there, but nothing counts.
 MANAGEMENT_PREFIXES = ("/api/", "/auth/", "/trial/")
@@ -60,6 +61,13 @@ class CustomerTooFast(TooMany):
 
     code = "rate-limit-exceeded"
     title = "Too many requests in this minute"
+
+
+class TooManyAtOnce(TooMany):
+    """As many requests of a customer that make or change something are under way as the plan allows."""
+
+    code = "requests-at-once"
+    title = "Too many requests at once"
 
 
 class AddressNotAllowed(Forbidden):

@@ -15,17 +15,20 @@ from tollway.admission.centre import CentreGone
 from tollway.admission.core import Decision, Gate, Snapshot, Verdict, address_not_allowed
 from tollway.admission.directory import Directory
 from tollway.admission.entities import (
+    LIMIT_AT_ONCE,
     LIMIT_PER_CUSTOMER,
     LIMIT_PER_KEY,
     ApiKeyTooFast,
     Cost,
     CustomerTooFast,
+    TooManyAtOnce,
 )
 from tollway.admission.journal import SEGMENT_RECORDS, Journal
 from tollway.admission.leases import RateLimiter
 from tollway.admission.quota_leases import QuotaLeases
 from tollway.admission.recognition import may_repeat, recognised_of, refusal_of_state
 from tollway.admission.records import method_code
+from tollway.admission.slots import Slot
 from tollway.keys import operations as keys
 from tollway.kit.clock import read_now
 from tollway.kit.db import Database, Transaction
@@ -199,6 +202,24 @@ class Gatehouse:
             if bucket.take(weight, time.monotonic_ns()):
                 return None
         return over_limit(bucket, weight, time.monotonic_ns())
+
+    async def hold(self, snapshot: Snapshot) -> Slot:
+        """Let one more call that makes or changes something be under way; `limiter.release` it when it is over.
+
+        Raises: TooManyAtOnce, CentreGone.
+        """
+        api_key, most = snapshot.recognised.api_key, snapshot.at_once_max
+        assert most is not None, "nothing bounds it"
+        subject = f"customer:{api_key.customer_id}:{api_key.product}:{api_key.mode}"
+        slot = await self.limiter.hold(subject, LIMIT_AT_ONCE, most)
+        if slot is None:
+            raise TooManyAtOnce(
+                f"{most:,} requests of yours that make or change something are under way, which is the limit of your "
+                "plan, all keys together. Wait for one of them to be answered, and send this one again.",
+                retry_after_seconds=1,
+                members={"limit": LIMIT_AT_ONCE, "limit_value": most},
+            )
+        return slot
 
     async def assert_current(
         self, tx: Transaction, snapshot: Snapshot, cost: Cost, address: str, now: datetime

@@ -96,27 +96,33 @@ class AdmissionMiddleware:
                 gatehouse, decision, called, scope, send, address, user_agent, began_ns, began_seconds
             )
             refusal = decision.refusal
-            if refusal is not None and _may_repeat(passage):
-                refusal = None
-            limit = None
-            if refusal is None and scope["path"] in self._upload_paths:
-                limit = _upload_limit(passage)
+            if refusal is None or _may_repeat(passage):
+                await self._serve(passage, receive)
+                return
         except Problem as problem:
             refusal = problem
-        if refusal is not None:
-            # Not raised: a Problem that a snapshot keeps would grow a longer trace with each time.
-            await refuse(refusal, scope, receive, send, passage, self.docs_url)
-            return
-        assert passage is not None
+        # Not raised: a Problem that a snapshot keeps would grow a longer trace with each time.
+        await refuse(refusal, scope, receive, send, passage, self.docs_url)
+
+    async def _serve(self, passage: Passage, receive: Receive) -> None:
+        """Hand a call on that was let in. Raises: TooLarge, TooManyAtOnce, CentreGone, before it is begun."""
+        scope = passage.scope
+        if scope["path"] in self._upload_paths:
+            receive = _bounded(receive, _upload_limit(passage))
+        slot = None
+        if passage.snapshot.at_once_max is not None and not passage.called.cost.reads:
+            slot = await self.gatehouse.hold(passage.snapshot)
         state = scope.get("state")
         if state is None:
             state = scope["state"] = {}
         state["passage"] = passage
         try:
-            await self.app(scope, receive if limit is None else _bounded(receive, limit), passage.send)
+            await self.app(scope, receive, passage.send)
         finally:
             if not passage.is_recorded:
                 passage.end()
+            if slot is not None:
+                await self.gatehouse.limiter.release(slot)
 
     def _find(self, method: str, path: str) -> Called | None:
         """Say what a method and a path call; None where no key is needed."""

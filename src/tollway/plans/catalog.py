@@ -63,6 +63,7 @@ class _Plan(BaseModel):
     result_days: int = Field(0, ge=1, le=LIMIT_MAX)
     agents: int = Field(0, ge=1, le=LIMIT_MAX)
     api_keys: int = Field(ge=1, le=LIMIT_MAX)
+    writes_at_once: int | None = Field(None, ge=1, le=LIMIT_MAX)
     support: str = Field(min_length=1)
     support_response_hours: int = Field(ge=1)
     sales_call_hours: int | None = Field(None, ge=1)
@@ -229,6 +230,7 @@ def _content(product: str, tier: str, plan: _Plan, currency: str) -> dict[str, A
             "requests_per_minute_max": plan.requests_per_minute,
             "agents_max": plan.agents,
             "api_keys_max": plan.api_keys,
+            "writes_at_once_max": plan.writes_at_once,
         },
         "support": plan.support,
         "support_response_hours": plan.support_response_hours,

@@ -20,6 +20,7 @@ LIMIT_LABELS = {
     "requests_per_minute_max": "requests a minute",
     "agents_max": "agents",
     "api_keys_max": "API keys",
+    "writes_at_once_max": "changes at once",
 }
 
 

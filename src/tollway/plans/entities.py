@@ -153,11 +153,15 @@ class Limits:
     requests_per_minute_max: int | None = None
     agents_max: int = 0
     api_keys_max: int = 10
+    # Requests under way that make or change something, all keys together.
+    writes_at_once_max: int | None = None
 
 
 LIMIT_NAMES = tuple(field.name for field in fields(Limits))
 # Only these may be without a bound.
-UNBOUNDED_NAMES = frozenset({REQUESTS_INCLUDED, "requests_per_day_max", "requests_per_minute_max"})
+UNBOUNDED_NAMES = frozenset(
+    {REQUESTS_INCLUDED, "requests_per_day_max", "requests_per_minute_max", "writes_at_once_max"}
+)
 
 
 @dataclass(frozen=True, slots=True)
