@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.parties import Party, make_party
 
-from tollway.admission.core import CONFIRMED_FOR_NS, Decision, Gate, Verdict
+from tollway.admission.core import CONFIRMED_FOR_NS, Decision, Gate, Snapshot, Verdict
 from tollway.admission.directory import POLL_SECONDS, Directory
 from tollway.admission.entities import Cost
 from tollway.admission.gatehouse import digest_of
@@ -192,6 +193,39 @@ async def test_a_change_while_a_key_is_read_is_not_missed(watch: Watch, elsewher
         await watch.directory.look()
         assert not reading.done()
     await reading
+    assert watch.ask().verdict is Verdict.REFUSED
+
+
+class Hesitant(Directory):
+    """Reads, and then takes its time before it believes what it read."""
+
+    def __init__(self, *values: Any, **more: Any) -> None:
+        super().__init__(*values, **more)
+        self.has_read, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def read(self, authorization: str, now: datetime) -> Snapshot:
+        snapshot = await super().read(authorization, now)
+        self.has_read.set()
+        await self.may_go_on.wait()
+        return snapshot
+
+
+async def test_a_look_that_may_have_missed_changes_doubts_what_is_being_read(
+    watch: Watch, elsewhere: Database
+) -> None:
+    """The first look cannot tell what is new: a key that was read before it and is kept after it was not seen by it."""
+    limiter = RateLimiter(None, clock_ns=lambda: watch.now_ns)
+    hesitant = Hesitant(
+        watch.directory.database, watch.gate, limiter, lambda: None, clock_ns=lambda: watch.now_ns
+    )
+    watch.directory = hesitant
+    reading = asyncio.create_task(watch.load())
+    await hesitant.has_read.wait()
+    await change(elsewhere, REVOKE)
+    await hesitant.look()
+    hesitant.may_go_on.set()
+    await reading
+    await hesitant.look()
     assert watch.ask().verdict is Verdict.REFUSED
 
 

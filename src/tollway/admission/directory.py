@@ -66,7 +66,9 @@ class Directory:
         # How often a change was heard of, and at which time it was the customer's: what was read before may be old.
         self._heard_count = 0
         self._heard: dict[int, int] = {}
-        self._strangers: OrderedDict[bytes, tuple[int, ApiKeyUnknown]] = OrderedDict()
+        # At which of these times it may have been anybody's.
+        self._heard_all = 0
+        self._strangers: OrderedDict[bytes, tuple[int, str, str]] = OrderedDict()
         self._seen_in = 0
         self._told: dict[int, tuple[int, int]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -98,7 +100,7 @@ class Directory:
                     self._remember_stranger(digest, self._clock_ns(), stranger)
                 raise
             customer_id = snapshot.recognised.api_key.customer_id
-            if self._heard.get(customer_id, 0) <= heard_count:
+            if max(self._heard.get(customer_id, 0), self._heard_all) <= heard_count:
                 break
             # Something changed while it was read.
         if len(self.gate.snapshots) >= SNAPSHOTS_MAX:
@@ -165,15 +167,16 @@ class Directory:
     def _remember_stranger(self, digest: bytes, now_ns: int, stranger: ApiKeyUnknown) -> None:
         while len(self._strangers) >= STRANGERS_MAX:
             self._strangers.popitem(last=False)
-        self._strangers[digest] = (now_ns + CONFIRMED_FOR_NS, stranger)
+        # Its texts alone: an exception holds on to everything that its trace went through.
+        self._strangers[digest] = (now_ns + CONFIRMED_FOR_NS, stranger.message, stranger.log_message)
 
     def _refuse_stranger(self, digest: bytes) -> None:
         known = self._strangers.get(digest)
         if known is None:
             return
-        until_ns, stranger = known
+        until_ns, message, log_message = known
         if self._clock_ns() < until_ns:
-            raise ApiKeyUnknown(stranger.message, log_message=stranger.log_message)
+            raise ApiKeyUnknown(message, log_message=log_message)
         del self._strangers[digest]
 
     def may_recheck(self, snapshot: Snapshot) -> bool:
@@ -196,7 +199,9 @@ class Directory:
             leases.give_up(customer_id)
 
     def forget_all(self) -> None:
-        """Believe nothing at all: changes may have been missed."""
+        """Believe nothing at all, neither what is being read: changes may have been missed."""
+        self._heard_count += 1
+        self._heard_all = self._heard_count
         for customer_id in list(self._digests):
             self.forget(customer_id)
         self._strangers.clear()
@@ -263,8 +268,8 @@ class Directory:
         began_ns = self._clock_ns()
         async with self.database.transaction() as tx:
             seen_in, changes = await change_store.list_changes(tx, self._seen_in)
-        if not self._seen_in or len(changes) == change_store.CHANGES_READ_MAX:
-            # The first look, or more changes than one look reads.
+        if not self._seen_in or seen_in < self._seen_in or len(changes) == change_store.CHANGES_READ_MAX:
+            # The first look, or a database that was put back to an earlier state, or more changes than one look reads.
             self.forget_all()
         else:
             for customer_id, seen in changes.items():
