@@ -121,6 +121,27 @@ async def test_paths_that_only_look_alike_do_not_slip_past(client: httpx.AsyncCl
         assert (await client.get(path)).status_code == 404, path
 
 
+async def test_a_line_break_behind_a_path_makes_no_call_free(
+    client: httpx.AsyncClient, party: Party, log_rows: Any
+) -> None:
+    """Routers let one pass at the end of a pattern, so what a call costs must not depend on it."""
+    answer = await client.post("/checks%0A", json={"name": "a"}, headers=party.headers)
+    assert answer.status_code == 200
+    assert [(row["endpoint"], row["units"]) for row in await log_rows()] == [(f"{PREFIX}/checks", 1)]
+
+
+async def test_long_paths_and_user_agents_are_not_remembered(
+    client: httpx.AsyncClient, party: Party, gatehouse: Gatehouse, log_rows: Any
+) -> None:
+    """Ten thousand of them would be gigabytes, and strangers may send the paths."""
+    patterns = Patterns(["/things"])
+    assert patterns.find("/" + "x" * 10_000) == patterns.find("/" + "y" * 10_000) == "(no such endpoint)"
+    assert patterns.remembered_count == 0
+    await client.get("/things", headers=party.headers | {"User-Agent": "long " * 2_000})
+    assert max(len(text) for text in gatehouse._text_ids) <= 500
+    assert (await log_rows())[0]["user_agent"] == ("long " * 100)[:500]
+
+
 async def test_an_address_that_no_database_holds_is_refused_and_logged(
     client: httpx.AsyncClient, party: Party, log_rows: Any
 ) -> None:

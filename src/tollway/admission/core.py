@@ -140,9 +140,7 @@ class Gate:
         try:
             refusal = snapshot.refusals[cost]
         except KeyError:
-            refusal = snapshot.refusals[cost] = refusal_of_state(
-                snapshot.recognised, cost.product, reads=cost.reads
-            )
+            refusal = snapshot.refusals[cost] = _refusal_of(snapshot, cost)
         if refusal is not None:
             return Decision(Verdict.REFUSED, snapshot, 0, refusal)
         if snapshot.is_bound_to_networks and not snapshot.recognised.api_key.takes_calls_from(address):
@@ -154,6 +152,7 @@ class Gate:
         if cost.units:
             account = snapshot.account
             if account is None:
+                self._without_units(snapshot, cost)
                 return _UNKNOWN
             lease_id = account.spend(cost.units, now_seconds)
             if not lease_id:
@@ -176,6 +175,16 @@ class Gate:
             bucket.give_back(cost.weight)
         verdict = Verdict.RATE_SPENT if spent.needs_renewal() else Verdict.REFUSED
         return Decision(verdict, snapshot, 0, None, spent)
+
+
+def _refusal_of(snapshot: Snapshot, cost: Cost) -> Problem | None:
+    """Return why calls of a kind are refused whatever is left of limits."""
+    recognised = snapshot.recognised
+    refusal = refusal_of_state(recognised, cost.product, reads=cost.reads)
+    if refusal is None and cost.units and snapshot.account is None:
+        # Only what takes no units may still be read.
+        return recognised.standing.refusal
+    return refusal
 
 
 def address_not_allowed(address: str) -> AddressNotAllowed:

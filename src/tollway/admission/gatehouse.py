@@ -103,6 +103,8 @@ class Gatehouse:
             journal = Journal.open(self.folder, source_id, segment_records=self._segment_records)
             self.quota_leases = QuotaLeases(self.database, source_id, journal.append_lease_end)
             self.journal = journal
+            # Numbers are those of one journal.
+            self._text_ids.clear()
             self._is_open = True
 
     async def close(self) -> None:
@@ -290,7 +292,10 @@ class Gatehouse:
         if len(self._text_ids) >= TEXTS_REMEMBERED_MAX:
             self._text_ids.clear()
         plain = text.decode("latin-1")[:USER_AGENT_LENGTH_MAX] if isinstance(text, bytes) else text
-        number = self._text_ids[text] = self.journal.intern(plain)
+        number = self.journal.intern(plain)
+        # Whole user agents may be as long as a server takes headers; ten thousand of those are too many.
+        if len(text) <= USER_AGENT_LENGTH_MAX:
+            self._text_ids[text] = number
         return number
 
 

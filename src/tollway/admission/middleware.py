@@ -11,13 +11,15 @@ from tollway.admission.gatehouse import Called, Gatehouse
 from tollway.admission.passage import Passage, refuse
 from tollway.admission.patterns import Patterns
 from tollway.admission.recognition import may_repeat
+from tollway.admission.records import PATH_LENGTH_MAX
 from tollway.customers.guard import READING_METHODS
 from tollway.kit.clock import read_now
 from tollway.kit.problems import Problem, TooLarge
 
 # Multipart boundaries and the small fields beside a file.
 FORM_OVERHEAD_BYTES = 65_536
-# Methods and paths that are told without looking for their pattern.
+# Methods and paths that are told without looking for their pattern; longer ones are looked for each time, because
+# strangers choose them.
 CALLED_REMEMBERED_MAX = 10_000
 
 
@@ -96,10 +98,16 @@ class AdmissionMiddleware:
                 gatehouse, decision, called, scope, send, address, user_agent, began_ns, began_seconds
             )
             refusal = decision.refusal
-            if refusal is None or _may_repeat(passage):
+            if refusal is not None and _may_repeat(passage):
+                # Its state refused it before any limit was asked.
+                refusal = await gatehouse.take(passage.snapshot.buckets, called.cost.weight)
+            if refusal is None:
                 await self._serve(passage, receive)
                 return
         except Problem as problem:
+            if passage is not None and passage.is_recorded:
+                # It was begun, so there is an answer already, or what is raised here says that there is none.
+                raise
             refusal = problem
         # Not raised: a Problem that a snapshot keeps would grow a longer trace with each time.
         await refuse(refusal, scope, receive, send, passage, self.docs_url)
@@ -119,10 +127,12 @@ class AdmissionMiddleware:
         try:
             await self.app(scope, receive, passage.send)
         finally:
-            if not passage.is_recorded:
-                passage.end()
-            if slot is not None:
-                await self.gatehouse.limiter.release(slot)
+            try:
+                if not passage.is_recorded:
+                    passage.end()
+            finally:
+                if slot is not None:
+                    await self.gatehouse.limiter.release(slot)
 
     def _find(self, method: str, path: str) -> Called | None:
         """Say what a method and a path call; None where no key is needed."""
@@ -133,7 +143,8 @@ class AdmissionMiddleware:
         called = Called(method, endpoint, path, self._cost_of(paths, method, endpoint))
         if len(self._called) >= CALLED_REMEMBERED_MAX:
             self._called.clear()
-        self._called[method, path] = called
+        if len(path) <= PATH_LENGTH_MAX:
+            self._called[method, path] = called
         return called
 
     def _cost_of(self, paths: ProductPaths, method: str, endpoint: str) -> Cost:

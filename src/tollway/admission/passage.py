@@ -129,18 +129,24 @@ class Passage:
             units = lease_id = 0
         elif not lease_id:
             units = 0
-        sequence = self.gatehouse.record(
-            self.snapshot,
-            self.called,
-            self.user_agent,
-            self.address,
-            self.status,
-            self.began_seconds,
-            monotonic_ns() - self.began_ns,
-            lease_id,
-            units,
-            problem,
-        )
+        try:
+            sequence = self.gatehouse.record(
+                self.snapshot,
+                self.called,
+                self.user_agent,
+                self.address,
+                self.status,
+                self.began_seconds,
+                monotonic_ns() - self.began_ns,
+                lease_id,
+                units,
+                problem,
+            )
+        except Problem:
+            # Its answer stays without an end, so it was not served.
+            if lease_id:
+                self._account.refund(lease_id, units)
+            raise
         if lease_id:
             # Only now may the lease end: its end stands in the journal behind every record of it.
             self._account.journaled(lease_id, units)
@@ -167,7 +173,11 @@ async def refuse(
     scope["problem"] = problem
     response = problem_response(problem, scope["path"], docs_url=docs_url)
     if passage is not None:
-        await response(scope, receive, passage.send)
+        try:
+            await response(scope, receive, passage.send)
+        finally:
+            if not passage.is_recorded:
+                passage.end()
         return
     response.raw_headers.extend(refusal_headers(problem, time()))
     await response(scope, receive, send)

@@ -9,6 +9,8 @@ from starlette.routing import compile_path
 # What the paths of nobody's endpoint are added up under; they themselves stand beside it in the log.
 NO_ENDPOINT = "(no such endpoint)"
 REMEMBERED_MAX = 10_000
+# Longer ones are looked for each time: strangers choose them, and ten thousand of those would be gigabytes.
+REMEMBERED_LENGTH_MAX = 255
 
 
 class Patterns:
@@ -24,12 +26,22 @@ class Patterns:
                 self._open.setdefault(_beginning(pattern), []).append((regex, pattern))
             else:
                 self._fixed.add(pattern)
-        self.find = lru_cache(REMEMBERED_MAX)(self._find)
+        self._find_once = lru_cache(REMEMBERED_MAX)(self._find)
+
+    def find(self, path: str) -> str:
+        """Return the pattern that a path matches first, or NO_ENDPOINT."""
+        return self._find_once(path) if len(path) <= REMEMBERED_LENGTH_MAX else self._find(path)
+
+    @property
+    def remembered_count(self) -> int:
+        """How many paths are told without looking."""
+        return self._find_once.cache_info().currsize
 
     def _find(self, path: str) -> str:
-        """Return the pattern that a path matches first, or NO_ENDPOINT."""
-        if path in self._fixed:
-            return path
+        # Routers let a line break pass at the end of what they match (`$` of a regular expression).
+        fixed = path.removesuffix("\n")
+        if fixed in self._fixed:
+            return fixed
         for beginning in (_beginning(path), *_shorter(path)):
             for regex, pattern in self._open.get(beginning, ()):
                 if regex.match(path):
