@@ -125,12 +125,16 @@ async def test_what_cannot_be_used_is_told_beside_its_field(
 async def test_the_test_button_shows_how_the_server_answered(eve: Visitor) -> None:
     async with receiving() as receiver:
         address, secret = await make(eve, url=receiver.url)
-        worked = await eve.post(f"{address}/test")
+        sent = await eve.post(f"{address}/test")
+        assert sent.status_code == 303
+        worked = await eve.get(sent.headers["location"])
         assert "Your server answered 200" in worked.text
+        # Loaded again, it sends nothing again.
+        await eve.get(sent.headers["location"])
         (came,) = receiver.received
         assert came.headers["webhook-signature"] == standard_signature(secret, came)
         receiver.answers = [500]
-        failed = await eve.post(f"{address}/test")
+        failed = await eve.get((await eve.post(f"{address}/test")).headers["location"])
         assert "The test did not get through." in failed.text
         assert "The answer was 500" in failed.text
         page = await eve.get(address)

@@ -156,12 +156,13 @@ async def rotate_secret(request: Request, page: Managing, webhook_id: str) -> Re
 
 @router.post("/{webhook_id}/test")
 async def test_webhook(request: Request, page: Managing, webhook_id: str) -> Response:
-    """Send the event `webhook.test` and show how that went."""
+    """Send the event `webhook.test` and lead to the page that shows how that went."""
     try:
         delivery = await flows.send_test(room_of(request), page.caller, webhook_id, page.now)
     except (FeatureNotIncluded, TooManyTests) as problem:
         return await _webhook_page(request, page, webhook_id, problem=problem)
-    return await _webhook_page(request, page, webhook_id, tested=delivery)
+    # Loaded again, that page sends nothing again.
+    return redirect(f"/webhooks/{webhook_id}?tested={delivery.public_id}")
 
 
 @router.post("/{webhook_id}/deliveries/{delivery_id}/resend")
@@ -241,7 +242,6 @@ async def _webhook_page(
     problem: Problem | None = None,
     typed: dict[str, Any] | None = None,
     made: dict[str, Any] | None = None,
-    tested: object = None,
 ) -> Response:
     offset = _offset(request.query_params.get("offset", ""))
     async with page.database.transaction() as tx:
@@ -250,6 +250,8 @@ async def _webhook_page(
         missing = await webhooks.find_missing(tx, page.caller.owner_id, page.now)
         found = await webhooks.list_deliveries(tx, page.caller, webhook_id, DELIVERIES_SHOWN + 1, offset)
     here = f"/webhooks/{webhook.public_id}"
+    just_sent = request.query_params.get("tested")
+    tested = next((one for one in found if one.is_test and one.public_id == just_sent), None)
     has_more = len(found) > DELIVERIES_SHOWN and offset + DELIVERIES_SHOWN <= OFFSET_MAX
     return html(
         request,
