@@ -434,6 +434,33 @@ async def test_a_cap_lowered_in_the_middle_of_a_lease_stops_everything_but_what_
     assert await figures(database, party, now) == (5, 0)
 
 
+async def test_what_was_being_leased_when_the_plan_changed_is_not_spent(
+    database: Database, clock: Clock, now: datetime
+) -> None:
+    """It was asked for under the former plan; what is spent was granted by whatever holds now."""
+    party = await make_holder(database, now, included=0, cap="5.00")
+    worker = await Worker.start(database, "one", now, clock_ns=clock)
+    account = worker.leases.account(await held(database, party, now), Mode.LIVE)
+    worker.serve(account, await worker.admit(account, 1, now), 1)
+    async with database.transaction() as tx:
+        await tx.execute("SELECT 1 FROM usage_quotas FOR UPDATE")
+        asking = asyncio.create_task(worker.admit(account, 1, now))
+        async with asyncio.timeout(10):
+            while not await tx.find_value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.005)
+        # As the directory does when it hears of the change.
+        worker.leases.give_up(party.customer_id)
+    granted = await asking
+    ended = [lease_id for lease_id, units in worker.records if units is None]
+    assert len(ended) == 1
+    assert account.lease_ids == [granted]
+    assert granted > ended[0]
+    worker.serve(account, granted, 1)
+    worker.leases.give_up(party.customer_id)
+    await worker.ship()
+    assert await figures(database, party, now) == (2, 0)
+
+
 async def test_a_call_that_read_the_plan_before_a_change_does_not_undo_it(
     database: Database, now: datetime
 ) -> None:

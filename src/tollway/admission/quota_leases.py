@@ -62,6 +62,7 @@ class Account:
         "_refused_until_ns",
         "_renewed_ns",
         "_size",
+        "change_count",
         "customer_id",
         "mode",
         "product",
@@ -74,6 +75,8 @@ class Account:
         self.customer_id = customer_id
         self.product = product
         self.mode = mode
+        # How often the plan may have changed: what was asked for before is not for what holds now.
+        self.change_count = 0
         # Why nothing can be had, when that was last asked.
         self.refusal: Problem | None = None
         # The transaction that brings more, and the units that are waited for.
@@ -156,14 +159,18 @@ class Account:
             self._size = max(1, self._size // 2)
         return max(self._size, self.waiting)
 
-    def add(self, lease: _Lease) -> None:
-        """Hold one more lease."""
+    def add(self, lease: _Lease, change_count: int) -> None:
+        """Hold one more lease; one that was asked for before the last change ends at once."""
         self.refusal = None
+        lease.ending = change_count != self.change_count
         self._leases[lease.id] = lease
         self._open.append(lease)
+        self._close_where_over(lease)
 
-    def refuse(self, refusal: Problem | None, units: int, now_ns: int) -> None:
-        """Remember why nothing can be had."""
+    def refuse(self, refusal: Problem | None, change_count: int, units: int, now_ns: int) -> None:
+        """Remember why nothing can be had, unless it was asked before the last change."""
+        if change_count != self.change_count:
+            return
         self.refusal = refusal
         self._refused_units = units
         self._refused_until_ns = now_ns + REFUSED_FOR_NS
@@ -174,6 +181,7 @@ class Account:
 
     def give_up(self) -> None:
         """Spend no more from what is held; it ends as soon as the calls under way have."""
+        self.change_count += 1
         for lease in list(self._leases.values()):
             lease.ending = True
             self._close_where_over(lease)
@@ -322,7 +330,7 @@ class QuotaLeases:
                 log.warning("leases of quotas could not be looked after; trying again", reason=str(error))
 
     async def _renew(self, account: Account, units: int, now: datetime) -> None:
-        wanted = max(units, account.next_size(self._clock_ns()))
+        wanted, change_count = max(units, account.next_size(self._clock_ns())), account.change_count
         try:
             async with self.database.transaction() as tx:
                 entitlement = await plans.get_entitlement(tx, account.customer_id, account.product, now)
@@ -345,16 +353,16 @@ class QuotaLeases:
                         tx, quota, units, now=now, way_out=entitlement.way_to_more_requests
                     )
         except Problem as problem:
-            account.refuse(problem, units, self._clock_ns())
+            account.refuse(problem, change_count, units, self._clock_ns())
         except Exception:
             # It may have been granted all the same.
             self._must_reconcile = True
             raise
         else:
             if lease is None:
-                account.refuse(refusal, units, self._clock_ns())
+                account.refuse(refusal, change_count, units, self._clock_ns())
             else:
-                account.add(_Lease(lease, *_validity(lease, quota)))
+                account.add(_Lease(lease, *_validity(lease, quota)), change_count)
 
     def _end(self, lease: _Lease) -> bool:
         """Write that a lease is over; return whether that was possible."""
