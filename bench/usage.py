@@ -6,16 +6,18 @@ A real embedded PostgreSQL (fsync and synchronous_commit on), the product's own 
 day and since the beginning; 1,000 customers with a key each, some much busier than others, twelve endpoints, forty
 browsers. All three write the same calls with the same sums, in transactions of the same size:
 
-    shipper      the product's: reads the journal, checks every record, COPY laid out by numpy
+    shipper      the product's: reads four journals, checks every record, COPY laid out by numpy
     write_row    psycopg's COPY, row by row, from objects; sums added up in Python
     executemany  psycopg's INSERT by executemany; sums likewise
 
 The peers are handed objects and need not read, check or settle anything. Figures are calls a second of wall time and
-microseconds of this process's CPU a call; memory is this process's resident size before and after the shipper's work.
+microseconds of CPU a call, of this process and of all of PostgreSQL's; memory is this process's resident size before,
+halfway and after the shipper's work.
 """
 
 import asyncio
 import json
+import os
 import random
 import resource
 import sys
@@ -27,6 +29,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -46,6 +49,8 @@ from tollway.metering.entities import LATENCY_BOUNDS_MS, UsageEvent
 CALLS = 400_000
 PEER_CALLS = 40_000
 CUSTOMERS = 1_000
+# As many journals as a small server has processes.
+SOURCES = 4
 # What a customer does most often comes first; few do everything.
 ENDPOINTS = tuple(
     (method, f"/monte-carlo-api/{path}")
@@ -74,6 +79,7 @@ class Figures:
     calls: int
     calls_per_second: int
     cpu_microseconds_per_call: float
+    server_cpu_microseconds_per_call: float
 
 
 def made_calls(count: int) -> list[UsageEvent]:
@@ -141,12 +147,27 @@ def journalled(folder: Path, source_id: int, calls: Rows) -> float:
     return spent / len(calls) * 1e6
 
 
-async def measured(name: str, count: int, work: Callable[[], Awaitable[object]]) -> Figures:
+def server_cpu_seconds(cluster: Path) -> float:
+    """Return what all processes of a server have spent so far; of those that ended, too."""
+    parent = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    ticks = 0
+    for process in (str(parent), *children):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+        # utime and stime, and of the parent those of the children that it has waited for.
+        ticks += sum(map(int, fields[11:15] if process == str(parent) else fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+async def measured(name: str, count: int, cluster: Path, work: Callable[[], Awaitable[object]]) -> Figures:
     """Run one way of writing and say how fast it was."""
-    began, cpu = time.perf_counter(), time.process_time()
+    began, cpu, server_cpu = time.perf_counter(), time.process_time(), server_cpu_seconds(cluster)
     await work()
     spent, cpu = time.perf_counter() - began, time.process_time() - cpu
-    return Figures(name, count, round(count / spent), round(cpu / count * 1e6, 2))
+    server_cpu = server_cpu_seconds(cluster) - server_cpu
+    return Figures(
+        name, count, round(count / spent), round(cpu / count * 1e6, 2), round(server_cpu / count * 1e6, 2)
+    )
 
 
 # The peers ------------------------------------------------------------------------------------------
@@ -269,7 +290,7 @@ async def prepare(database: Database) -> None:
         await retention_operations.make_partitions(tx, BEGIN)
 
 
-async def run(url: str, folder: Path, count: int) -> dict[str, Any]:
+async def run(url: str, cluster: Path, folder: Path, count: int) -> dict[str, Any]:
     """Measure all three."""
     database = Database(url)
     await database.open()
@@ -278,33 +299,49 @@ async def run(url: str, folder: Path, count: int) -> dict[str, Any]:
     # A first, smaller round, so that nobody pays for plans and pages that are read once.
     async with database.transaction() as tx:
         warm = await usage_operations.begin_source(tx, "warm", BEGIN)
-        source = await usage_operations.begin_source(tx, "bench", BEGIN)
-    journalled(folder, warm, calls[:5_000])
-    shipper = Shipper(database, folder)
-    await shipper.ship_once()
+        sources = [
+            await usage_operations.begin_source(tx, f"bench {one}", BEGIN) for one in range(2 * SOURCES)
+        ]
+    journalled(folder / "warm", warm, calls[:5_000])
+    await shipped(database, folder / "warm")
     figures = []
     peers = calls[:PEER_CALLS]
     for name, write in (("write_row", write_rows), ("executemany", insert_many)):
         by_hand = partial(write_by_hand, database, peers, write)
-        figures.append(await measured(name, len(peers), by_hand))
-    append_microseconds = journalled(folder, source, calls)
+        figures.append(await measured(name, len(peers), cluster, by_hand))
+    # Twice the same: the second time shows whether memory grows with every call.
+    append_microseconds = fmean(
+        journalled(folder / f"round {place // SOURCES}", source, calls[place % SOURCES :: SOURCES])
+        for place, source in enumerate(sources)
+    )
     calls.clear()
     peers = []
-    before = resident_mib()
-    ours = await measured("shipper", count, shipper.ship_once)
-    after = resident_mib()
-    shipper.close()
+    memory = [resident_mib()]
+
+    async def ship_both() -> None:
+        for place in range(2):
+            await shipped(database, folder / f"round {place}")
+            memory.append(resident_mib())
+
+    ours = await measured("shipper", 2 * count, cluster, ship_both)
     async with database.transaction() as tx:
         rows = await tx.find_value("SELECT count(*) FROM api_usage_logs")
         summed = await tx.find_value("SELECT sum(calls)::bigint FROM usage_totals")
-    assert rows == summed == count + 2 * min(count, PEER_CALLS) + 5_000, (rows, summed)
+    assert rows == summed == 2 * count + 2 * min(count, PEER_CALLS) + 5_000, (rows, summed)
     await database.close()
     return {
         "figures": [asdict(one) for one in (ours, *figures)],
         "append_microseconds": round(append_microseconds, 2),
-        "memory_mib_before": before,
-        "memory_mib_after": after,
+        "memory_mib": memory,
+        "load": round(os.getloadavg()[0], 1),
     }
+
+
+async def shipped(database: Database, folder: Path) -> None:
+    """Carry all journals of a folder."""
+    shipper = Shipper(database, folder)
+    await shipper.ship_once()
+    shipper.close()
 
 
 def resident_mib() -> int:
@@ -325,7 +362,7 @@ def main() -> None:
     server.start()
     try:
         migrate(server.url)
-        found = asyncio.run(run(server.url, folder / "journal", count))
+        found = asyncio.run(run(server.url, server.cluster, folder / "journals", count))
     finally:
         server.stop()
         place.cleanup()
@@ -333,7 +370,7 @@ def main() -> None:
         print(json.dumps(found))
         return
     table = Table(title=f"Usage into PostgreSQL, {CUSTOMERS:,} customers, sums included")
-    for column in ("way", "calls", "calls a second", "CPU µs a call (client)", "shipper is"):
+    for column in ("way", "calls", "calls a second", "CPU µs a call", "CPU µs, server", "shipper is"):
         table.add_column(column, justify="left" if column == "way" else "right")
     ours = found["figures"][0]
     for one in found["figures"]:
@@ -345,13 +382,15 @@ def main() -> None:
             f"{one['calls']:,}",
             f"{one['calls_per_second']:,}",
             f"{one['cpu_microseconds_per_call']:.2f}",
+            f"{one['server_cpu_microseconds_per_call']:.2f}",
             ratio,
         )
     console = Console(width=110)
     console.print(table)
     console.print(
         f"One append (with the calls' own objects read): {found['append_microseconds']} µs. "
-        f"Memory: {found['memory_mib_before']} MiB before, {found['memory_mib_after']} MiB after."
+        f"Memory: {found['memory_mib'][0]} MiB before, {found['memory_mib'][1]} after the first half, "
+        f"{found['memory_mib'][2]} after the second. Load of the machine: {found['load']}."
     )
 
 

@@ -1,11 +1,17 @@
 """Erasure: no trace of anybody is left, and the books and the audit list stay whole."""
 
+import asyncio
 import hashlib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from tests.lifecycle.canaries import COMPANY, EMAIL, SAME_ORIGIN, TRACES, Canary, make_canary
+from tests.admission.journals import Written, begin_source
+from tests.lifecycle.canaries import ADDRESS, COMPANY, EMAIL, SAME_ORIGIN, TRACES, Canary, make_canary
 from tests.web.conftest import Visitor, visiting
 
+from tollway.admission.journal import Journal
+from tollway.admission.shipper import Shipper
 from tollway.app import Parts
 from tollway.audit import operations as audit
 from tollway.audit.entities import Proof
@@ -15,6 +21,7 @@ from tollway.customers import retention_operations as retention
 from tollway.customers.permissions import Role
 from tollway.kit.clock import read_now
 from tollway.lifecycle import operations as lifecycle
+from tollway.metering import usage_operations
 from tollway.plans import operations as plans
 
 # Where a trace may stay, and why. Nothing that is a name, an address or a secret.
@@ -91,6 +98,58 @@ async def test_no_trace_is_left_in_any_column_of_any_table(canary: Canary) -> No
     answer = await canary.erase()
     assert answer.status_code == 200, answer.text
     assert answer.json() == {"message": "Everything was erased", "people_erased": 2, "people_left": 0}
+    assert await find_traces(canary.parts, TRACES) == set()
+
+
+@pytest.mark.promise("C37", "X30")
+async def test_calls_that_lay_in_a_journal_arrive_without_address_and_browser(
+    canary: Canary, tmp_path: Path
+) -> None:
+    database = canary.parts.database
+    journal = Journal.open(tmp_path / "journal", await begin_source(database, "late", read_now()))
+    late = Written(
+        customer_id=canary.customer.id, ip_address=ADDRESS, user_agent="Zwitscher/1.0", request_id="req_late"
+    )
+    late.append_to(journal)
+    replace(late, customer_id=canary.customer.id + 1, user_agent="of somebody else").append_to(journal)
+    assert (await canary.erase()).status_code == 200
+    shipper = Shipper(database, tmp_path / "journal")
+    assert await shipper.ship_once() == 2
+    async with database.transaction() as tx:
+        rows = await tx.list_rows(
+            "SELECT host(ip_address) AS address, user_agent, status_code FROM api_usage_logs"
+            " WHERE request_id = 'req_late' ORDER BY customer_id"
+        )
+    assert rows == [
+        {"address": None, "user_agent": "", "status_code": 200},
+        {"address": ADDRESS, "user_agent": "of somebody else", "status_code": 200},
+    ]
+    journal.close()
+    shipper.close()
+
+
+@pytest.mark.promise("C37", "X30")
+async def test_an_erasure_waits_for_calls_that_are_being_written_to_the_log(canary: Canary) -> None:
+    waiting = """
+        SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+        WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted
+    """
+    async with canary.parts.database.transaction() as tx:
+        await usage_operations.await_erasures(tx)
+        await tx.execute(
+            """
+            INSERT INTO api_usage_logs (endpoint, method, status_code, response_time_ms, request_timestamp, ip_address,
+                user_agent, customer_id, product, mode, units, request_id)
+            VALUES ('/', 'GET', 200, 1, now(), %(ip)s, 'Zwitscher/1.0', %(customer_id)s, 'montecarlo', 'live', 0,
+                'req_1')
+            """,
+            {"ip": ADDRESS, "customer_id": canary.customer.id},
+        )
+        erasing = asyncio.create_task(canary.erase())
+        while not erasing.done() and not await tx.find_value(waiting):
+            pass
+        assert not erasing.done()
+    assert (await erasing).status_code == 200
     assert await find_traces(canary.parts, TRACES) == set()
 
 

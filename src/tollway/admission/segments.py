@@ -25,7 +25,7 @@ from tollway.admission.records import (
 )
 from tollway.admission.segment_files import segment_name
 from tollway.kit.log import log
-from tollway.metering.entities import UsageBatch
+from tollway.metering.entities import UsageBatch, taken
 
 # The first look is small, so that looking where nothing is new costs nothing; each further one is larger.
 LOOK_RECORDS = (64, 1024, 8192)
@@ -228,7 +228,7 @@ class JournalReader:
         kinds = np.where(whole, slots["kind"], 0)
         self._define_strings(slots[kinds == Kind.STRING])
         positions = (kinds == Kind.CALL).nonzero()[0]
-        calls = slots[positions]
+        calls = taken(slots, positions)
         paths, request_ids = self._texts(slots, kinds, positions)
         spent = (calls["lease_id"] != 0) & (calls["units"] != 0)
         leases, which = np.unique(calls["lease_id"][spent], return_inverse=True)

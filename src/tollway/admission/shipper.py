@@ -26,8 +26,11 @@ from tollway.metering import operations as metering
 from tollway.metering import usage_operations
 from tollway.metering.entities import UsageBatch
 
-# Bounds the memory of a shipper: 8 MiB of records, twice that while it reads ahead, and what a part's columns take.
-RECORDS_PER_PART = 65_536
+# Bounds the memory of a shipper: 16 MiB of records for each connection, twice that while it reads ahead, and what a
+# part's columns take. The larger a part, the more calls share one sum.
+RECORDS_PER_PART = 131_072
+# While the database works for one journal, another one is read and laid out.
+CONNECTIONS = 2
 # Above this it reads the next part while the database takes the one before.
 RECORDS_TO_READ_AHEAD = 16_384
 # How long a record waits to be seen, at most, and how long a shipper waits for a database that went away.
@@ -95,10 +98,25 @@ class Shipper:
         self._readers.clear()
 
     async def _ship_all(self, *, thorough: bool) -> int:
+        """Carry the journals, a few at once; where one fails, none goes on."""
+        waiting = [one for one in journals_in(self.folder) if one[0] not in self._foreign]
+        shipping = [
+            asyncio.create_task(self._ship_next(waiting, thorough=thorough))
+            for _ in range(min(CONNECTIONS, len(waiting)))
+        ]
+        try:
+            return sum(await asyncio.gather(*shipping))
+        finally:
+            for task in shipping:
+                task.cancel()
+            await asyncio.gather(*shipping, return_exceptions=True)
+
+    async def _ship_next(self, waiting: list[tuple[int, Path]], *, thorough: bool) -> int:
+        """Carry one journal after the other, as long as any waits."""
         shipped = 0
-        for source_id, folder in journals_in(self.folder):
-            if source_id not in self._foreign:
-                shipped += await self._ship_source(source_id, folder, thorough=thorough)
+        while waiting:
+            source_id, folder = waiting.pop(0)
+            shipped += await self._ship_source(source_id, folder, thorough=thorough)
         return shipped
 
     async def _ship_source(self, source_id: int, folder: Path, *, thorough: bool) -> int:
@@ -116,6 +134,9 @@ class Shipper:
                 silent = -1
                 count, following = await self._ship_and_read(reader, part, ended=ended)
                 shipped += count
+                if not (thorough or ended or following) and len(part.calls) < RECORDS_TO_READ_AHEAD:
+                    # Caught up: a journal that never pauses must not keep the others waiting.
+                    break
                 part = following or reader.read(self._records_per_part, ended=ended)
             if ended:
                 await self._end(reader)
@@ -193,13 +214,12 @@ class Shipper:
         """
         batch = part.calls
         async with self.database.transaction() as tx:
+            await usage_operations.await_erasures(tx)
             source = await usage_operations.lock_source(tx, reader.source_id)
             if source is None or source.ended_at is not None or source.position != part.start:
                 return None
             # Every writer locks in this order: quotas, keys, steps of the funnel, the log, sums.
-            await metering.settle_leases(tx, part.lease_units)
-            for lease_id in part.ended_leases:
-                await metering.end_lease(tx, lease_id)
+            await metering.settle_leases(tx, part.lease_units, part.ended_leases)
             await keys.note_uses(tx, _last_uses(batch))
             first_calls = self._new_first_calls(batch)
             await usage_operations.track_first_calls(tx, first_calls)

@@ -160,6 +160,12 @@ class UsageSource:
         return self.segment, self.record_index
 
 
+def taken(calls: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
+    """Return the calls at some places; as whole rows, for numpy takes columns one by one, at twenty times the cost."""
+    found: NDArray[Any] = calls.view(f"V{calls.itemsize}")[places].view(calls.dtype)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class UsageBatch:
     """Many calls as a journal holds them: columns of numbers, and the texts that some numbers stand for.
@@ -192,12 +198,20 @@ class UsageBatch:
             else {}
         )
         return UsageBatch(
-            self.calls[order],
+            taken(self.calls, order),
             self.texts,
             self.methods,
             {places[place]: text for place, text in self.paths.items()},
             {places[place]: text for place, text in self.request_ids.items()},
         )
+
+    def without_origin(self, customer_ids: Sequence[int]) -> "UsageBatch":
+        """Return the same calls, without address and user agent where they are of these customers."""
+        calls = self.calls.copy()
+        theirs = np.isin(calls["customer_id"], customer_ids)
+        calls["address_bytes"][theirs] = 0
+        calls["user_agent"][theirs] = 0
+        return UsageBatch(calls, self.texts, self.methods, self.paths, self.request_ids)
 
     def part(self, start: int, end: int) -> "UsageBatch":
         """Return the calls from one place to before another."""

@@ -3,7 +3,7 @@
 Both take from one ledger, so what is used and what is leased never pass a bound together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from tollway.customers.entities import Mode
@@ -140,21 +140,27 @@ async def lease_units(
     return UnitLease(lease_id, source_id, quota_id, day, units, None if left is None else left - units)
 
 
-async def settle_leases(tx: Transaction, units_by_lease: Mapping[int, int]) -> None:
+async def settle_leases(
+    tx: Transaction, units_by_lease: Mapping[int, int], ended: Sequence[int] = ()
+) -> None:
     """Turn leased units into used ones, when the records of their calls arrive; never more than were granted.
 
     More than that, or units of a lease that is over, would be a fault of ours: it is logged and not counted.
-    Writes: usage_leases, usage_quotas, usage_quota_days.
+    What is left of the leases that `ended` then comes back; all rows are locked at once, so that two who settle wait
+    for each other in one order. Writes: usage_leases, usage_quotas, usage_quota_days.
     """
     wanted = {lease_id: units for lease_id, units in units_by_lease.items() if units}
-    if not wanted:
+    if not wanted and not ended:
         return
-    leases = {lease.id: lease for lease in await quota_store.lock_leases(tx, list(wanted))}
+    held = await quota_store.lock_leases(tx, [*wanted, *ended])
+    leases = {lease.id: lease for lease in held if lease.id in wanted}
     fitting = {lease_id: min(wanted[lease_id], leases[lease_id].units_left or 0) for lease_id in leases}
     excess = sum(wanted.values()) - sum(fitting.values())
     if excess:
         log.error("units were spent that no lease had granted", units=excess, leases=sorted(wanted))
     await quota_store.settle_leases(tx, {lease_id: units for lease_id, units in fitting.items() if units})
+    if ended:
+        await quota_store.delete_leases(tx, list(ended))
 
 
 async def end_lease(tx: Transaction, lease_id: int) -> None:

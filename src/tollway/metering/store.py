@@ -1,7 +1,7 @@
 """SQL over api_usage_logs and analytics_events."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tollway.customers.entities import Mode
@@ -68,39 +68,63 @@ async def list_day_totals(
         DayTotal,
         """
         SELECT d.day::date AS day,
-            count(l.id) FILTER (WHERE l.status_code < 400)::int AS succeeded,
-            count(l.id) FILTER (WHERE l.status_code IN (402, 429))::int AS limited,
-            count(l.id) FILTER (WHERE l.status_code >= 400 AND l.status_code NOT IN (402, 429))::int AS failed
-        FROM generate_series(date_trunc('day', %(since)s::timestamptz), %(until)s::timestamptz, '1 day') AS d (day)
-        LEFT JOIN api_usage_logs l ON l.customer_id = %(customer_id)s AND l.mode = %(mode)s AND l.units >= 0
-            AND l.request_timestamp >= d.day AND l.request_timestamp < d.day + interval '1 day'
+            COALESCE(sum(u.succeeded), 0)::int AS succeeded,
+            COALESCE(sum(u.limited), 0)::int AS limited,
+            COALESCE(sum(u.refused + u.failed), 0)::int AS failed
+        FROM generate_series(%(first)s::date::timestamp, %(last)s::date::timestamp, '1 day') AS d (day)
+        LEFT JOIN usage_days u ON u.customer_id = %(customer_id)s AND u.mode = %(mode)s AND u.day = d.day::date
         GROUP BY d.day ORDER BY d.day
         """,
-        {"customer_id": customer_id, "mode": mode.value, "since": since, "until": until},
+        {
+            "customer_id": customer_id,
+            "mode": mode.value,
+            "first": since.astimezone(UTC).date(),
+            "last": until.astimezone(UTC).date(),
+        },
     )
 
 
 async def list_key_units(tx: Transaction, customer_id: int, since: datetime) -> list[dict[str, Any]]:
-    """Add up the units of each of a customer's keys since an instant."""
+    """Add up the units of each of a customer's keys since an instant; from the sums, but for its own hour."""
     return await tx.list_rows(
         """
-        SELECT api_key_id, sum(units)::bigint AS units FROM api_usage_logs
-        WHERE customer_id = %(customer_id)s AND api_key_id IS NOT NULL AND request_timestamp >= %(since)s
+        SELECT api_key_id, sum(units)::bigint AS units FROM (
+            SELECT api_key_id, units FROM api_usage_logs
+            WHERE customer_id = %(customer_id)s AND mode IN ('live', 'test') AND api_key_id IS NOT NULL
+                AND request_timestamp >= %(since)s AND request_timestamp < %(hour)s
+            UNION ALL
+            SELECT api_key_id, units FROM usage_hours
+            WHERE customer_id = %(customer_id)s AND mode IN ('live', 'test') AND api_key_id <> 0 AND hour >= %(hour)s
+        ) AS used
         GROUP BY api_key_id
         """,
-        {"customer_id": customer_id, "since": since},
+        {"customer_id": customer_id, "since": since, "hour": _hour_after(since)},
     )
 
 
 async def count_calls_of_key(tx: Transaction, customer_id: int, api_key_id: int, since: datetime) -> int:
-    """Count the calls that came with a key since an instant; what was given back is no call."""
+    """Count the calls that came with a key since an instant; what was given back is no call.
+
+    The hour that the instant lies in is read from the log, all later ones from their sums.
+    """
     found = await tx.find_value(
         """
-        SELECT count(*)::bigint FROM api_usage_logs
-        WHERE customer_id = %(customer_id)s AND api_key_id = %(api_key_id)s AND units >= 0
-            AND request_timestamp >= %(since)s
+        SELECT (
+            SELECT count(*) FROM api_usage_logs
+            WHERE customer_id = %(customer_id)s AND mode IN ('live', 'test') AND api_key_id = %(api_key_id)s
+                AND units >= 0 AND request_timestamp >= %(since)s AND request_timestamp < %(hour)s
+        )::bigint + (
+            SELECT COALESCE(sum(succeeded + limited + refused + failed), 0) FROM usage_hours
+            WHERE customer_id = %(customer_id)s AND mode IN ('live', 'test') AND api_key_id = %(api_key_id)s
+                AND hour >= %(hour)s
+        )::bigint
         """,
-        {"customer_id": customer_id, "api_key_id": api_key_id, "since": since},
+        {
+            "customer_id": customer_id,
+            "api_key_id": api_key_id,
+            "since": since,
+            "hour": _hour_after(since),
+        },
     )
     return int(found)
 
@@ -109,10 +133,15 @@ async def has_live_call(tx: Transaction, customer_id: int) -> bool:
     """Say whether any of a customer's calls with a live key was served."""
     found = await tx.find_value(
         """
-        SELECT 1 FROM api_usage_logs
-        WHERE customer_id = %(customer_id)s AND mode = 'live' AND api_key_id IS NOT NULL AND status_code < 400
+        SELECT 1 FROM usage_days
+        WHERE customer_id = %(customer_id)s AND mode = 'live' AND api_key_id <> 0 AND succeeded > 0
         LIMIT 1
         """,
         {"customer_id": customer_id},
     )
     return found is not None
+
+
+def _hour_after(instant: datetime) -> datetime:
+    """Return the next beginning of an hour (UTC): from there on, the sums by hour are whole."""
+    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tollway.kit.db import Transaction
-from tollway.metering.entities import UsageBatch
+from tollway.metering.entities import UsageBatch, taken
 from tollway.metering.sums import group_rows, packed, response_ms_of
 
 ROWS_PER_CHUNK = 2048
@@ -76,9 +76,9 @@ def _heads(batch: UsageBatch) -> list[bytes]:
     first, group = group_rows(shapes)
     heads = np.empty(len(calls), object)
     for shape, place in enumerate(first.tolist()):
-        chosen = slice(None) if len(first) == 1 else group == shape
+        chosen: Any = slice(None) if len(first) == 1 else (group == shape).nonzero()[0]
         has_key, has_limit, address_bytes, request_id_bytes = (int(column[place]) for column in shapes)
-        of_shape = calls[chosen]
+        of_shape = calls if len(first) == 1 else taken(calls, chosen)
         laid_out = np.zeros(
             len(of_shape), _head_layout(bool(has_key), bool(has_limit), address_bytes, request_id_bytes)
         )

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from tollway.customers.entities import Mode
 from tollway.kit.db import Transaction
 from tollway.metering import usage_copy_store, usage_store
@@ -72,13 +74,31 @@ async def record_usage(tx: Transaction, event: UsageEvent) -> None:
         await usage_store.add_to_totals(tx, columns)
 
 
+async def await_erasures(tx: Transaction) -> None:
+    """Wait for erasures under way, and let none begin until the transaction ends. Call it before any lock."""
+    await usage_store.lock_origins(tx, alone=False)
+
+
+async def hold_arrivals(tx: Transaction) -> None:
+    """Wait for calls that are being carried to the log, and let none arrive until the transaction ends.
+
+    An erasure calls it before any lock: what arrives afterwards finds that the customer was erased.
+    """
+    await usage_store.lock_origins(tx, alone=True)
+
+
 async def append_usage(tx: Transaction, batch: UsageBatch) -> None:
     """Write many calls to the usage log and add them to the sums, as `record_usage` does with one.
 
+    Calls of customers who were erased since are written without address and user agent.
+    Call `await_erasures` first in the transaction.
     Raises: one of kit.db.UNFIT where a value is none that the database takes. Writes: as `record_usage`.
     """
     if not len(batch):
         return
+    erased = await usage_store.list_erased(tx, np.unique(batch.calls["customer_id"]))
+    if erased:
+        batch = batch.without_origin(erased)
     await usage_copy_store.copy_usage(tx, batch)
     sums = add_up(batch)
     await usage_store.add_to_hours(tx, sums.hours)

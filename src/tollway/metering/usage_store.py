@@ -5,6 +5,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tollway.kit.db import Transaction
 from tollway.metering.entities import UsageEvent, UsageSource
 
@@ -63,6 +66,23 @@ async def update_to_ended(tx: Transaction, source_id: int, now: datetime) -> Non
     await tx.execute(
         "UPDATE usage_sources SET ended_at = %(now)s WHERE id = %(id)s", {"id": source_id, "now": now}
     )
+
+
+async def lock_origins(tx: Transaction, *, alone: bool) -> None:
+    """Keep those who write addresses to the log, who may be many, apart from those who take them out of it."""
+    if alone:
+        await tx.execute("SELECT pg_advisory_xact_lock(hashtext('usage_origins'))")
+    else:
+        await tx.execute("SELECT pg_advisory_xact_lock_shared(hashtext('usage_origins'))")
+
+
+async def list_erased(tx: Transaction, customer_ids: NDArray[np.int64]) -> list[int]:
+    """List those of some customers who were erased."""
+    rows = await tx.list_rows(
+        "SELECT id FROM api_customers WHERE id = ANY(%(ids)s) AND erased_at IS NOT NULL",
+        {"ids": customer_ids},
+    )
+    return [row["id"] for row in rows]
 
 
 async def insert_first_calls(tx: Transaction, first_us_by_customer: Mapping[int, int]) -> None:
