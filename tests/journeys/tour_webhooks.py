@@ -16,18 +16,12 @@ async def webhooks(walk: Walk, customer_url: str, customer_session: list[Any]) -
     await walk.open("/webhooks")
     yield "webhooks-not-in-plan"
     await walk.step_back(administrator_session)
-    await walk.open(f"{customer_url}/limits")
-    await page.locator("#field-kind").select_option("grant")
-    await page.locator("#field-subject").select_option("feature:webhooks")
-    await page.get_by_label("Amount").fill("1")
-    await page.get_by_label("Reason").fill("They try out webhooks")
-    await page.get_by_role("button", name="Save").click()
-    await page.get_by_role("status").wait_for()
+    await give_webhooks(walk, customer_url)
     await walk.step_back(customer_session)
     await walk.open("/webhooks")
     yield "webhooks-none"
     await page.get_by_label("Name").fill("x")
-    await page.get_by_label("Address").fill("https://10.0.0.1/hooks")
+    await page.get_by_label("Address").fill("ftp://hooks.example/tollway")
     await page.get_by_role("button", name="Make the webhook").click()
     await page.locator(".field-error").wait_for()
     yield "webhooks-refused"
@@ -53,3 +47,15 @@ async def webhooks(walk: Walk, customer_url: str, customer_session: list[Any]) -
     await walk.follow(page.get_by_role("link", name="Delete"))
     yield "webhook-delete-asked"
     await walk.step_back(administrator_session)
+
+
+async def give_webhooks(administrator: Walk, customer_url: str) -> None:
+    """Grant a customer webhooks beyond its plan."""
+    page = administrator.page
+    await administrator.open(f"{customer_url}/limits")
+    await page.locator("#field-kind").select_option("grant")
+    await page.locator("#field-subject").select_option("feature:webhooks")
+    await page.get_by_label("Amount").fill("1")
+    await page.get_by_label("Reason").fill("They try out webhooks")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("status").wait_for()
