@@ -2,11 +2,14 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 from tollway.admission.operations import Call
+from tollway.alerts import operations as alerts
+from tollway.alerts.entities import AlertDesk, Finding, RuleKind
 from tollway.app import Parts, open_parts
 from tollway.authentication import second_factor_operations as second_factor
 from tollway.authentication.entities import totp_code
@@ -25,11 +28,14 @@ from tollway.lifecycle.entities import SignUpForm
 from tollway.metering import operations as metering
 from tollway.metering.entities import UsageEvent
 from tollway.plans import operations as plans
-from tollway.plans.entities import SubscriptionStatus
+from tollway.plans.entities import FEATURE_PREFIX, Feature, SubscriptionStatus
 from tollway.settings import Settings
 from tollway.simulation import flows as simulation
 from tollway.simulation.entities import InputMark, RunOrder
 from tollway.simulation.samples import SAMPLES
+from tollway.webhooks import delivery_operations as deliveries
+from tollway.webhooks import operations as webhooks
+from tollway.webhooks.entities import Event, Outcome, WebhookDraft, next_delay
 
 PRODUCT = "montecarlo"
 CUSTOMER_EMAIL = "demo@tollway.example"
@@ -41,15 +47,28 @@ ADMINISTRATOR_SECRET = "TOLLWAYDEMOADMINISTRATOR"  # noqa: S105 - likewise; of t
 ADMINISTRATOR_RECOVERY_CODE = "demo2-admin"
 COMPANY = "Demo Analytics"
 FREE_TRIAL_BEGAN_DAYS_AGO = 4
+ADDRESS = "127.0.0.1"
+# Both are for documentation alone, so that nothing of a demo leaves this machine (RFC 5737, RFC 2606).
+ADDRESS_ABROAD, NETWORK_ABROAD = "203.0.113.7", "203.0.113.0/24"
+WEBHOOK_URL = "https://hooks.warehouse.example/tollway"
+# How the tries of each of its deliveries went.
+WEBHOOK_TRIES = (
+    (Outcome(204, 86, ""),),
+    (Outcome(503, 41, "The answer was 503; only 200 to 299 count as delivered."), Outcome(204, 92, "")),
+    (Outcome(204, 79, ""),),
+)
 RUN_ITERATIONS = 20_000
 RUN_SEED = 7
-# Calls of the days before, one line each: path, method, status, milliseconds, units.
+MODELS, RUNS = "/monte-carlo-api/models", "/monte-carlo-api/simulations"
+# Calls of the days before, one line each: path, method, status, milliseconds, units, code of the refusal.
 CALLS = (
-    ("/monte-carlo-api/models", "POST", 201, 640, 1),
-    ("/monte-carlo-api/simulations", "POST", 201, 92, 1),
-    ("/monte-carlo-api/simulations", "GET", 200, 11, 0),
-    ("/monte-carlo-api/models", "GET", 200, 9, 0),
-    ("/monte-carlo-api/simulations", "POST", 422, 14, 0),
+    (MODELS, "POST", 201, 640, 1, None),
+    (RUNS, "POST", 201, 92, 1, None),
+    (RUNS, "GET", 200, 11, 0, None),
+    (MODELS, "GET", 200, 9, 0, None),
+    (RUNS, "POST", 422, 14, 0, "invalid-input"),
+    (RUNS, "GET", 200, 12, 0, None),
+    (RUNS, "POST", 429, 8, 0, "runs-at-once"),
 )
 CALLS_PER_DAY = 9
 
@@ -96,8 +115,12 @@ async def seed(settings: Settings) -> DemoFacts:
                 await second_factor.give_second_factor(
                     tx, parts.factor_keys, administrator, ADMINISTRATOR_SECRET, codes, now
                 )
+            owner = await customers.get_user(tx, customer.user_id)
+            if is_new:
+                await _make_webhook(tx, parts, _caller(owner, customer.id), administrator, now)
+                await _make_alerts(tx, parts, customer, administrator, now)
         if is_new:
-            await _make_model_and_run(parts, customer, now)
+            await _make_model_and_run(parts, _caller(owner, customer.id), now)
         async with parts.database.transaction() as tx:
             api_key = await keys.find_default_test_key(tx, customer.id)
             if api_key is None:
@@ -123,7 +146,7 @@ async def _find_customer(tx: Transaction) -> Customer | None:
 async def _make_customer(tx: Transaction, parts: Parts, now: datetime) -> Customer:
     """Sign the demo customer up and verify it as anyone would be, some days ago."""
     began = now - timedelta(days=FREE_TRIAL_BEGAN_DAYS_AGO)
-    visit = Visit("127.0.0.1", "demo", began)
+    visit = Visit(ADDRESS, "demo", began)
     form = SignUpForm(CUSTOMER_EMAIL, COMPANY, "Portfolio Risk Analysis", referrer="demo")
     signed_up = await lifecycle.sign_up(tx, parts.lifecycle, form, visit)
     user, customer = await lifecycle.verify_user(tx, parts.lifecycle, signed_up.user.id, visit)
@@ -140,7 +163,8 @@ async def _make_history(tx: Transaction, customer: Customer, began: datetime, no
     total = FREE_TRIAL_BEGAN_DAYS_AGO * CALLS_PER_DAY
     for number in range(total):
         moment = began + (now - began) * ((number + 0.5) / total)
-        path, method, status, milliseconds, units = CALLS[number % len(CALLS)]
+        path, method, status, milliseconds, units, code = CALLS[number % len(CALLS)]
+        is_limited = status == HTTPStatus.TOO_MANY_REQUESTS
         # A slow wave, so that durations look as uneven as they are in life.
         jitter = 1 + 0.3 * math.sin(number * 1.7)
         await metering.record_usage(
@@ -157,10 +181,13 @@ async def _make_history(tx: Transaction, customer: Customer, began: datetime, no
                 credits_consumed=units * 2,
                 units=units,
                 request_timestamp=moment,
-                ip_address="127.0.0.1",
+                # Somebody takes the key along at last, which the owner is told of.
+                ip_address=ADDRESS if number < total - 2 else ADDRESS_ABROAD,
                 user_agent="demo",
                 request_id=new_id("req"),
-                problem_code="invalid-input" if status == 422 else None,
+                problem_code=code,
+                limit_name="runs_at_once" if is_limited else None,
+                limit_value=entitlement.limits.runs_at_once_max if is_limited else None,
             ),
         )
         if units and moment >= quota.period_start:
@@ -168,17 +195,74 @@ async def _make_history(tx: Transaction, customer: Customer, began: datetime, no
     await metering.track_event(tx, "first_call", customer.id, began + timedelta(minutes=3))
 
 
-async def _make_model_and_run(parts: Parts, customer: Customer, now: datetime) -> None:
-    """Upload a sample and start a run of it, which the worker computes as soon as it is there."""
-    caller = Caller(
-        customer_id=customer.id,
-        user_id=customer.user_id,
-        user_type=UserType.API_CUSTOMER,
-        verified=True,
-        mode=Mode.TEST,
-        api_key_id=None,
-        address="127.0.0.1",
+async def _make_webhook(
+    tx: Transaction, parts: Parts, caller: Caller, administrator: User, now: datetime
+) -> None:
+    """Give the demo customer webhooks beyond its plan, and one that was told of runs; it is off, so it stays here."""
+    began = now - timedelta(days=FREE_TRIAL_BEGAN_DAYS_AGO - 1)
+    await plans.grant(
+        tx,
+        caller.owner_id,
+        PRODUCT,
+        f"{FEATURE_PREFIX}{Feature.WEBHOOKS}",
+        1,
+        reason="The demo shows webhooks, which the free trial does not have",
+        created_by=f"user:{administrator.public_id}",
+        now=began,
     )
+    sealer = parts.sealer
+    events = (Event.SIMULATION_COMPLETED.value, Event.SIMULATION_FAILED.value)
+    draft = WebhookDraft("Results to the warehouse", WEBHOOK_URL, events)
+    webhook, _ = await webhooks.create(tx, sealer, caller, draft, Mode.TEST, began)
+    for number, tries in enumerate(WEBHOOK_TRIES, start=1):
+        moment = began + timedelta(hours=11 * number)
+        run_id = new_id("sim")
+        data = {
+            "simulation_id": run_id,
+            "model_name": "Portfolio risk",
+            "status": "completed",
+            "percentage": 100.0,
+        }
+        await webhooks.publish(
+            tx, caller.owner_id, Mode.TEST, Event.SIMULATION_COMPLETED, data, moment, simulation_id=run_id
+        )
+        newest = (await webhooks.list_deliveries(tx, caller, webhook.public_id, 1, 0))[0]
+        for attempt, outcome in enumerate(tries):
+            parcel = await deliveries.claim(tx, sealer, newest.public_id, attempt, moment)
+            assert parcel is not None, "a delivery of the demo is nobody else's"
+            moment += timedelta(milliseconds=outcome.response_time_ms)
+            await deliveries.record(tx, parcel, outcome, parts.settings.base_url, moment)
+            moment += next_delay(attempt + 1) or timedelta()
+    off = replace(draft, enabled=False)
+    await webhooks.change(tx, sealer, caller, webhook.public_id, off, now)
+
+
+async def _make_alerts(
+    tx: Transaction, parts: Parts, customer: Customer, administrator: User, now: datetime
+) -> None:
+    """Let one alert be over, and one wait for the administrator: the network of the demo's last calls."""
+    desk = AlertDesk(parts.settings.support_email, parts.settings.base_url)
+    by = _caller(administrator)
+    began = now - timedelta(hours=26)
+    rule = await alerts.get_rule(tx, RuleKind.QUEUE_AGE)
+    summary = "jobs waiting: 3, the longest for 312 seconds"
+    waiting = [Finding(rule.kind, "installation", summary)]
+    [opened] = await alerts.record_findings(tx, desk, rule, waiting, began)
+    note = "No worker ran while the machine was updated."
+    await alerts.acknowledge(tx, by, opened.public_id, note, began + timedelta(minutes=4))
+    gone = began + timedelta(minutes=rule.resolves_after_minutes + 1)
+    await alerts.record_findings(tx, desk, rule, [], gone)
+
+    api_key = await keys.find_default_test_key(tx, customer.id)
+    if api_key is not None:
+        rule = await alerts.get_rule(tx, RuleKind.NEW_NETWORK)
+        summary = f"used from {NETWORK_ABROAD}; it was known from 1 network"
+        finding = Finding(rule.kind, f"api_key:{api_key.key_id}", summary, customer.id)
+        await alerts.record_findings(tx, desk, rule, [finding], now)
+
+
+async def _make_model_and_run(parts: Parts, caller: Caller, now: datetime) -> None:
+    """Upload a sample and start a run of it, which the worker computes as soon as it is there."""
     sample = SAMPLES["portfolio"]
     path = parts.settings.tollway_data / sample.filename
     path.write_bytes(sample.to_bytes())
@@ -194,6 +278,19 @@ async def _make_model_and_run(parts: Parts, customer: Customer, now: datetime) -
         path.unlink()
     order = RunOrder(uploaded.body["model_id"], RUN_ITERATIONS, None, None, [0.95, 0.99], RUN_SEED)
     await simulation.create_run(parts.workshop, _call(parts, caller, "/runs", now), order)
+
+
+def _caller(user: User, customer_id: int | None = None) -> Caller:
+    return Caller(
+        customer_id=customer_id,
+        user_id=user.id,
+        user_type=user.user_type,
+        verified=True,
+        mode=Mode.TEST,
+        api_key_id=None,
+        address=ADDRESS,
+        user=user,
+    )
 
 
 def _call(parts: Parts, caller: Caller, endpoint: str, now: datetime) -> Call:
