@@ -10,14 +10,14 @@ import pytest
 from tests.parties import Party, make_party
 
 from tollway.admission.core import CONFIRMED_FOR_NS, Decision, Gate, Snapshot, Verdict
-from tollway.admission.directory import POLL_SECONDS, Directory
+from tollway.admission.directory import LOADS_AT_ONCE_MAX, POLL_SECONDS, Directory
 from tollway.admission.entities import Cost
 from tollway.admission.gatehouse import digest_of
 from tollway.admission.leases import RateLimiter
 from tollway.customers.entities import Mode
 from tollway.keys import operations as keys
-from tollway.keys.entities import ApiKeyUnknown
-from tollway.kit.db import Database
+from tollway.keys.entities import ApiKeyUnknown, checksum
+from tollway.kit.db import POOL_CONNECTIONS_MAX, Database
 from tollway.plans.entities import SubscriptionStatus
 
 READING = Cost("montecarlo", reads=True)
@@ -227,6 +227,51 @@ async def test_a_look_that_may_have_missed_changes_doubts_what_is_being_read(
     await reading
     await hesitant.look()
     assert watch.ask().verdict is Verdict.REFUSED
+
+
+async def test_looks_do_not_wait_behind_calls(database_url: str, party: Party, now: datetime) -> None:
+    """Else everything would lapse while all connections are busy, and be read anew by still more who wait."""
+    crowded = Database(database_url, connections_max=1)
+    await crowded.open()
+    watch = Watch(crowded, party, now)
+    await watch.directory.start(listens=False, polls=True)
+    await until(lambda: watch.gate.confirmed_until_ns > 0)
+    await watch.load()
+    async with crowded.transaction():
+        watch.now_ns += CONFIRMED_FOR_NS - 1
+        before = watch.gate.confirmed_until_ns
+        await until(lambda: watch.gate.confirmed_until_ns > before)
+        watch.now_ns += CONFIRMED_FOR_NS - 1
+        assert watch.ask().verdict is Verdict.ADMITTED
+    await watch.directory.close()
+    await crowded.close()
+
+
+async def test_strangers_leave_connections_to_calls(
+    database_url: str, party: Party, now: datetime, elsewhere: Database
+) -> None:
+    """However many keys are asked for that nobody has."""
+    database = Database(database_url)
+    await database.open()
+    watch = Watch(database, party, now)
+
+    async def load(number: int) -> None:
+        body = f"mc_test_{number:026d}"
+        authorization = f"Bearer {body}{checksum(body)}"
+        with pytest.raises(ApiKeyUnknown):
+            await watch.directory.load(authorization, digest_of(authorization.encode()), watch.now)
+
+    async with elsewhere.transaction() as tx:
+        await tx.execute("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE")
+        loads = [asyncio.create_task(load(number)) for number in range(2 * POOL_CONNECTIONS_MAX)]
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await tx.find_value(waiting) < LOADS_AT_ONCE_MAX:
+                await asyncio.sleep(0.005)
+            async with database.transaction() as call:
+                assert await call.find_value(waiting) == LOADS_AT_ONCE_MAX
+    await asyncio.gather(*loads)
+    await database.close()
 
 
 async def test_that_a_key_was_used_is_no_change(watch: Watch, elsewhere: Database) -> None:

@@ -27,13 +27,15 @@ from tollway.admission.rates import RateLimit
 from tollway.admission.recognition import RecognisedKey, recognised_of
 from tollway.keys import operations as keys
 from tollway.keys.entities import ApiKey, ApiKeyUnknown
-from tollway.kit.db import Database, Transaction
+from tollway.kit.db import POOL_CONNECTIONS_MAX, Database, Transaction
 from tollway.kit.log import log
 from tollway.metering.entities import Quota
 from tollway.plans import operations as plans
 from tollway.plans.entities import Entitlement
 
 POLL_SECONDS = 0.3
+# So many keys are read at once: however many are asked for that nobody has, calls under way find connections.
+LOADS_AT_ONCE_MAX = POOL_CONNECTIONS_MAX // 2
 RECONNECT_SECONDS = 1.0
 SNAPSHOTS_MAX = 200_000
 # Keys that nobody has: asked for again they cost no look at the database, for a while.
@@ -62,6 +64,10 @@ class Directory:
         self._quota_leases = quota_leases
         self._clock_ns = clock_ns
         self._loading: dict[bytes, asyncio.Task[Snapshot]] = {}
+        self._reading = asyncio.Semaphore(LOADS_AT_ONCE_MAX)
+        # Where looks go: to a connection of their own once they come by themselves. Behind calls that wait for
+        # connections they would come too late, everything would lapse, and be read anew by still more who wait.
+        self._looked_at = database
         self._digests: dict[int, set[bytes]] = {}
         # How often a change was heard of, and at which time it was the customer's: what was read before may be old.
         self._heard_count = 0
@@ -94,7 +100,8 @@ class Directory:
         while True:
             heard_count = self._heard_count
             try:
-                snapshot = await self.read(authorization, now)
+                async with self._reading:
+                    snapshot = await self.read(authorization, now)
             except ApiKeyUnknown as stranger:
                 if self._heard_count == heard_count:
                     self._remember_stranger(digest, self._clock_ns(), stranger)
@@ -238,6 +245,9 @@ class Directory:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        if self._looked_at is not self.database:
+            await self._looked_at.close()
+            self._looked_at = self.database
 
     async def _listen(self) -> None:
         while True:
@@ -251,6 +261,10 @@ class Directory:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _poll(self) -> None:
+        self._looked_at = Database(self.database.url, connections_max=1)
+        with contextlib.suppress(psycopg_pool.PoolTimeout):
+            # It goes on trying where the database is not there yet.
+            await self._looked_at.open()
         while True:
             try:
                 await self.look()
@@ -266,7 +280,7 @@ class Directory:
         (tests/admission/test_directory.py::test_a_change_that_commits_late_is_seen).
         """
         began_ns = self._clock_ns()
-        async with self.database.transaction() as tx:
+        async with self._looked_at.transaction() as tx:
             seen_in, changes = await change_store.list_changes(tx, self._seen_in)
         if not self._seen_in or seen_in < self._seen_in or len(changes) == change_store.CHANGES_READ_MAX:
             # The first look, or a database that was put back to an earlier state, or more changes than one look reads.
