@@ -26,10 +26,13 @@ async def insert_source(tx: Transaction, name: str, now: datetime) -> int:
 
 
 async def lock_source(tx: Transaction, source_id: int) -> UsageSource | None:
-    """Return how far a journal was taken over, and keep others from taking it over until the transaction ends."""
+    """Return how far a journal was taken over, and keep others from taking it over until the transaction ends.
+
+    Leases that name the source may be granted meanwhile: whoever grants one holds a quota that we may wait for.
+    """
     return await tx.find_one(
         UsageSource,
-        "SELECT id, segment, record_index, ended_at FROM usage_sources WHERE id = %(id)s FOR UPDATE",
+        "SELECT id, segment, record_index, ended_at FROM usage_sources WHERE id = %(id)s FOR NO KEY UPDATE",
         {"id": source_id},
     )
 
@@ -117,7 +120,10 @@ async def insert_usage(tx: Transaction, event: UsageEvent) -> None:
 
 
 async def add_to_hours(tx: Transaction, columns: Columns) -> None:
-    """Add to the sums by hour; rows in the order of their key, so that two writers never wait in a circle."""
+    """Add to the sums by hour; rows in the order of their key, so that two writers never wait in a circle.
+
+    Arrays are read by place, because an unnest of twenty would write each of them down first.
+    """
     await tx.execute(
         """
         INSERT INTO usage_hours AS kept (hour, customer_id, product, mode, api_key_id, method, endpoint,
@@ -126,16 +132,21 @@ async def add_to_hours(tx: Transaction, columns: Columns) -> None:
             CASE WHEN live = 1 THEN 'live' ELSE 'test' END, api_key_id, (%(texts)s::text[])[method],
             (%(texts)s::text[])[endpoint], succeeded, limited, refused, failed, units, credits, response_ms,
             ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
-        FROM unnest(%(hour)s::bigint[], %(customer_id)s::bigint[], %(product)s::bigint[], %(live)s::bigint[],
-            %(api_key_id)s::bigint[], %(method)s::bigint[], %(endpoint)s::bigint[],
-            %(succeeded)s::bigint[], %(limited)s::bigint[], %(refused)s::bigint[], %(failed)s::bigint[],
-            %(units)s::bigint[], %(credits)s::bigint[], %(response_ms)s::bigint[],
-            %(l1)s::bigint[], %(l2)s::bigint[], %(l3)s::bigint[], %(l4)s::bigint[], %(l5)s::bigint[],
-            %(l6)s::bigint[], %(l7)s::bigint[], %(l8)s::bigint[], %(l9)s::bigint[], %(l10)s::bigint[],
-            %(l11)s::bigint[], %(l12)s::bigint[], %(l13)s::bigint[])
-            AS added (hour, customer_id, product, live, api_key_id, method, endpoint,
-                succeeded, limited, refused, failed, units, credits, response_ms,
-                l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13)
+        FROM (
+            SELECT (%(hour)s::bigint[])[i] AS hour, (%(customer_id)s::bigint[])[i] AS customer_id,
+                (%(product)s::bigint[])[i] AS product, (%(live)s::bigint[])[i] AS live,
+                (%(api_key_id)s::bigint[])[i] AS api_key_id, (%(method)s::bigint[])[i] AS method,
+                (%(endpoint)s::bigint[])[i] AS endpoint, (%(succeeded)s::bigint[])[i] AS succeeded,
+                (%(limited)s::bigint[])[i] AS limited, (%(refused)s::bigint[])[i] AS refused,
+                (%(failed)s::bigint[])[i] AS failed, (%(units)s::bigint[])[i] AS units,
+                (%(credits)s::bigint[])[i] AS credits, (%(response_ms)s::bigint[])[i] AS response_ms,
+                (%(l1)s::bigint[])[i] AS l1, (%(l2)s::bigint[])[i] AS l2, (%(l3)s::bigint[])[i] AS l3,
+                (%(l4)s::bigint[])[i] AS l4, (%(l5)s::bigint[])[i] AS l5, (%(l6)s::bigint[])[i] AS l6,
+                (%(l7)s::bigint[])[i] AS l7, (%(l8)s::bigint[])[i] AS l8, (%(l9)s::bigint[])[i] AS l9,
+                (%(l10)s::bigint[])[i] AS l10, (%(l11)s::bigint[])[i] AS l11, (%(l12)s::bigint[])[i] AS l12,
+                (%(l13)s::bigint[])[i] AS l13
+            FROM generate_series(1, array_length(%(hour)s::bigint[], 1)) AS i
+        ) AS added
         ORDER BY 2, 4, 1, 3, 5, 6, 7
         ON CONFLICT (customer_id, mode, hour, product, api_key_id, method, endpoint) DO UPDATE SET
             succeeded = kept.succeeded + EXCLUDED.succeeded,
@@ -168,16 +179,21 @@ async def add_to_days(tx: Transaction, columns: Columns) -> None:
             CASE WHEN live = 1 THEN 'live' ELSE 'test' END, api_key_id, (%(texts)s::text[])[method],
             (%(texts)s::text[])[endpoint], succeeded, limited, refused, failed, units, credits, response_ms,
             ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
-        FROM unnest(%(day)s::bigint[], %(customer_id)s::bigint[], %(product)s::bigint[], %(live)s::bigint[],
-            %(api_key_id)s::bigint[], %(method)s::bigint[], %(endpoint)s::bigint[],
-            %(succeeded)s::bigint[], %(limited)s::bigint[], %(refused)s::bigint[], %(failed)s::bigint[],
-            %(units)s::bigint[], %(credits)s::bigint[], %(response_ms)s::bigint[],
-            %(l1)s::bigint[], %(l2)s::bigint[], %(l3)s::bigint[], %(l4)s::bigint[], %(l5)s::bigint[],
-            %(l6)s::bigint[], %(l7)s::bigint[], %(l8)s::bigint[], %(l9)s::bigint[], %(l10)s::bigint[],
-            %(l11)s::bigint[], %(l12)s::bigint[], %(l13)s::bigint[])
-            AS added (day, customer_id, product, live, api_key_id, method, endpoint,
-                succeeded, limited, refused, failed, units, credits, response_ms,
-                l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13)
+        FROM (
+            SELECT (%(day)s::bigint[])[i] AS day, (%(customer_id)s::bigint[])[i] AS customer_id,
+                (%(product)s::bigint[])[i] AS product, (%(live)s::bigint[])[i] AS live,
+                (%(api_key_id)s::bigint[])[i] AS api_key_id, (%(method)s::bigint[])[i] AS method,
+                (%(endpoint)s::bigint[])[i] AS endpoint, (%(succeeded)s::bigint[])[i] AS succeeded,
+                (%(limited)s::bigint[])[i] AS limited, (%(refused)s::bigint[])[i] AS refused,
+                (%(failed)s::bigint[])[i] AS failed, (%(units)s::bigint[])[i] AS units,
+                (%(credits)s::bigint[])[i] AS credits, (%(response_ms)s::bigint[])[i] AS response_ms,
+                (%(l1)s::bigint[])[i] AS l1, (%(l2)s::bigint[])[i] AS l2, (%(l3)s::bigint[])[i] AS l3,
+                (%(l4)s::bigint[])[i] AS l4, (%(l5)s::bigint[])[i] AS l5, (%(l6)s::bigint[])[i] AS l6,
+                (%(l7)s::bigint[])[i] AS l7, (%(l8)s::bigint[])[i] AS l8, (%(l9)s::bigint[])[i] AS l9,
+                (%(l10)s::bigint[])[i] AS l10, (%(l11)s::bigint[])[i] AS l11, (%(l12)s::bigint[])[i] AS l12,
+                (%(l13)s::bigint[])[i] AS l13
+            FROM generate_series(1, array_length(%(day)s::bigint[], 1)) AS i
+        ) AS added
         ORDER BY 2, 4, 1, 3, 5, 6, 7
         ON CONFLICT (customer_id, mode, day, product, api_key_id, method, endpoint) DO UPDATE SET
             succeeded = kept.succeeded + EXCLUDED.succeeded,
@@ -209,13 +225,17 @@ async def add_to_totals(tx: Transaction, columns: Columns) -> None:
         SELECT (%(texts)s::text[])[product], (%(texts)s::text[])[method], (%(texts)s::text[])[endpoint],
             status_code::integer, (%(texts)s::text[])[problem], calls, response_ms,
             ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
-        FROM unnest(%(product)s::bigint[], %(method)s::bigint[], %(endpoint)s::bigint[], %(status_code)s::bigint[],
-            %(problem)s::bigint[], %(calls)s::bigint[], %(response_ms)s::bigint[],
-            %(l1)s::bigint[], %(l2)s::bigint[], %(l3)s::bigint[], %(l4)s::bigint[], %(l5)s::bigint[],
-            %(l6)s::bigint[], %(l7)s::bigint[], %(l8)s::bigint[], %(l9)s::bigint[], %(l10)s::bigint[],
-            %(l11)s::bigint[], %(l12)s::bigint[], %(l13)s::bigint[])
-            AS added (product, method, endpoint, status_code, problem, calls, response_ms,
-                l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13)
+        FROM (
+            SELECT (%(product)s::bigint[])[i] AS product, (%(method)s::bigint[])[i] AS method,
+                (%(endpoint)s::bigint[])[i] AS endpoint, (%(status_code)s::bigint[])[i] AS status_code,
+                (%(problem)s::bigint[])[i] AS problem, (%(calls)s::bigint[])[i] AS calls,
+                (%(response_ms)s::bigint[])[i] AS response_ms, (%(l1)s::bigint[])[i] AS l1,
+                (%(l2)s::bigint[])[i] AS l2, (%(l3)s::bigint[])[i] AS l3, (%(l4)s::bigint[])[i] AS l4,
+                (%(l5)s::bigint[])[i] AS l5, (%(l6)s::bigint[])[i] AS l6, (%(l7)s::bigint[])[i] AS l7,
+                (%(l8)s::bigint[])[i] AS l8, (%(l9)s::bigint[])[i] AS l9, (%(l10)s::bigint[])[i] AS l10,
+                (%(l11)s::bigint[])[i] AS l11, (%(l12)s::bigint[])[i] AS l12, (%(l13)s::bigint[])[i] AS l13
+            FROM generate_series(1, array_length(%(product)s::bigint[], 1)) AS i
+        ) AS added
         ORDER BY 1, 2, 3, 4, 5
         ON CONFLICT (product, method, endpoint, status_code, problem_code) DO UPDATE SET
             calls = kept.calls + EXCLUDED.calls,
