@@ -89,16 +89,20 @@ LIMITS: dict[str, LimitWords] = {
         (Place(support_url("Requests a minute from one address"), "Ask for more"),),
     ),
     "runs_at_once": LimitWords("Runs at once, queued or running", "runs at once", (RUNS, PLAN)),
+    "writes_at_once": LimitWords(
+        "Requests under way that make or change something, all keys together", "requests at once", (PLAN,)
+    ),
 }
 # Codes of refusals that carry no name of a limit, in rows from before they did too.
 LIMIT_OF_CODE = {
     "quota-used-up": "requests_per_period",
     "spending-cap-reached": "spending_cap",
     "daily-limit-reached": "requests_per_day",
-    "too-many-requests": "requests_per_minute",
+    "rate-limit-exceeded": "requests_per_minute",
     "api-key-too-fast": "requests_per_minute_per_key",
     "address-limit-reached": "requests_per_minute_per_address",
     "runs-at-once": "runs_at_once",
+    "requests-at-once": "writes_at_once",
 }
 KEY_CODES = frozenset({
     "address-not-allowed", "api-key-of-another-product", "api-key-over", "api-key-reach", "api-key-rotated",
@@ -191,6 +195,10 @@ def _at_end_of_a_run(_call: LoggedCall, _period: Period | None) -> tuple[str, da
     return ("As soon as one of the runs under way ended", None)
 
 
+def _at_an_answer(_call: LoggedCall, _period: Period | None) -> tuple[str, datetime | None]:
+    return ("As soon as one of the requests under way was answered", None)
+
+
 FREEING: dict[str, Callable[[LoggedCall, Period | None], tuple[str, datetime | None]]] = {
     "requests_per_period": _at_period_end,
     "spending_cap": _at_period_end,
@@ -199,4 +207,5 @@ FREEING: dict[str, Callable[[LoggedCall, Period | None], tuple[str, datetime | N
     "requests_per_minute_per_key": _little_by_little,
     "requests_per_minute_per_address": _little_by_little,
     "runs_at_once": _at_end_of_a_run,
+    "writes_at_once": _at_an_answer,
 }

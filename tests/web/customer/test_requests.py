@@ -144,7 +144,7 @@ REFUSALS: list[tuple[dict[str, object], list[str]]] = [
         ["as its owner set it", "10 requests a minute", "one request every 6 seconds", "The key "],
     ),
     (
-        {"problem_code": "too-many-requests", "limit_name": "requests_per_minute", "limit_value": 6_000},
+        {"problem_code": "rate-limit-exceeded", "limit_name": "requests_per_minute", "limit_value": 6_000},
         ["all keys together", "100 requests a second"],
     ),
     (
@@ -154,6 +154,10 @@ REFUSALS: list[tuple[dict[str, object], list[str]]] = [
     (
         {"problem_code": "runs-at-once", "limit_name": "runs_at_once", "limit_value": 2},
         ["Runs at once", "As soon as one of the runs", "See which runs are under way"],
+    ),
+    (
+        {"problem_code": "requests-at-once", "limit_name": "writes_at_once", "limit_value": 5},
+        ["make or change something", "5 requests at once", "As soon as one of the requests", "Compare plans"],
     ),
     (
         {"problem_code": "address-not-allowed", "status_code": 403, "limit_name": None, "limit_value": None},
