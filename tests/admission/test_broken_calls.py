@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from tests.admission.conftest import PREFIX
 from tests.parties import Party, make_party
 
+from tollway.admission.centre import Answer, CentreGone, Question
 from tollway.admission.entities import Cost, JournalFull
 from tollway.admission.gatehouse import Gatehouse
 from tollway.admission.leases import RateLimiter
@@ -140,3 +142,31 @@ async def test_a_call_that_no_plan_pays_for_takes_nothing(
         assert decision.refusal.status == 402
     assert decision.snapshot is not None
     assert next(bucket.remaining(time.monotonic_ns()) for bucket in decision.snapshot.buckets) == 3
+
+
+class Nobody:
+    """A centre that does not answer."""
+
+    async def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        raise CentreGone(f"nobody answers {len(questions)} questions")
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_call_that_no_centre_lets_in_is_on_record(
+    product: Database, party: Party, tmp_path: Path
+) -> None:
+    """Nobody is refused without a trace that their list of requests shows."""
+    gatehouse = Gatehouse(product, tmp_path / "journal", RateLimiter(Nobody()))
+    app = AdmissionMiddleware(
+        _nothing, gatehouse, (ProductPaths("montecarlo", PREFIX),), "/docs", Patterns([f"{PREFIX}/things"])
+    )
+    async with product.transaction() as tx:
+        await tx.execute("UPDATE api_keys SET requests_per_minute_max = 3")
+    await app(_scope(party, f"{PREFIX}/things", "GET"), _nothing, _nothing)
+    await gatehouse.ship()
+    async with product.transaction() as tx:
+        rows = await tx.list_rows("SELECT status_code, problem_code, units FROM api_usage_logs")
+    assert rows == [{"status_code": 503, "problem_code": "rate-limits-unavailable", "units": 0}]
+    await gatehouse.close()

@@ -154,7 +154,11 @@ class Gatehouse:
                 if decision.verdict is Verdict.REFUSED or decision.spent.key in renewed:
                     return self._over_limit(decision, decision.spent, cost)
                 renewed.add(decision.spent.key)
-                await self.limiter.renew(decision.spent, cost.weight)
+                try:
+                    await self.limiter.renew(decision.spent, cost.weight)
+                except CentreGone as gone:
+                    # Not raised: whose call it is is known, so it stands on record as refused.
+                    return decision._replace(verdict=Verdict.REFUSED, refusal=gone)
             elif not await self._is_outdated(decision.snapshot):
                 return decision
         raise Unavailable(
