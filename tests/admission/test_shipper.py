@@ -23,6 +23,7 @@ from tollway.admission.journal import Journal
 from tollway.admission.shipper import Shipper
 from tollway.kit.db import Database
 from tollway.metering import operations as metering
+from tollway.metering import usage_operations
 
 ROOT = Path(__file__).parents[2]
 # Ships in small parts until it is killed.
@@ -258,6 +259,20 @@ async def test_leased_units_become_used_ones_and_the_rest_comes_back(
     assert await ledger(database) == (8, 0, 8, 0)
     journal.close()
     shipper.close()
+
+
+async def test_a_process_is_given_a_lease_while_its_journal_is_taken_over(
+    database: Database, now: datetime
+) -> None:
+    """Whoever leases holds the quota, which the shipper waits for: if it waited for the source, both would for ever."""
+    _party, source_id, quota_id, _lease_id = await party_and_lease(database, now, 10)
+    async with database.transaction() as shipping:
+        assert await usage_operations.lock_source(shipping, source_id)
+        async with database.transaction() as leasing:
+            await leasing.execute("SET LOCAL lock_timeout = '2s'")
+            assert await metering.lease_units(
+                leasing, source_id, quota_id, 5, day=now.date(), day_max=None, now=now
+            )
 
 
 async def test_a_dead_process_is_carried_to_its_end_and_its_leases_come_back(
