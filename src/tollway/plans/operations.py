@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import datetime, timedelta
+from functools import cache
 
 from tollway.kit.db import Transaction
 from tollway.kit.ids import new_id
@@ -122,7 +123,13 @@ def list_products() -> list[ProductOnSale]:
 
     Raises: CatalogRefused.
     """
-    return read_products()
+    return list(_products_at_start())
+
+
+@cache
+def _products_at_start() -> tuple[ProductOnSale, ...]:
+    """Read the catalogue once in a process: an edit of it, right or wrong, changes no page before a start."""
+    return tuple(read_products())
 
 
 async def subscribe(
