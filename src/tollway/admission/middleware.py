@@ -12,6 +12,7 @@ from tollway.admission.passage import Passage, refuse
 from tollway.admission.patterns import Patterns
 from tollway.admission.recognition import may_repeat
 from tollway.admission.records import PATH_LENGTH_MAX
+from tollway.admission.slots import Slot
 from tollway.customers.guard import READING_METHODS
 from tollway.kit.clock import read_now
 from tollway.kit.problems import Problem, TooLarge
@@ -57,7 +58,8 @@ class AdmissionMiddleware:
         self.patterns = patterns
         self._prefixes = tuple(paths.prefix + "/" for paths in products)
         self._upload_paths = frozenset().union(*(paths.upload_paths for paths in products))
-        self._called: dict[tuple[str, str], Called] = {}
+        # What has no method or no path is no HTTP request, and is never found here.
+        self._called: dict[tuple[str | None, str | None], Called] = {}
         self._costs = {
             (paths.product, reads): Cost(paths.product, reads=reads)
             for paths in products
@@ -66,12 +68,7 @@ class AdmissionMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or not scope["path"].startswith(self._prefixes):
-            await self.app(scope, receive, send)
-            return
-        called = self._called.get((scope["method"], scope["path"])) or self._find(
-            scope["method"], scope["path"]
-        )
+        called = self._called.get((scope.get("method"), scope.get("path"))) or self._find(scope)
         if called is None:
             await self.app(scope, receive, send)
             return
@@ -86,6 +83,7 @@ class AdmissionMiddleware:
         address = scope.get("client_address") or scope["client"][0]
         began_ns, began_seconds = monotonic_ns(), time()
         passage: Passage | None = None
+        slot: Slot | None = None
         try:
             gatehouse.assert_room()
             decision = gatehouse.gate.admit(
@@ -101,41 +99,45 @@ class AdmissionMiddleware:
             if refusal is not None and _may_repeat(passage):
                 # Its state refused it before any limit was asked.
                 refusal = await gatehouse.take(passage.snapshot.buckets, called.cost.weight)
-            if refusal is None:
-                await self._serve(passage, receive)
-                return
+            if refusal is None and not called.cost.reads:
+                receive, slot = await self._begin_change(passage, receive)
         except Problem as problem:
-            if passage is not None and passage.is_recorded:
-                # It was begun, so there is an answer already, or what is raised here says that there is none.
-                raise
             refusal = problem
-        # Not raised: a Problem that a snapshot keeps would grow a longer trace with each time.
-        await refuse(refusal, scope, receive, send, passage, self.docs_url)
-
-    async def _serve(self, passage: Passage, receive: Receive) -> None:
-        """Hand a call on that was let in. Raises: TooLarge, TooManyAtOnce, CentreGone, before it is begun."""
-        scope = passage.scope
-        if scope["path"] in self._upload_paths:
-            receive = _bounded(receive, _upload_limit(passage))
-        slot = None
-        if passage.snapshot.at_once_max is not None and not passage.called.cost.reads:
-            slot = await self.gatehouse.hold(passage.snapshot)
-        state = scope.get("state")
-        if state is None:
-            state = scope["state"] = {}
+        if refusal is not None:
+            # Not raised: a Problem that a snapshot keeps would grow a longer trace with each time.
+            await refuse(refusal, scope, receive, send, passage, self.docs_url)
+            return
+        assert passage is not None
+        state = scope.setdefault("state", {})
         state["passage"] = passage
         try:
             await self.app(scope, receive, passage.send)
         finally:
+            # A scope that leads back to itself would stay in memory until the garbage collector looks for it.
+            del state["passage"]
             try:
                 if not passage.is_recorded:
                     passage.end()
             finally:
                 if slot is not None:
-                    await self.gatehouse.limiter.release(slot)
+                    await gatehouse.limiter.release(slot)
 
-    def _find(self, method: str, path: str) -> Called | None:
-        """Say what a method and a path call; None where no key is needed."""
+    async def _begin_change(self, passage: Passage, receive: Receive) -> tuple[Receive, Slot | None]:
+        """Bound the body and the number at once of what changes something.
+
+        Raises: TooLarge, TooManyAtOnce, CentreGone.
+        """
+        if passage.scope["path"] in self._upload_paths:
+            receive = _bounded(receive, _upload_limit(passage))
+        if passage.snapshot.at_once_max is None:
+            return receive, None
+        return receive, await self.gatehouse.hold(passage.snapshot)
+
+    def _find(self, scope: Scope) -> Called | None:
+        """Say what a request calls; None where no key is needed."""
+        if scope["type"] != "http" or not scope["path"].startswith(self._prefixes):
+            return None
+        method, path = scope["method"], scope["path"]
         paths = next(one for one in self.products if path.startswith(one.prefix + "/"))
         if method == "OPTIONS" or path in paths.open_paths:
             return None

@@ -3,6 +3,7 @@
 On the path of every call, so it does little and makes no object that it can share.
 """
 
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime
 from time import monotonic_ns, time
@@ -99,8 +100,8 @@ class Passage:
 
     # The answer ------------------------------------------------------------------------------------
 
-    async def send(self, message: Message) -> None:
-        """Pass a part of the answer on."""
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass a part of the answer on. No coroutine of its own: what has to be awaited is the server's."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             told = (
@@ -112,7 +113,11 @@ class Passage:
         elif not self.is_recorded and not message.get("more_body"):
             sequence = self.end()
             if self.snapshot.durable:
-                await self.gatehouse.journal.flushed(sequence)
+                return self._send_once_flushed(message, sequence)
+        return self._send(message)
+
+    async def _send_once_flushed(self, message: Message, sequence: int) -> None:
+        await self.gatehouse.journal.flushed(sequence)
         await self._send(message)
 
     def end(self) -> int:
