@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# What the benchmarks measure beside the product, apart from it.
+PEERS := .venv-bench
 # Workbooks whose values Excel computed; tests and bench say so where the folder is absent.
 export CORPUS ?= ../shared/corpus
 
@@ -31,7 +33,8 @@ types: $(VENV)/dev.stamp
 contracts: $(VENV)/dev.stamp
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/dev.stamp ## measure each claim of speed beside the peer it names
+bench: $(VENV)/dev.stamp $(PEERS)/bench.stamp ## measure each claim of speed beside the peer it names
+	@command -v wrk >/dev/null || apt-get install -y -qq wrk >/dev/null 2>&1 || true
 	@for program in bench/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
 soak: $(VENV)/dev.stamp ## long fuzzing and kill loops
@@ -40,8 +43,8 @@ soak: $(VENV)/dev.stamp ## long fuzzing and kill loops
 promises: $(VENV)/dev.stamp ## which lines of the specification are proven, and by which tests
 	@$(BIN)/python -m tests.promises
 
-clean: ## remove the virtual environment; data stay
-	rm -rf $(VENV)
+clean: ## remove the virtual environments; data stay
+	rm -rf $(VENV) $(PEERS)
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; install it or say: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -56,6 +59,12 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
 	@echo "Installing what the tests need, once."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(PEERS)/bench.stamp: bench/requirements.lock
+	@echo "Installing the peers of the benchmarks into $(PEERS), once: some minutes."
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock
 	@touch $@
 
 # The browser tests drive Debian's Chromium; where it cannot be installed they fail and say this command. Redis is
