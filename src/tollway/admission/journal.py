@@ -34,8 +34,8 @@ from tollway.admission.records import (
 from tollway.admission.segment_files import LOCK_NAME, Segment, full, make_segment, segment_name
 from tollway.kit.log import log
 
-# 8 MiB: a process that answers 40,000 calls a second fills one in under two seconds.
-SEGMENT_RECORDS = 65_535
+# 16 MiB: a process that answers 40,000 calls a second fills one in about three seconds.
+SEGMENT_RECORDS = 131_071
 FLUSH_SECONDS = 0.010
 # 71 minutes; a call that took longer counts as that long.
 RESPONSE_US_MAX = 2**32 - 1

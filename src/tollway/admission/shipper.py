@@ -134,7 +134,8 @@ class Shipper:
                 silent = -1
                 count, following = await self._ship_and_read(reader, part, ended=ended)
                 shipped += count
-                if not (thorough or ended or following) and len(part.calls) < RECORDS_TO_READ_AHEAD:
+                few = len(part.calls) < min(RECORDS_TO_READ_AHEAD, self._records_per_part // 2)
+                if few and not (thorough or ended or following):
                     # Caught up: a journal that never pauses must not keep the others waiting.
                     break
                 part = following or reader.read(self._records_per_part, ended=ended)
