@@ -126,7 +126,7 @@ def main() -> None:
         raise SystemExit(f"The load comes from wrk, which is not here: {INSTALL_WRK}")
     # Whatever is started from here is on the load's core, unless it is a contender.
     os.sched_setaffinity(0, {CORE_OF_LOAD})
-    rounds, seconds = (3, 1) if "--quick" in sys.argv else (ROUNDS, SECONDS)
+    rounds, seconds = (3, 2) if "--quick" in sys.argv else (ROUNDS, SECONDS)
     with contextlib.ExitStack() as stack:
         contenders = start_all(stack)
         absent = absences()
@@ -310,6 +310,10 @@ def call(contender: Contender, seconds: int) -> Round:
     if "Non-2xx" in answer or "Socket errors" in answer:
         raise SystemExit(f"{contender.name} did not answer every call:\n{answer}")
     calls = int(found_in(answer, r"(\d+) requests in"))
+    if not calls:
+        raise SystemExit(
+            f"{contender.name} answered no call in {seconds} s: the machine has too much else to do."
+        )
     return Round(
         calls_per_second=float(found_in(answer, r"Requests/sec:\s+([\d.]+)")),
         cpu_us=spent / calls * 1e6,
