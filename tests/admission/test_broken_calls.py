@@ -13,7 +13,7 @@ import pytest
 from tests.admission.conftest import PREFIX
 from tests.parties import Party, make_party
 
-from tollway.admission.centre import Answer, CentreGone, Question
+from tollway.admission.centre import Answer, CentreGone, Hold, InProcessCentre, Question
 from tollway.admission.entities import Cost, JournalFull
 from tollway.admission.gatehouse import Gatehouse
 from tollway.admission.leases import RateLimiter
@@ -169,4 +169,42 @@ async def test_a_call_that_no_centre_lets_in_is_on_record(
     async with product.transaction() as tx:
         rows = await tx.list_rows("SELECT status_code, problem_code, units FROM api_usage_logs")
     assert rows == [{"status_code": 503, "problem_code": "rate-limits-unavailable", "units": 0}]
+    await gatehouse.close()
+
+
+class Hesitant(InProcessCentre):
+    """A centre that never says whether one more thing may run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = asyncio.Event()
+
+    async def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        if any(isinstance(question, Hold) for question in questions):
+            self.is_asked.set()
+            await asyncio.Event().wait()
+        return self.answer(questions)
+
+
+async def test_a_call_that_is_broken_off_before_it_begins_holds_nothing(
+    product: Database, party: Party, tmp_path: Path
+) -> None:
+    centre, path = Hesitant(), f"{PREFIX}/checks"
+    gatehouse = Gatehouse(product, tmp_path / "journal", RateLimiter(centre))
+    cost = Cost("montecarlo", reads=False, units=1)
+    paths = ProductPaths("montecarlo", PREFIX, costs=((f"POST {path}", cost),))
+    app = AdmissionMiddleware(_nothing, gatehouse, (paths,), "/docs", Patterns([path]))
+    call = asyncio.create_task(app(_scope(party, path, "POST"), _nothing, _nothing))
+    async with asyncio.timeout(10):
+        await centre.is_asked.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert gatehouse.quota_leases is not None
+    gatehouse.quota_leases.give_up(party.customer_id)
+    assert [account.has_leases for account in gatehouse.quota_leases._accounts.values()] == [False]
+    await gatehouse.ship()
+    async with product.transaction() as tx:
+        rows = await tx.list_rows("SELECT status_code, units FROM api_usage_logs")
+    assert rows == [{"status_code": 500, "units": 0}]
     await gatehouse.close()

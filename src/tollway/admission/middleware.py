@@ -103,6 +103,10 @@ class AdmissionMiddleware:
                 receive, slot = await self._begin_change(passage, receive)
         except Problem as problem:
             refusal = problem
+        except BaseException:
+            if passage is not None:
+                passage.end()
+            raise
         if refusal is not None:
             # Not raised: a Problem that a snapshot keeps would grow a longer trace with each time.
             await refuse(refusal, scope, receive, send, passage, self.docs_url)
