@@ -100,6 +100,7 @@ async def test_a_key_is_rotated_and_the_calls_on_the_old_one_are_counted(ana: Vi
     for used in (secret, new[1], secret):
         answer = await ana.client.get("/monte-carlo-api/models", headers={"Authorization": f"Bearer {used}"})
         assert answer.status_code == 200
+    await ana.parts.gatehouse.ship()
     counted = (await ana.get(f"{PAGE}/{key_id}/overlap")).text
     assert "2 calls came with this key" in counted
     assert 'hx-trigger="every 3s"' in counted
@@ -228,6 +229,7 @@ async def test_going_live_is_told_by_facts(ana: Visitor) -> None:
     assert await done() == 4
     called = await ana.client.get("/monte-carlo-api/models", headers={"Authorization": f"Bearer {secret}"})
     assert called.status_code == 200
+    await ana.parts.gatehouse.ship()
     assert await done() == 5
 
 
