@@ -47,9 +47,12 @@ async def test_a_key_is_rotated_under_traffic_and_no_call_fails(walk: Walk) -> N
         assert {status for _, status in statuses} == {200}
         # Nothing uses the old key any more: the count stays where it is.
         await walk.open(walk.path.removesuffix("/rotate"))
+        # The last calls may still be on their way to the log when the page is opened.
+        async with walk.page.expect_response("**/overlap"):
+            pass
         last = await count.text_content() or ""
         async with walk.page.expect_response("**/overlap"):
-            await expect(count).to_have_text(last)
+            pass
         await expect(count).to_have_text(last)
         # Revoked, the old key fails at its next call and the new one goes on.
         await walk.page.get_by_role("link", name="Revoke").click()
