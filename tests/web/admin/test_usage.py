@@ -53,7 +53,14 @@ async def test_it_shows_endpoints_customers_plans_and_resources(administrator: V
     assert f"POST {RUN}" in shown
     assert f'href="/admin/api-customers/{customer.public_id}"' in answer.text
     assert "Professional" in shown
-    for part in ("Processes", "Servers, which answer", "Data folder", "Database", "Free on disk", "Usage on its way"):
+    for part in (
+        "Processes",
+        "Servers, which answer",
+        "Data folder",
+        "Database",
+        "Free on disk",
+        "Usage on its way",
+    ):
         assert part in shown, part
     assert "evenly spread" in shown
 
