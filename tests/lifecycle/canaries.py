@@ -189,7 +189,8 @@ async def _write_everything(tx: Transaction, canary: Canary, user_id: int, now: 
         """
         INSERT INTO webhook_deliveries (public_id, customer_id, webhook_id, mode, event_type, body, status,
             next_attempt_at, created_at)
-        SELECT 'whd_1', customer_id, id, 'test', 'model.uploaded', '{"filename":"zwitscher"}', 'pending', %(now)s, %(now)s
+        SELECT 'whd_1', customer_id, id, 'test', 'model.uploaded', '{"filename":"zwitscher"}', 'pending',
+            %(now)s, %(now)s
         FROM webhooks WHERE customer_id = %(c)s
         """,
         """
