@@ -9,8 +9,8 @@ from tests.parties import Party, make_party
 from tollway.customers.entities import Mode
 from tollway.kit.db import Database
 from tollway.metering import platform_operations as platform
-from tollway.metering.entities import LATENCY_BOUNDS_MS
-from tollway.metering.platform import Span, quantile_ms
+from tollway.metering.entities import LATENCY_BOUNDS_MS, quantile_ms
+from tollway.metering.platform import Span
 from tollway.metering.platform_operations import Ledger, Period, PlatformUsage
 from tollway.plans.entities import SubscriptionStatus
 

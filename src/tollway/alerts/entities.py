@@ -301,22 +301,3 @@ def spike_bound(days: int, total: int, squares: int, *, deviations: int, least: 
     mean = total / days
     variance = max(0.0, squares / days - mean * mean)
     return max(float(least), mean + deviations * math.sqrt(max(variance, mean, 1.0)))
-
-
-def percentile_ms(counts: Sequence[int], bounds_ms: Sequence[int], share: float) -> float:
-    """Estimate a percentile of response times from a histogram, evenly spread within each bucket.
-
-    Args:
-        counts: calls by response time, one more than `bounds_ms`: the last is whatever took longer than all bounds,
-            and counts as the last bound.
-    """
-    wanted = share * sum(counts)
-    below = 0
-    for position, count in enumerate(counts):
-        if count and below + count >= wanted:
-            if position == len(bounds_ms):
-                break
-            low = bounds_ms[position - 1] if position else 0
-            return low + (bounds_ms[position] - low) * (wanted - below) / count
-        below += count
-    return float(bounds_ms[-1]) if below or any(counts) else 0.0

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tollway.alerts import measure_store
-from tollway.alerts.entities import INSTALLATION, Finding, Rule, percentile_ms, spike_bound
+from tollway.alerts.entities import INSTALLATION, Finding, Rule, spike_bound
 from tollway.alerts.rules import HISTORY_DAYS_MIN, WINDOW_MINUTES, RuleKind
 from tollway.kit import jobs
 from tollway.kit.db import Transaction
-from tollway.metering.entities import LATENCY_BOUNDS_MS
+from tollway.metering.entities import quantile_ms
 from tollway.notifications.alert_mail_operations import OWNER_TEMPLATE
 
 # Usage arrives a little late, so that what is looked at begins somewhat earlier than where it was left.
@@ -150,7 +150,7 @@ async def _slow_answers(tx: Transaction, rule: Rule, now: datetime) -> list[Find
     lately = await _lately(tx, rule, now)
     if lately is None:
         return []
-    p95 = percentile_ms(lately[2], LATENCY_BOUNDS_MS, 0.95)
+    p95 = quantile_ms(lately[2], 0.95) or 0.0
     if p95 <= rule.thresholds["milliseconds"]:
         return []
     return [

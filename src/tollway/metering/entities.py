@@ -247,3 +247,20 @@ class DayTotal:
     succeeded: int
     limited: int
     failed: int
+
+
+def quantile_ms(latencies: Sequence[int], share: float) -> float | None:
+    """Estimate what a share of calls kept below, from how many each bucket holds; None without calls.
+
+    Within the bucket that it falls in, calls are taken as evenly spread: a straight line between its bounds, as
+    Prometheus' histogram_quantile draws it. Nothing is known above the largest bound, which is given there.
+    """
+    total = sum(latencies)
+    if not total:
+        return None
+    wanted, below, low = share * total, 0, 0
+    for bound, count in zip(LATENCY_BOUNDS_MS, latencies, strict=False):
+        if count and below + count >= wanted:
+            return low + (bound - low) * (wanted - below) / count
+        below, low = below + count, bound
+    return float(LATENCY_BOUNDS_MS[-1])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from tollway.metering.entities import LATENCY_BOUNDS_MS
+from tollway.metering.entities import quantile_ms
 
 ENDPOINTS_SHOWN_MAX = 50
 CUSTOMERS_SHOWN_MAX = 20
@@ -210,23 +210,6 @@ class PlatformUsage:
     def growth(self) -> float | None:
         """How much more was called than in the time before."""
         return self.totals.calls / self.before.calls - 1 if self.before.calls else None
-
-
-def quantile_ms(latencies: Sequence[int], share: float) -> float | None:
-    """Estimate what a share of calls kept below, from how many each bucket holds; None without calls.
-
-    Within the bucket that it falls in, calls are taken as evenly spread: a straight line between its bounds, as
-    Prometheus' histogram_quantile draws it. Nothing is known above the largest bound, which is given there.
-    """
-    total = sum(latencies)
-    if not total:
-        return None
-    wanted, below, low = share * total, 0, 0
-    for bound, count in zip(LATENCY_BOUNDS_MS, latencies, strict=False):
-        if count and below + count >= wanted:
-            return low + (bound - low) * (wanted - below) / count
-        below, low = below + count, bound
-    return float(LATENCY_BOUNDS_MS[-1])
 
 
 # For metrics -----------------------------------------------------------------------------------------
