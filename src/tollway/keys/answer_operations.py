@@ -116,16 +116,12 @@ async def answer_once(
 
     Raises: BadIdempotencyKey, IdempotencyKeyReused. Writes: idempotency_records, which never hold a secret.
     """
-    if idempotency_key is None:
-        return await work()
     scope = f"{caller.owner_id}/{caller.actor}/{where}"
-    stored = await idempotency.begin(tx, scope, idempotency_key, idempotency.digest(content), now)
-    if stored is not None:
-        found: dict[str, Any] = stored.body
-        return found
-    answer = await work()
+    return await idempotency.answer_once(tx, scope, idempotency_key, content, now, work, _without_secret)
+
+
+def _without_secret(answer: dict[str, Any]) -> dict[str, Any]:
     kept = {name: None if name in SECRET_MEMBERS else value for name, value in answer.items()}
     # The member that people read tells why the secret is not there.
     kept["warning" if "warning" in answer else "message"] = REPEATED
-    await idempotency.finish(tx, scope, idempotency_key, 201, kept)
-    return answer
+    return kept

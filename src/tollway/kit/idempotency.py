@@ -8,6 +8,7 @@ the same header comes with other content, as clients of this API were promised.
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -145,3 +146,32 @@ async def delete_expired(tx: Transaction, now: datetime) -> int:
         "DELETE FROM idempotency_records WHERE created_at < %(oldest)s",
         {"oldest": now - timedelta(hours=KEPT_HOURS)},
     )
+
+
+async def answer_once(
+    tx: Transaction,
+    scope: str,
+    key: str | None,
+    content: Any,
+    now: datetime,
+    work: Callable[[], Awaitable[dict[str, Any]]],
+    without_secret: Callable[[dict[str, Any]], dict[str, Any]],
+) -> dict[str, Any]:
+    """Return what `work` makes and answers; a repeated key makes nothing, and is answered without its secret.
+
+    Args:
+        scope: who calls what.
+        content: what was sent, as plain values.
+        without_secret: returns what is kept of an answer.
+
+    Raises: BadIdempotencyKey, IdempotencyKeyReused. Writes: idempotency_records, which never hold a secret.
+    """
+    if key is None:
+        return await work()
+    stored = await begin(tx, scope, key, digest(content), now)
+    if stored is not None:
+        found: dict[str, Any] = stored.body
+        return found
+    answer = await work()
+    await finish(tx, scope, key, 201, without_secret(answer))
+    return answer

@@ -27,13 +27,7 @@ async def answer_once(
 
     Raises: BadIdempotencyKey, IdempotencyKeyReused. Writes: idempotency_records, which never hold a secret.
     """
-    if idempotency_key is None:
-        return await work()
     scope = f"{caller.owner_id}/{caller.actor}/{where}"
-    stored = await idempotency.begin(tx, scope, idempotency_key, idempotency.digest(content), now)
-    if stored is not None:
-        found: dict[str, Any] = stored.body
-        return found
-    answer = await work()
-    await idempotency.finish(tx, scope, idempotency_key, 201, answer | {"secret": None})
-    return answer
+    return await idempotency.answer_once(
+        tx, scope, idempotency_key, content, now, work, lambda answer: answer | {"secret": None}
+    )
