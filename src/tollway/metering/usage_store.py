@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,21 +119,21 @@ async def insert_usage(tx: Transaction, event: UsageEvent) -> None:
     )
 
 
-async def add_to_hours(tx: Transaction, columns: Columns) -> None:
-    """Add to the sums by hour; rows in the order of their key, so that two writers never wait in a circle.
+def _adding(table: LiteralString, column: LiteralString, moment: LiteralString) -> LiteralString:
+    """Write the statement that adds to the sums of a table, whose `column` is read from numbers as `moment`.
 
-    Arrays are read by place, because an unnest of twenty would write each of them down first.
+    Rows in the order of their key, so that two writers never wait in a circle. Arrays are read by place, because an
+    unnest of twenty would write each of them down first.
     """
-    await tx.execute(
-        """
-        INSERT INTO usage_hours AS kept (hour, customer_id, product, mode, api_key_id, method, endpoint,
+    return f"""
+        INSERT INTO {table} AS kept ({column}, customer_id, product, mode, api_key_id, method, endpoint,
             succeeded, limited, refused, failed, units, credits, response_ms, latencies)
-        SELECT to_timestamp(hour * 3600), customer_id, (%(texts)s::text[])[product],
+        SELECT {moment}, customer_id, (%(texts)s::text[])[product],
             CASE WHEN live = 1 THEN 'live' ELSE 'test' END, api_key_id, (%(texts)s::text[])[method],
             (%(texts)s::text[])[endpoint], succeeded, limited, refused, failed, units, credits, response_ms,
             ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
         FROM (
-            SELECT (%(hour)s::bigint[])[i] AS hour, (%(customer_id)s::bigint[])[i] AS customer_id,
+            SELECT (%({column})s::bigint[])[i] AS {column}, (%(customer_id)s::bigint[])[i] AS customer_id,
                 (%(product)s::bigint[])[i] AS product, (%(live)s::bigint[])[i] AS live,
                 (%(api_key_id)s::bigint[])[i] AS api_key_id, (%(method)s::bigint[])[i] AS method,
                 (%(endpoint)s::bigint[])[i] AS endpoint, (%(succeeded)s::bigint[])[i] AS succeeded,
@@ -145,10 +145,10 @@ async def add_to_hours(tx: Transaction, columns: Columns) -> None:
                 (%(l7)s::bigint[])[i] AS l7, (%(l8)s::bigint[])[i] AS l8, (%(l9)s::bigint[])[i] AS l9,
                 (%(l10)s::bigint[])[i] AS l10, (%(l11)s::bigint[])[i] AS l11, (%(l12)s::bigint[])[i] AS l12,
                 (%(l13)s::bigint[])[i] AS l13
-            FROM generate_series(1, array_length(%(hour)s::bigint[], 1)) AS i
+            FROM generate_series(1, array_length(%({column})s::bigint[], 1)) AS i
         ) AS added
         ORDER BY 2, 4, 1, 3, 5, 6, 7
-        ON CONFLICT (customer_id, mode, hour, product, api_key_id, method, endpoint) DO UPDATE SET
+        ON CONFLICT (customer_id, mode, {column}, product, api_key_id, method, endpoint) DO UPDATE SET
             succeeded = kept.succeeded + EXCLUDED.succeeded,
             limited = kept.limited + EXCLUDED.limited,
             refused = kept.refused + EXCLUDED.refused,
@@ -164,60 +164,25 @@ async def add_to_hours(tx: Transaction, columns: Columns) -> None:
                 kept.latencies[9] + EXCLUDED.latencies[9], kept.latencies[10] + EXCLUDED.latencies[10],
                 kept.latencies[11] + EXCLUDED.latencies[11], kept.latencies[12] + EXCLUDED.latencies[12],
                 kept.latencies[13] + EXCLUDED.latencies[13]]
-        """,
-        columns,
-    )
+        """
+
+
+_ADD_TO_HOURS = _adding("usage_hours", "hour", "to_timestamp(hour * 3600)")
+_ADD_TO_DAYS = _adding("usage_days", "day", "date '1970-01-01' + day::integer")
+
+
+async def add_to_hours(tx: Transaction, columns: Columns) -> None:
+    """Add to the sums by hour."""
+    await tx.execute(_ADD_TO_HOURS, columns)
 
 
 async def add_to_days(tx: Transaction, columns: Columns) -> None:
-    """Add to the sums by day; in the order of their key, as for the hours."""
-    await tx.execute(
-        """
-        INSERT INTO usage_days AS kept (day, customer_id, product, mode, api_key_id, method, endpoint,
-            succeeded, limited, refused, failed, units, credits, response_ms, latencies)
-        SELECT date '1970-01-01' + day::integer, customer_id, (%(texts)s::text[])[product],
-            CASE WHEN live = 1 THEN 'live' ELSE 'test' END, api_key_id, (%(texts)s::text[])[method],
-            (%(texts)s::text[])[endpoint], succeeded, limited, refused, failed, units, credits, response_ms,
-            ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
-        FROM (
-            SELECT (%(day)s::bigint[])[i] AS day, (%(customer_id)s::bigint[])[i] AS customer_id,
-                (%(product)s::bigint[])[i] AS product, (%(live)s::bigint[])[i] AS live,
-                (%(api_key_id)s::bigint[])[i] AS api_key_id, (%(method)s::bigint[])[i] AS method,
-                (%(endpoint)s::bigint[])[i] AS endpoint, (%(succeeded)s::bigint[])[i] AS succeeded,
-                (%(limited)s::bigint[])[i] AS limited, (%(refused)s::bigint[])[i] AS refused,
-                (%(failed)s::bigint[])[i] AS failed, (%(units)s::bigint[])[i] AS units,
-                (%(credits)s::bigint[])[i] AS credits, (%(response_ms)s::bigint[])[i] AS response_ms,
-                (%(l1)s::bigint[])[i] AS l1, (%(l2)s::bigint[])[i] AS l2, (%(l3)s::bigint[])[i] AS l3,
-                (%(l4)s::bigint[])[i] AS l4, (%(l5)s::bigint[])[i] AS l5, (%(l6)s::bigint[])[i] AS l6,
-                (%(l7)s::bigint[])[i] AS l7, (%(l8)s::bigint[])[i] AS l8, (%(l9)s::bigint[])[i] AS l9,
-                (%(l10)s::bigint[])[i] AS l10, (%(l11)s::bigint[])[i] AS l11, (%(l12)s::bigint[])[i] AS l12,
-                (%(l13)s::bigint[])[i] AS l13
-            FROM generate_series(1, array_length(%(day)s::bigint[], 1)) AS i
-        ) AS added
-        ORDER BY 2, 4, 1, 3, 5, 6, 7
-        ON CONFLICT (customer_id, mode, day, product, api_key_id, method, endpoint) DO UPDATE SET
-            succeeded = kept.succeeded + EXCLUDED.succeeded,
-            limited = kept.limited + EXCLUDED.limited,
-            refused = kept.refused + EXCLUDED.refused,
-            failed = kept.failed + EXCLUDED.failed,
-            units = kept.units + EXCLUDED.units,
-            credits = kept.credits + EXCLUDED.credits,
-            response_ms = kept.response_ms + EXCLUDED.response_ms,
-            latencies = ARRAY[
-                kept.latencies[1] + EXCLUDED.latencies[1], kept.latencies[2] + EXCLUDED.latencies[2],
-                kept.latencies[3] + EXCLUDED.latencies[3], kept.latencies[4] + EXCLUDED.latencies[4],
-                kept.latencies[5] + EXCLUDED.latencies[5], kept.latencies[6] + EXCLUDED.latencies[6],
-                kept.latencies[7] + EXCLUDED.latencies[7], kept.latencies[8] + EXCLUDED.latencies[8],
-                kept.latencies[9] + EXCLUDED.latencies[9], kept.latencies[10] + EXCLUDED.latencies[10],
-                kept.latencies[11] + EXCLUDED.latencies[11], kept.latencies[12] + EXCLUDED.latencies[12],
-                kept.latencies[13] + EXCLUDED.latencies[13]]
-        """,
-        columns,
-    )
+    """Add to the sums by day."""
+    await tx.execute(_ADD_TO_DAYS, columns)
 
 
 async def add_to_totals(tx: Transaction, columns: Columns) -> None:
-    """Add to the sums since the beginning; in the order of their key, as for the hours."""
+    """Add to the sums since the beginning; in the order of their key, as for the others."""
     await tx.execute(
         """
         INSERT INTO usage_totals AS kept (product, method, endpoint, status_code, problem_code,
