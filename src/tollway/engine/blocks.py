@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tollway.engine.functions import find_function
-from tollway.engine.functions.lookup import find_exact
+from tollway.engine.functions.lookup.search import find_exact
 from tollway.engine.functions.registry import Context, call
 from tollway.engine.interpret import Interpreter
 from tollway.engine.operands import Interpreted

@@ -67,11 +67,25 @@ class Corner:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A1, A1:B2, A:B or 1:2, with or without a sheet."""
+    """A1, A1:B2, A:B or 1:2, with or without a sheet; `last_sheet` where it goes over several (Jan:Mar!A1)."""
 
     sheet: str | None
     first: Corner
     last: Corner | None = None
+    last_sheet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """Table[[#Data],[first]:[last]]: `items` are "#all", "#data", "#headers", "#totals", "#this row", in lower case.
+
+    `table` is None inside the table itself. Only the parser makes these; binding puts an Area in their place.
+    """
+
+    table: str | None
+    items: tuple[str, ...] = ()
+    first: str | None = None
+    last: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +143,82 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Single:
+    """@x: of a range the cell in line with this one, of an array the first element."""
+
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Spilled:
+    """A1#: the whole array that the formula in one cell spills; #REF! where that cell spills nothing."""
+
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """What an expression gives, a LAMBDA, called with arguments: LAMBDA(x,x+1)(2), or a name for one."""
+
+    callee: Node
+    arguments: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A name that the LET or LAMBDA around it gives a value; in lower case. Only binding makes these."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """LET(name, value, ..., result); later values see the names before them. Only binding makes these."""
+
+    bindings: tuple[tuple[str, Node], ...]
+    result: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda:
+    """LAMBDA(parameters..., body); the last `optional_count` parameters may be left out. Only binding makes these."""
+
+    parameters: tuple[str, ...]
+    body: Node
+    optional_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLambda:
+    """A defined name whose formula is a LAMBDA; looked up when called, so that it may call itself.
+
+    Only binding makes these: (sheet of the name or None, its name in lower case).
+    """
+
+    scope: int | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """(A1:B2,D4): references joined by commas, or one over several sheets. Only binding makes these."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataTable:
+    """One cell of Excel's what-if table: its formula's value with other values in one or two input cells.
+
+    `formula` is the cell whose formula is computed anew; each of `inputs` pairs an input cell with the cell that
+    holds the value put there. Only binding makes these.
+    """
+
+    formula: Area
+    inputs: tuple[tuple[Area, Area], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Area:
     """A reference bound to its sheet: (top, left, bottom, right) counted from 1. Only graph.py makes these."""
 
@@ -166,6 +256,16 @@ Node = (
     | Binary
     | Group
     | Call
+    | Structured
+    | Single
+    | Spilled
+    | Invoke
+    | Parameter
+    | Let
+    | Lambda
+    | NamedLambda
+    | Union
+    | DataTable
     | Area
     | ArrayPart
 )

@@ -1,7 +1,9 @@
 """The worksheet functions, in Excel's own families. Each says what it takes, its error cases and its source."""
 
 from tollway.engine.functions import (
-    date,
+    database,
+    date_and_time,
+    engineering,
     financial,
     information,
     logical,
@@ -12,16 +14,18 @@ from tollway.engine.functions import (
 )
 from tollway.engine.functions.registry import FUNCTIONS, Function
 
-# Importing a family registers its functions.
+# Importing a family registers its functions. The titles are Excel's.
 FAMILIES = {
-    "date": date,
-    "financial": financial,
-    "information": information,
-    "logical": logical,
-    "lookup": lookup,
-    "math": math,
-    "statistical": statistical,
-    "text": text,
+    database: "Database",
+    date_and_time: "Date and time",
+    engineering: "Engineering",
+    financial: "Financial",
+    information: "Information",
+    logical: "Logical",
+    lookup: "Lookup and reference",
+    math: "Math and trigonometry",
+    statistical: "Statistical",
+    text: "Text",
 }
 
 # They give another result at each calculation, or depend on what no reference shows.
@@ -38,3 +42,12 @@ def find_function(name: str) -> Function | None:
 def is_volatile(name: str) -> bool:
     """Whether Excel computes the function anew at every calculation."""
     return name in _VOLATILE
+
+
+def family_of(found: Function) -> str:
+    """The title of the family that a function belongs to."""
+    return next(
+        title
+        for family, title in FAMILIES.items()
+        if found.scalar.__module__.startswith(f"{family.__name__}.")
+    )

@@ -8,6 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tollway.engine.functions.criteria import matching_positions, paired_positions
+from tollway.engine.functions.math.rounding_blocks import (
+    int_block,
+    mod_block,
+    round_block,
+    round_down_block,
+    round_up_block,
+)
 from tollway.engine.functions.registry import (
     Argument,
     FailedError,
@@ -16,13 +23,6 @@ from tollway.engine.functions.registry import (
     number,
     numbers,
     whole,
-)
-from tollway.engine.functions.rounding_blocks import (
-    int_block,
-    mod_block,
-    round_block,
-    round_down_block,
-    round_up_block,
 )
 from tollway.engine.values import (
     ErrorValue,

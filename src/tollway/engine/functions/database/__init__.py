@@ -1,0 +1,1 @@
+"""Database functions. Importing the package registers them."""

@@ -1,0 +1,1 @@
+"""Engineering functions. Importing the package registers them."""

@@ -1,0 +1,5 @@
+"""Logical functions. Importing the package registers them."""
+
+from tollway.engine.functions.logical import conditions
+
+__all__ = ["conditions"]
