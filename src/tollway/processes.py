@@ -27,8 +27,8 @@ from tollway.settings import Settings
 STOP_SECONDS_MAX = 1.5
 READY_SECONDS_MAX = 30.0
 RESTART_DELAY_SECONDS = 1.0
-# Beside one job for each process that computes: mails, summaries, clean-up.
-OTHER_JOBS_AT_ONCE_MAX = 6
+# Beside one job for each process that computes: eight deliveries of webhooks, mails, summaries, clean-up.
+OTHER_JOBS_AT_ONCE_MAX = 14
 LISTEN_BACKLOG = 2_048
 # Without these nobody is served; whatever else ends at once is only started again.
 NEEDED_COMMANDS = frozenset({"serve", "centre"})

@@ -18,7 +18,6 @@ from tollway.webhooks import delivery_operations as deliveries
 from tollway.webhooks import flows, jobs
 from tollway.webhooks import operations as webhooks
 from tollway.webhooks.entities import (
-    AT_ONCE_PER_CUSTOMER_MAX,
     CLAIM,
     DELIVERIES_KEPT_DAYS,
     FORMER_SECRET_HOURS,
@@ -224,21 +223,6 @@ async def test_what_one_run_tells_arrives_in_its_order(shop: Shop, receiver: Rec
     ]
 
 
-async def test_one_customers_slow_server_holds_few_workers(shop: Shop, receiver: Receiver) -> None:
-    await shop.make(receiver.url)
-    for _ in range(AT_ONCE_PER_CUSTOMER_MAX + 1):
-        await shop.publish()
-    payloads = [payload for payload, _ in await shop.jobs()]
-    async with shop.database.transaction() as tx:
-        claimed = [
-            await deliveries.claim(tx, SEALER, payload["delivery_id"], 0, shop.now) for payload in payloads
-        ]
-    assert [one is not None for one in claimed] == [True] * AT_ONCE_PER_CUSTOMER_MAX + [False]
-    ((waiting, delay),) = await shop.jobs()
-    assert waiting == payloads[-1]
-    assert timedelta(seconds=1) < delay < timedelta(seconds=5)
-
-
 async def test_a_worker_carries_deliveries_out(shop: Shop, receiver: Receiver) -> None:
     await shop.make(receiver.url)
     await shop.publish()
@@ -359,7 +343,7 @@ async def test_what_waits_for_a_webhook_that_is_turned_off_or_deleted_is_not_sen
     async with shop.database.transaction() as tx:
         await webhooks.change(tx, SEALER, shop.caller, webhook.public_id, draft, shop.now)
         await webhooks.delete(tx, shop.caller, deleted.public_id, shop.now)
-    assert await shop.work() == [None, None]
+    assert set(await shop.work()) == {None}
     assert receiver.received == []
     assert [one.status for one in await shop.deliveries(webhook)] == [DeliveryStatus.ABANDONED]
 

@@ -44,8 +44,6 @@ from tollway.webhooks.signatures import new_secret
 SEND_JOB = "webhooks.send"
 # Behind mails, and before the shards of whatever long run is waiting.
 SEND_PRIORITY = 5
-# How soon to look again where a customer's own servers keep those busy who send.
-BUSY_DELAY = timedelta(seconds=2)
 # Beyond this a delivery that is due was lost by a worker.
 OVERDUE = timedelta(minutes=2)
 FULL = f"{WAITING_PER_CUSTOMER_MAX:,} deliveries wait already; it was never sent."
@@ -131,16 +129,20 @@ async def claim(
 ) -> Parcel | None:
     """Take a delivery to send it; None where it is not to be sent now, or by whoever asks.
 
-    Locks the webhook before its delivery, as everybody does who locks both.
+    Locks the customer's sending, then the webhook, then its delivery, as everybody does who locks more than one.
 
     Args:
         attempt: how often it was tried when the job was written; a job of an earlier try gets None.
 
-    Writes: webhook_deliveries. Defers: the same job again where the customer's own deliveries keep us busy.
+    INVARIANT: of one customer jobs send no more than AT_ONCE_PER_CUSTOMER_MAX at once, and what waits needs no job:
+    whoever ends one sends for the next (tests/webhooks/test_fairness.py::test_claims_at_once_keep_to_the_bound).
+
+    Writes: webhook_deliveries. Defers: a job for the customer's next delivery where this one is given up.
     """
     found = await delivery_store.find_delivery(tx, public_id)
     if found is None:
         return None
+    await delivery_store.lock_sending(tx, found.customer_id)
     webhook = await store.lock_webhook(tx, found.webhook_id) if found.webhook_id is not None else None
     delivery = await delivery_store.find_delivery(tx, public_id, lock=True)
     if delivery is None or delivery.status.over or delivery.attempt != attempt:
@@ -152,10 +154,9 @@ async def claim(
         return None
     if reason := await _obstacle(tx, webhook, delivery, now):
         await delivery_store.update_to_abandoned(tx, delivery.id, reason)
-        await _send_for_next(tx, delivery)
+        await send_for_next(tx, delivery.customer_id, delivery.webhook_id, now)
         return None
     if await delivery_store.count_claimed(tx, delivery.customer_id, now) >= AT_ONCE_PER_CUSTOMER_MAX:
-        await _enqueue(tx, public_id, attempt, BUSY_DELAY)
         return None
     await delivery_store.update_to_claimed(tx, delivery.id, now + CLAIM)
     return await _parcel(tx, sealer, delivery, webhook, now)
@@ -207,13 +208,16 @@ def _opened(sealer: Sealer, sealed: SealedSecrets, context: str, now: datetime) 
 async def record(tx: Transaction, parcel: Parcel, outcome: Outcome, base_url: str, now: datetime) -> None:
     """Write how a try went, send for the next one, and turn off a webhook that nothing gets through to.
 
-    Where another worker recorded this try already, nothing changes.
+    Where another worker recorded this try already, or it was given up or deleted meanwhile, nothing is written of it.
+
     Writes: webhook_deliveries, webhooks; audit_entries and outbox_mails where it is turned off.
     """
     claimed = parcel.delivery
+    await delivery_store.lock_sending(tx, claimed.customer_id)
     webhook = await store.lock_webhook(tx, claimed.webhook_id) if claimed.webhook_id is not None else None
     delivery = await delivery_store.find_delivery(tx, claimed.public_id, lock=True)
     if delivery is None or delivery.status.over or delivery.attempt != claimed.attempt:
+        await send_for_next(tx, claimed.customer_id, claimed.webhook_id, now)
         return
     worked = not outcome.error
     delay = None if worked or delivery.is_test else next_delay(delivery.attempt + 1)
@@ -230,16 +234,14 @@ async def record(tx: Transaction, parcel: Parcel, outcome: Outcome, base_url: st
         )
         if not worked and webhook.enabled and not delivery.is_test and webhook.has_failed_too_long(now):
             await _turn_off(tx, webhook, base_url, now)
-    await _send_for_next(tx, delivery)
+    await send_for_next(tx, delivery.customer_id, delivery.webhook_id, now)
 
 
-async def _send_for_next(tx: Transaction, delivery: Delivery) -> None:
-    """Defer what waited for a first try of this delivery."""
-    if delivery.simulation_id is None or delivery.webhook_id is None:
-        return
-    public_id = await delivery_store.find_next_in_run(tx, delivery)
-    if public_id is not None:
-        await _enqueue(tx, public_id, 0)
+async def send_for_next(tx: Transaction, customer_id: int, webhook_id: int | None, now: datetime) -> None:
+    """Defer what a customer is to be sent after something of this webhook, behind the jobs of others that wait."""
+    following = await delivery_store.find_next(tx, customer_id, webhook_id, now)
+    if following is not None:
+        await _enqueue(tx, following.public_id, following.attempt)
 
 
 async def _turn_off(tx: Transaction, webhook: Webhook, base_url: str, now: datetime) -> None:
@@ -353,7 +355,7 @@ async def get_own_delivery(
 
 
 async def enqueue_overdue(tx: Transaction, now: datetime, limit: int) -> int:
-    """Send again for deliveries that are due and that no worker holds, as a crash leaves them; return how many."""
+    """Send again for customers that have something due and nothing under way, as a crash leaves it; return how many."""
     overdue = await delivery_store.take_overdue(tx, now - OVERDUE, now, limit)
     for delivery in overdue:
         await _enqueue(tx, delivery.public_id, delivery.attempt)

@@ -13,6 +13,8 @@ _SELECT: LiteralString = """
         d.response_status, d.response_time_ms, d.error_message, d.created_at, d.last_attempt_at, d.delivered_at
     FROM webhook_deliveries d LEFT JOIN webhooks w ON w.id = d.webhook_id
 """
+# The two-number form of advisory locks, apart from every other use of them; the number only has to be ours.
+_SENDING_LOCK = 706543
 
 
 async def insert_delivery(
@@ -106,8 +108,15 @@ async def count_waiting(tx: Transaction, customer_id: int, at_most: int) -> int:
     return int(found)
 
 
+async def lock_sending(tx: Transaction, customer_id: int) -> None:
+    """Let one transaction at a time say what of a customer's is sent next; the lock is theirs until it ends."""
+    await tx.execute(
+        "SELECT pg_advisory_xact_lock(%(lock)s, hashint8(%(id)s))", {"lock": _SENDING_LOCK, "id": customer_id}
+    )
+
+
 async def count_claimed(tx: Transaction, customer_id: int, now: datetime) -> int:
-    """Count a customer's deliveries that workers are sending."""
+    """Count a customer's deliveries that are being sent; true for as long as `lock_sending` is held."""
     found = await tx.find_value(
         """
         SELECT count(*) FROM webhook_deliveries
@@ -148,18 +157,25 @@ async def has_earlier(tx: Transaction, delivery: Delivery) -> bool:
     return bool(found)
 
 
-async def find_next_in_run(tx: Transaction, delivery: Delivery) -> str | None:
-    """Return what the same webhook is to be told next, a first time, of the same run."""
-    found = await tx.find_value(
-        """
-        SELECT public_id FROM webhook_deliveries
-        WHERE webhook_id = %(webhook_id)s AND simulation_id = %(simulation_id)s AND status = 'pending'
-            AND claimed_until IS NULL
-        ORDER BY id LIMIT 1
+async def find_next(
+    tx: Transaction, customer_id: int, webhook_id: int | None, now: datetime
+) -> Delivery | None:
+    """Return what a customer is to be sent next: the oldest that is due, and of another webhook than this if one waits.
+
+    The oldest of a webhook is in its turn: nothing earlier of its run is still to be told a first time.
+    """
+    return await tx.find_one(
+        Delivery,
+        _SELECT
+        + """
+        WHERE d.id = (
+            SELECT id FROM webhook_deliveries
+            WHERE customer_id = %(customer_id)s AND status IN ('pending', 'retrying')
+                AND next_attempt_at <= %(now)s AND (claimed_until IS NULL OR claimed_until <= %(now)s)
+            ORDER BY webhook_id IS NOT DISTINCT FROM %(webhook_id)s, id LIMIT 1)
         """,
-        {"webhook_id": delivery.webhook_id, "simulation_id": delivery.simulation_id},
+        {"customer_id": customer_id, "webhook_id": webhook_id, "now": now},
     )
-    return None if found is None else str(found)
 
 
 async def update_to_claimed(tx: Transaction, delivery_id: int, until: datetime) -> None:
@@ -236,20 +252,27 @@ async def update_to_pending(tx: Transaction, delivery_id: int, now: datetime) ->
 
 
 async def take_overdue(tx: Transaction, overdue: datetime, now: datetime, limit: int) -> list[Delivery]:
-    """List deliveries that should have been tried and that nobody holds, and put their time to now.
+    """List the oldest overdue delivery of each customer that is sent nothing, and put its time to now.
 
-    So each is listed again only after as long.
+    So each is listed again only after as long, and one stands for all that wait behind it.
     """
     return await tx.list_all(
         Delivery,
         """
-        WITH taken AS (
+        WITH oldest AS (
+            SELECT DISTINCT ON (d.customer_id) d.id FROM webhook_deliveries d
+            WHERE d.status IN ('pending', 'retrying') AND d.next_attempt_at < %(overdue)s
+                AND NOT EXISTS (
+                    SELECT FROM webhook_deliveries c
+                    WHERE c.customer_id = d.customer_id AND c.status IN ('pending', 'retrying')
+                        AND c.claimed_until >= %(now)s)
+            ORDER BY d.customer_id, d.id
+        ), taken AS (
             UPDATE webhook_deliveries SET next_attempt_at = %(now)s, claimed_until = NULL
             WHERE id IN (
                 SELECT id FROM webhook_deliveries
-                WHERE status IN ('pending', 'retrying') AND next_attempt_at < %(overdue)s
-                    AND (claimed_until IS NULL OR claimed_until < %(now)s)
-                ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+                WHERE id IN (SELECT id FROM oldest LIMIT %(limit)s) AND status IN ('pending', 'retrying')
+                FOR UPDATE SKIP LOCKED)
             RETURNING id
         )
         """

@@ -20,8 +20,8 @@ RETRY_DELAYS_SECONDS = (30, 300, 1_800)
 SEND_SECONDS_MAX = 30.0
 # Longer than a try takes; whoever holds a delivery beyond this is dead.
 CLAIM = timedelta(seconds=60)
-# So that one customer's slow server holds up nobody else's deliveries.
-AT_ONCE_PER_CUSTOMER_MAX = 2
+# So that one customer's slow server holds one place of those who send, however much waits for it.
+AT_ONCE_PER_CUSTOMER_MAX = 1
 WAITING_PER_CUSTOMER_MAX = 10_000
 FAILING_DAYS_MAX = 3
 DELIVERIES_KEPT_DAYS = 30

@@ -9,8 +9,8 @@ from tollway.webhooks import delivery_operations as deliveries
 from tollway.webhooks import flows
 from tollway.webhooks.flows import PostRoom
 
-# Most of the time is spent waiting for other people's servers.
-AT_ONCE_MAX = 4
+# Over all workers. Most of the time is spent waiting for other people's servers: one customer's holds one of these.
+AT_ONCE_MAX = 8
 BATCH_SIZE = 500
 DELETED_PER_STATEMENT = 5_000
 

@@ -13,7 +13,7 @@ from tollway.kit.ids import new_id
 from tollway.kit.problems import FieldError, Invalid
 from tollway.webhooks import delivery_store, store
 from tollway.webhooks.access_operations import assert_included, find_missing, get_webhook, has_webhooks
-from tollway.webhooks.delivery_operations import begin_test, open_secrets, publish, resend
+from tollway.webhooks.delivery_operations import begin_test, open_secrets, publish, resend, send_for_next
 from tollway.webhooks.entities import (
     FORMER_SECRET_HOURS,
     WEBHOOKS_PER_CUSTOMER_MAX,
@@ -145,10 +145,12 @@ async def _replace_secret(
 async def delete(tx: Transaction, caller: Caller, public_id: str, now: datetime) -> None:
     """Delete a webhook with everything that was and is to be delivered to it.
 
-    Raises: WebhookNotFound. Writes: webhooks, webhook_deliveries, audit_entries.
+    Raises: WebhookNotFound. Writes: webhooks, webhook_deliveries, audit_entries. Defers: the customer's next delivery.
     """
     webhook = await get_webhook(tx, caller, public_id, lock=True)
     await store.delete_webhook(tx, webhook.id)
+    # The job that was next in turn may have been one of these.
+    await send_for_next(tx, webhook.customer_id, webhook.id, now)
     await _record(tx, caller, "webhook.deleted", webhook, now)
 
 
