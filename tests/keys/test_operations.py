@@ -47,13 +47,26 @@ async def test_a_key_is_recognised(database: Database, party: Party, now: dateti
     )
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic {}", "{}", "Token {}"])
-async def test_without_a_bearer_header_no_key_was_sent(
-    database: Database, party: Party, now: datetime, header: str | None
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (None, "Send your API key"),
+        ("", "Send your API key"),
+        ("Bearer", "Nothing follows the word Bearer"),
+        ("bearer  ", "Nothing follows the word Bearer"),
+        ("Basic {}", "does not begin with the word Bearer"),
+        ("{}", "does not begin with the word Bearer"),
+        ("Token {}", "does not begin with the word Bearer"),
+    ],
+)
+async def test_without_a_key_behind_bearer_the_answer_says_what_was_expected(
+    database: Database, party: Party, now: datetime, header: str | None, said: str
 ) -> None:
     async with database.transaction() as tx:
-        with pytest.raises(ApiKeyMissing):
+        with pytest.raises(ApiKeyMissing) as refused:
             await keys.authenticate(tx, header and header.format(party.secret), now)
+    assert said in refused.value.message
+    assert "`Authorization: Bearer YOUR_API_KEY`" in refused.value.message
 
 
 async def test_a_mistyped_key_is_told_without_the_database(party: Party, now: datetime) -> None:

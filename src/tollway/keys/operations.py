@@ -93,18 +93,28 @@ async def recognise(tx: Transaction, authorization: str | None) -> ApiKey:
 
     Raises: ApiKeyMissing, ApiKeyMalformed, ApiKeyUnknown; none of their texts repeats what was sent.
     """
-    scheme, _, secret = (authorization or "").strip().partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        how = "Send your API key in the header `Authorization: Bearer YOUR_API_KEY`"
-        if authorization:
-            raise ApiKeyMissing(f"The Authorization header does not begin with the word Bearer. {how}.")
+    scheme, secret = _parts_of(authorization or "")
+    how = "Send your API key in the header `Authorization: Bearer YOUR_API_KEY`"
+    if not scheme:
         raise ApiKeyMissing(f"{how}.")
-    secret = secret.strip()
+    if scheme.lower() != "bearer":
+        raise ApiKeyMissing(f"The Authorization header does not begin with the word Bearer. {how}.")
+    if not secret:
+        raise ApiKeyMissing(
+            "Nothing follows the word Bearer in the Authorization header, where an API key was expected; "
+            f"a variable that is empty does this. {how}."
+        )
     assert_well_formed(secret)
     api_key = await store.find_by_hash(tx, _hash(secret))
     if api_key is None:
         raise _not_active(f"no key {key_id_of(secret)}")
     return api_key
+
+
+def _parts_of(authorization: str) -> tuple[str, str]:
+    """Return the first word of an `Authorization` header, and what follows it."""
+    scheme, _, secret = authorization.strip().partition(" ")
+    return scheme, secret.strip()
 
 
 async def get_standing(tx: Transaction, api_key: ApiKey, now: datetime) -> Standing:
