@@ -59,7 +59,7 @@ async def test_a_key_is_recognised(database: Database, party: Party, now: dateti
         ("Token {}", "does not begin with the word Bearer"),
     ],
 )
-async def test_without_a_key_behind_bearer_the_answer_says_what_was_expected(
+async def test_without_a_bearer_header_no_key_was_sent(
     database: Database, party: Party, now: datetime, header: str | None, said: str
 ) -> None:
     async with database.transaction() as tx:
