@@ -13,8 +13,6 @@ from tollway.kit.problems import Problem
 
 Headers = list[tuple[bytes, bytes]]
 
-SECONDS_OF_LIMIT = {"requests_per_day": 86_400}
-
 
 def limit_headers(snapshot: Snapshot, now_ns: int, now_seconds: float) -> Headers:
     """Tell of the limit a minute that has least left, or without one of the requests of the period."""
@@ -42,7 +40,8 @@ def refusal_headers(problem: Problem, now_seconds: float) -> Headers:
     name, most = problem.members.get("limit"), problem.members.get("limit_value")
     if name is None or most is None or problem.retry_after_seconds is None:
         return []
-    seconds = SECONDS_OF_LIMIT.get(name, 60 if "per_minute" in name else None)
+    # Days and periods tell their length with the refusal.
+    seconds = problem.members.get("window_seconds", 60 if "per_minute" in name else None)
     window = f";w={seconds}" if seconds else ""
     wait = problem.retry_after_seconds
     return [

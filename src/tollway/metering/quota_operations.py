@@ -218,6 +218,7 @@ def refusal_of_period(
         "limit_value": bound,
         "used": standing.used,
         "resets_at": quota.period_end.isoformat(),
+        "window_seconds": int((quota.period_end - quota.period_start).total_seconds()),
     }
     next_period = f"The next period begins at {quota.period_end:%Y-%m-%d %H:%M} UTC"
     wait = max(1, int((quota.period_end - now).total_seconds()))
@@ -255,6 +256,7 @@ def refusal_of_day(standing: Standing, units: int, now: datetime) -> DailyLimitR
         "limit_value": bound,
         "used": standing.used,
         "resets_at": tomorrow.isoformat(),
+        "window_seconds": 86_400,
     }
     return DailyLimitReached(text, retry_after_seconds=wait, members=members)
 
