@@ -9,6 +9,8 @@ from tests.metering.calls import RUN, log_call, log_refusal
 
 from tollway.customers.entities import Mode
 from tollway.customers.permissions import Role, Scope
+from tollway.plans import operations as plans
+from tollway.plans.entities import SubscriptionStatus
 
 
 def now() -> datetime:
@@ -43,6 +45,27 @@ async def test_usage_adds_up_by_day_endpoint_and_key(firm: Firm) -> None:
     by_key, pages = usage["by_key"]
     assert (by_key["api_key"], by_key["name"]) == (firm.party.api_key.key_id, firm.party.api_key.name)
     assert (pages["api_key"], pages["requests"]) == (None, 1)
+
+
+async def test_without_a_product_a_key_reads_of_its_own(firm: Firm) -> None:
+    async with firm.parts.database.transaction() as tx:
+        await plans.subscribe(
+            tx, firm.customer.id, "agents", "professional", SubscriptionStatus.ACTIVE, now()
+        )
+    of_agents = {"Authorization": f"Bearer {(await firm.key(product='agents', tier='professional')).secret}"}
+    await log_call(firm.parts.database, firm.customer.id, now())
+    usage = (await firm.client.get("/api/usage", headers=of_agents)).json()
+    assert (usage["product"], usage["tier"]) == ("agents", "professional")
+    assert usage["by_endpoint"] == [], "what was called of another product is not in it"
+    held = (await firm.client.get("/api/billing/subscription", headers=of_agents)).json()
+    assert (held["product"], held["tier"]) == ("agents", "professional")
+    billing = (await firm.client.get("/api/billing/usage", headers=of_agents)).json()
+    assert billing["limits"] == held["limits"]
+    asked_for = await firm.client.get("/api/usage?product=montecarlo", headers=of_agents)
+    assert (asked_for.json()["product"], asked_for.json()["tier"]) == ("montecarlo", "starter")
+    assert (await read(firm, "/api/usage"))["product"] == "montecarlo"
+    person = await firm.as_person("GET", "/api/usage", await firm.person())
+    assert person.json()["product"] == "montecarlo"
 
 
 async def test_what_is_above_the_plan_is_a_multiplication_of_decimal_numbers(firm: Firm) -> None:

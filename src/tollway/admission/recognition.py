@@ -56,6 +56,7 @@ async def recognised_of(tx: Transaction, api_key: ApiKey, standing: Standing, ad
         customer=await customers.get_customer(tx, api_key.customer_id),
         scopes=api_key.scopes,
         key_id=api_key.key_id,
+        product=api_key.product,
     )
     return RecognisedKey(caller, api_key, standing)
 

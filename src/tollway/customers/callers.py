@@ -46,6 +46,8 @@ class Caller:
     role: Role | None = None
     scopes: frozenset[Scope] = frozenset()
     key_id: str = ""
+    # Of the key; a person is of none.
+    product: str = ""
     session_id: int | None = None
     # When this person last proved who they are, and whether with a second factor; a key proves nothing more.
     proven_at: datetime | None = None

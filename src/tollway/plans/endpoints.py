@@ -34,7 +34,14 @@ router = APIRouter(route_class=ReplayingRoute, tags=["Plans"])
 
 Viewing = Annotated[Caller, Depends(Needs(Permission.BILLING_VIEW))]
 Paying = Annotated[Caller, Depends(Needs(Permission.BILLING_MANAGE))]
-ProductChoice = Annotated[Product, Query(description="Which product.")]
+ProductChoice = Annotated[
+    Product | None, Query(description="Which product. Left out: that of the key, or montecarlo.")
+]
+
+
+def product_asked_for(caller: Caller, asked: Product | None) -> Product:
+    """Return the product that is meant: what was asked for, else that of the key, else what everybody signs up for."""
+    return asked or Product(caller.product or Product.MONTECARLO)
 
 
 class LimitsOut(BaseModel):
@@ -176,15 +183,16 @@ async def list_plans(
     "/api/billing/subscription", summary="Read your subscription", responses=problem_responses(NotFound)
 )
 async def get_subscription(
-    request: Request, caller: Viewing, product: ProductChoice = Product.MONTECARLO
+    request: Request, caller: Viewing, product: ProductChoice = None
 ) -> SubscriptionOut:
     """Read which plan you hold of a product, until when, and what it allows now."""
+    meant = product_asked_for(caller, product)
     async with database_of(request).transaction() as tx:
-        held = await operations.get_entitlement(tx, caller.owner_id, product, request.scope["received_at"])
+        held = await operations.get_entitlement(tx, caller.owner_id, meant, request.scope["received_at"])
         change = await operations.find_open_change(tx, held)
     return SubscriptionOut(
         id=held.subscription.public_id,
-        product=product,
+        product=meant,
         tier=held.plan.tier,
         status=held.subscription.status,
         current_period_start=held.period_start,
@@ -199,13 +207,11 @@ async def get_subscription(
 
 
 @router.get("/trial/status", summary="Read how your free trial stands")
-async def get_trial_status(
-    request: Request, caller: Viewing, product: ProductChoice = Product.MONTECARLO
-) -> TrialOut:
+async def get_trial_status(request: Request, caller: Viewing, product: ProductChoice = None) -> TrialOut:
     """Read whether you have a free trial of a product, and how many days are left of it."""
-    now = request.scope["received_at"]
+    now, meant = request.scope["received_at"], product_asked_for(caller, product)
     async with database_of(request).transaction() as tx:
-        held = await operations.find_entitlement(tx, caller.owner_id, product, now)
+        held = await operations.find_entitlement(tx, caller.owner_id, meant, now)
     return _trial_out(caller, held, now)
 
 
@@ -214,13 +220,11 @@ async def get_trial_status(
     summary="Start your free trial",
     responses=problem_responses(AddressNotVerified, PlanUnknown, FreeTrialHad, ChangeOpen),
 )
-async def start_trial(
-    request: Request, caller: Paying, product: ProductChoice = Product.MONTECARLO
-) -> TrialOut:
+async def start_trial(request: Request, caller: Paying, product: ProductChoice = None) -> TrialOut:
     """Start the free trial of a product. One that runs goes on as it was: starting it again changes nothing."""
-    now = request.scope["received_at"]
+    now, meant = request.scope["received_at"], product_asked_for(caller, product)
     async with database_of(request).transaction() as tx:
-        held = await operations.find_entitlement(tx, caller.owner_id, product, now)
+        held = await operations.find_entitlement(tx, caller.owner_id, meant, now)
         if not _runs(held, now):
             # The free trial of whoever signs up on a page begins when they verify.
             customer = await customers.get_customer(tx, caller.owner_id)
@@ -229,14 +233,14 @@ async def start_trial(
             await operations.request_change(
                 tx,
                 caller.owner_id,
-                product,
+                meant,
                 FREE_TRIAL_TIER,
                 caller.actor,
                 now,
                 address=caller.address,
                 free_trial_days=request.app.state.settings.free_trial_days,
             )
-            held = await operations.get_entitlement(tx, caller.owner_id, product, now)
+            held = await operations.get_entitlement(tx, caller.owner_id, meant, now)
     return _trial_out(caller, held, now)
 
 
@@ -244,12 +248,12 @@ async def start_trial(
     "/trial/limits", summary="Read what your free trial allows", responses=problem_responses(NotFound)
 )
 async def get_trial_limits(
-    request: Request, caller: Viewing, product: ProductChoice = Product.MONTECARLO
+    request: Request, caller: Viewing, product: ProductChoice = None
 ) -> TrialLimitsOut:
     """Read the limits of your free trial, or of the plan that you hold instead, and what you used of them."""
-    now = request.scope["received_at"]
+    now, meant = request.scope["received_at"], product_asked_for(caller, product)
     async with database_of(request).transaction() as tx:
-        held = await operations.get_entitlement(tx, caller.owner_id, product, now)
+        held = await operations.get_entitlement(tx, caller.owner_id, meant, now)
         quota = await operations.get_quota(tx, held, caller.mode, now)
     return TrialLimitsOut(
         success=True,

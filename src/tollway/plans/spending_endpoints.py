@@ -14,6 +14,7 @@ from tollway.kit.http import ReplayingRoute, database_of
 from tollway.kit.openapi import problem_responses
 from tollway.kit.problems import Invalid, NotFound
 from tollway.plans import operations
+from tollway.plans.endpoints import product_asked_for
 from tollway.plans.entities import SPENDING_CAP_MAX, Product
 
 CUSTOMER_ID_LENGTH_MAX = 30
@@ -31,7 +32,9 @@ class SpendingCapIn(BaseModel):
     cap: Annotated[Decimal, Field(ge=0, le=SPENDING_CAP_MAX, decimal_places=2)] | None = Field(
         description="In the plan's currency, with two decimals at most; null: no cap.", examples=["25.00"]
     )
-    product: Product = Product.MONTECARLO
+    product: Product | None = Field(
+        None, description="Which product. Left out: that of the key, or montecarlo."
+    )
 
 
 class SpendingCapOut(BaseModel):
@@ -69,13 +72,12 @@ async def set_spending_cap(
     """
     if caller.customer is None or customer_id not in ("me", caller.customer.public_id):
         raise NotFound("There is no such customer.")
+    product = product_asked_for(caller, body.product)
     async with database_of(request).transaction() as tx:
-        held = await operations.set_spending_cap(
-            tx, caller, body.product, body.cap, request.scope["received_at"]
-        )
+        held = await operations.set_spending_cap(tx, caller, product, body.cap, request.scope["received_at"])
     cap, terms = held.subscription.spending_cap, held.quota_terms(Mode.LIVE)
     return SpendingCapOut(
-        product=body.product,
+        product=product,
         cap=None if cap is None else str(cap),
         currency=held.plan.currency,
         overage_rate=str(held.plan.overage_rate),

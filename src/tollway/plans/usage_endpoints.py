@@ -15,12 +15,11 @@ from tollway.kit.openapi import problem_responses
 from tollway.kit.problems import NotFound
 from tollway.metering.report_operations import Counts, Period, mode_asked_for
 from tollway.plans import usage_operations as usage
-from tollway.plans.endpoints import LimitsOut, limits_out
+from tollway.plans.endpoints import LimitsOut, ProductChoice, limits_out, product_asked_for
 from tollway.plans.entities import Product
 from tollway.plans.usage_operations import PeriodUsage
 
 router = APIRouter(prefix="/api", route_class=ReplayingRoute, tags=["Usage"])
-ProductChoice = Annotated[Product, Query(description="Which product.")]
 ModeChoice = Annotated[Mode | None, Query(description="Left out: that of the key, or live.")]
 
 
@@ -117,7 +116,7 @@ class BillingUsageOut(BaseModel):
 async def get_usage(
     request: Request,
     caller: Annotated[Caller, Depends(Needs(Permission.VIEW))],
-    product: ProductChoice = Product.MONTECARLO,
+    product: ProductChoice = None,
     mode: ModeChoice = None,
     period: Annotated[
         date | None, Query(description="The day (UTC) on which it began; left out: the one under way.")
@@ -128,24 +127,26 @@ async def get_usage(
     The sums come from the request log and follow a call within seconds; `requests_used` is the exact number
     that the plan is held to.
     """
+    meant = product_asked_for(caller, product)
     async with database_of(request).transaction() as tx:
         found = await usage.get_usage(
-            tx, caller.owner_id, product, mode_asked_for(caller, mode), period, request.scope["received_at"]
+            tx, caller.owner_id, meant, mode_asked_for(caller, mode), period, request.scope["received_at"]
         )
-    return _usage_out(product, found)
+    return _usage_out(meant, found)
 
 
 @router.get("/billing/usage", summary="Read what is used of your plan", responses=problem_responses(NotFound))
 async def get_billing_usage(
     request: Request,
     caller: Annotated[Caller, Depends(Needs(Permission.BILLING_VIEW))],
-    product: ProductChoice = Product.MONTECARLO,
+    product: ProductChoice = None,
     mode: ModeChoice = None,
 ) -> BillingUsageOut:
     """Read what your plan allows and what was used of the period under way."""
+    meant = product_asked_for(caller, product)
     async with database_of(request).transaction() as tx:
         found = await usage.get_usage(
-            tx, caller.owner_id, product, mode_asked_for(caller, mode), None, request.scope["received_at"]
+            tx, caller.owner_id, meant, mode_asked_for(caller, mode), None, request.scope["received_at"]
         )
     period, held = found.period, found.entitlement
     included = period.requests_included
