@@ -1,5 +1,13 @@
 """Math and trigonometry functions. Importing the package registers them."""
 
-from tollway.engine.functions.math import arithmetic
+from tollway.engine.functions.math import (
+    arithmetic,
+    combinatorics,
+    matrices,
+    numerals,
+    rounding,
+    sums,
+    trigonometry,
+)
 
-__all__ = ["arithmetic"]
+__all__ = ["arithmetic", "combinatorics", "matrices", "numerals", "rounding", "sums", "trigonometry"]
