@@ -193,3 +193,23 @@ def test_any_formula_gives_the_same_in_blocks_and_one_by_one(formula, drawn):
 @given(formulas, lanes)
 def test_any_formula_for_a_long_time(formula, drawn):
     check_any_formula(formula, drawn)
+
+
+def test_iterations_left_to_the_exact_rules_are_counted():
+    cells = {"A1": 1, "A2": 1, "Z99": "=IF(A1+A2=0.3,1,0)"}
+    program = build_program(workbook_of(cells), [Input("A1", UNIT), Input("A2", UNIT)], ["Z99"])
+    found = evaluate(program, np.array([[0.1, 0.5, 0.1], [0.2, 0.5, 0.2]]))
+    assert found.values[0].tolist() == [1.0, 0.0, 1.0]
+    assert found.replayed_count == 2
+
+
+def test_without_exactness_plain_doubles_stay_as_they_come():
+    cells = {"A1": 1, "A2": 1, "Z99": "=IF(A1+A2=0.3,1,0)", "Z98": "=1/A1", "Z97": "=A2-A1"}
+    program = build_program(workbook_of(cells), [Input("A1", UNIT), Input("A2", UNIT)], ["Z99", "Z98", "Z97"])
+    draws = np.array([[0.1, 0.0], [0.2, 3.0]])
+    found = evaluate(program, draws, is_exact=False)
+    assert found.values[0].tolist() == [0.0, 0.0], "0.1 + 0.2 is not 0.3 in doubles"
+    assert found.values[1][0] == 10.0
+    assert error_of(found.errors[1][1]) is ErrorValue.NUM, "and 1/0 is merely not finite"
+    assert evaluate(program, draws).errors[1][1] == ErrorValue.DIV0.code
+    assert found.values[2].tolist() == [0.1, 3.0]

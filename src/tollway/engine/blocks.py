@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tollway.engine.functions import find_function
-from tollway.engine.functions.lookup.search import find_exact
 from tollway.engine.functions.registry import Context, call
 from tollway.engine.interpret import Interpreter
+from tollway.engine.lookup_blocks import (
+    gather,
+    position,
+    position_exact,
+    take,
+    text_compare,
+    text_position,
+)
 from tollway.engine.operands import Interpreted
 from tollway.engine.operations import Kind
-from tollway.engine.registers import Errors, Registers
+from tollway.engine.registers import Errors, Operation, Registers
 from tollway.engine.values import ErrorValue, Value, numbers_equal, power
 
 # Two numbers further apart than this share of one of them differ in their first 15 digits.
 _NEAR = 1e-14
 # A difference under 2**-49 of its operand may be rounding dust; values.snap has the exact bound.
 _DUST = 2.0**-49
-# Tables up to this length are searched by counting.
-_FEW_KEYS = 16
-_DTYPES = {Kind.NUMBER: np.float64, Kind.LOGICAL: np.bool_, Kind.TEXT: np.int64}
 _NUM = np.int8(ErrorValue.NUM.code)
 _DIV0 = np.int8(ErrorValue.DIV0.code)
-_VALUE = np.int8(ErrorValue.VALUE.code)
 _NA = np.int8(ErrorValue.NA.code)
-# The methods min() and max() come to these by a detour.
-_LOWEST, _HIGHEST = np.minimum.reduce, np.maximum.reduce
+# The method min() comes to this by a detour.
+_LOWEST = np.minimum.reduce
 _ANYWHERE = Context(1, 1, is_1904=False)
-
-
-Operation = Callable[[Registers, int, tuple[int, ...], Any], None]
 
 
 # --- arithmetic ----------------------------------------------------------------------------------------
@@ -50,8 +50,7 @@ def _divide(registers: Registers, target: int, operands: tuple[int, ...], _: Any
     left, right = operands
     divisor = values[right]
     quotient = values[target] = np.true_divide(values[left], divisor)
-    is_clean = errors[left] is None and errors[right] is None and type(divisor) is np.ndarray
-    if is_clean and np.isfinite(np.dot(quotient, divisor)):
+    if not registers.has_overflow and errors[left] is None and errors[right] is None:
         return
     found = registers.first_error(operands)
     bad = ~np.isfinite(quotient)
@@ -90,6 +89,7 @@ def _write_checked(
     if found is not None:
         doubt = doubt & (found == 0)
     if doubt.any():
+        registers.note_replayed(doubt)
         result = np.array(np.broadcast_to(result, (registers.iteration_count,)))
         found = np.zeros(registers.iteration_count, dtype=np.int8) if found is None else found.copy()
         columns = [registers.column(index) for index in operands]
@@ -101,6 +101,7 @@ def _write_checked(
                 result[lane] = value
         if not found.any():
             found = None
+    # What the exact rules gave as a number is finite, and the rest has its code.
     registers.values[target] = result
     registers.errors[target] = found
 
@@ -108,28 +109,28 @@ def _write_checked(
 def _snap(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
     """Rounding dust of a formula's last + or - becomes 0; values.snap lane by lane would give the same."""
     result, operand = (registers.values[index] for index in operands)
-    if _smallest_size(result) < _largest_size(operand) * _DUST:
-        bound = np.ldexp(1.0, np.frexp(operand)[1] - 50)
-        result = np.where(np.less(np.abs(result), bound), 0.0, result)
-    registers.values[target] = result
     registers.errors[target] = registers.errors[operands[0]]
+    registers.values[target] = result
+    smallest = float(_LOWEST(result))
+    if smallest <= 0.0:
+        smallest = float(_LOWEST(np.abs(result)))
+    if smallest >= _size_bound(operand) * _DUST:
+        return
+    is_small = np.less(np.abs(result), np.abs(operand) * _DUST)
+    if (is_small & np.not_equal(result, 0.0)).any():
+        bound = np.ldexp(1.0, np.frexp(operand)[1] - 50)
+        registers.values[target] = np.where(np.less(np.abs(result), bound), 0.0, result)
 
 
-def _smallest_size(values: Any) -> float:
-    """At most the smallest distance from 0: 0 when there are both signs."""
-    low = float(_LOWEST(values))
-    return low if low > 0.0 else max(0.0, -float(_HIGHEST(values)))
-
-
-def _largest_size(values: Any) -> float:
-    if type(values) is float:
-        return abs(values)
-    return max(float(_HIGHEST(values)), -float(_LOWEST(values)))
+def _size_bound(values: Any) -> float:
+    """At least the largest distance from 0; the length of the vector is found faster than the largest."""
+    return abs(values) if type(values) is float else math.sqrt(values.dot(values))
 
 
 def _extreme(ufunc: np.ufunc) -> Operation:
     def run(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
         values = registers.values
+        # They could hide an overflow, so it gets its code before.
         registers.errors[target] = registers.first_error(operands)
         values[target] = ufunc(values[operands[0]], values[operands[1]])
 
@@ -157,20 +158,31 @@ def _compare(ufunc: np.ufunc) -> Operation:
         left, right = (registers.values[index] for index in operands)
         registers.errors[target] = registers.first_error(operands)
         result = ufunc(left, right)
-        gap = np.abs(left - right)
-        if type(right) is float:
-            is_near = right != 0.0 and not _LOWEST(gap) > abs(right) * 1.1 * _NEAR
-        else:
-            is_near = np.less(gap, np.abs(right) * (1.1 * _NEAR)).any()
-        if is_near:
-            near = np.less(gap, np.abs(right) * (1.1 * _NEAR)) & np.not_equal(left, right)
-            lefts, rights = registers.column(operands[0]), registers.column(operands[1])
-            for lane in np.flatnonzero(near):
-                if numbers_equal(float(lefts[lane]), float(rights[lane])):
-                    result[lane] = when_equal
+        if type(right) is not float or right != 0.0:
+            near = np.less(np.abs(np.subtract(left, right)), np.abs(right) * (1.1 * _NEAR))
+            if near.any():
+                near &= np.not_equal(left, right)
+                _settle_near(registers, operands, near, result, when_equal=when_equal)
         registers.values[target] = result
 
     return run
+
+
+def _settle_near(
+    registers: Registers,
+    operands: tuple[int, ...],
+    near: NDArray[np.bool_],
+    result: NDArray[np.bool_],
+    *,
+    when_equal: bool,
+) -> None:
+    if not near.any():
+        return
+    registers.note_replayed(near)
+    lefts, rights = (registers.column(index) for index in operands)
+    for lane in np.flatnonzero(near):
+        if numbers_equal(float(lefts[lane]), float(rights[lane])):
+            result[lane] = when_equal
 
 
 def _truth(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
@@ -234,118 +246,6 @@ def _is_error(test: Callable[[Errors], NDArray[np.bool_]], if_none: bool) -> Ope
     return run
 
 
-# --- texts ---------------------------------------------------------------------------------------------
-
-
-def _text_compare(is_equal: bool) -> Operation:
-    def run(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
-        folded = _folded(registers.texts)
-        left, right = (folded[registers.column(index)] for index in operands)
-        registers.values[target] = (left == right) if is_equal else (left != right)
-        registers.spread(target, operands)
-
-    return run
-
-
-def _text_position(registers: Registers, target: int, operands: tuple[int, ...], line: Any) -> None:
-    places = _places_of_texts(line, registers.texts)
-    _write_place(registers, target, operands, places[registers.column(operands[0])])
-
-
-@lru_cache(maxsize=256)
-def _folded(texts: tuple[str, ...]) -> NDArray[np.int64]:
-    """For each text the place of the first that differs in case at most."""
-    lowered = [text.lower() for text in texts]
-    return np.array([lowered.index(text) for text in lowered])
-
-
-@lru_cache(maxsize=256)
-def _places_of_texts(line: tuple[Value, ...], texts: tuple[str, ...]) -> NDArray[np.float64]:
-    """For each text where it stands in a line, counted from 1; NaN where it does not."""
-    found = [find_exact(line, text) for text in texts]
-    return np.array([np.nan if place is None else place + 1.0 for place in found])
-
-
-# --- lookups -------------------------------------------------------------------------------------------
-
-
-def _write_place(
-    registers: Registers, target: int, operands: tuple[int, ...], places: NDArray[np.float64]
-) -> None:
-    """Store positions, NaN meaning #N/A."""
-    found = registers.first_error(operands)
-    missing = np.isnan(places)
-    if missing.any():
-        known = np.int8(0) if found is None else found
-        found = np.where((known == 0) & missing, _NA, known)
-    registers.values[target] = places
-    registers.errors[target] = found
-
-
-def _position(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
-    keys, places = detail
-    wanted = registers.column(operands[0])
-    if len(keys) <= _FEW_KEYS:
-        # For a short table counting the keys at or below is faster than searching.
-        found: NDArray[Any] = np.zeros(registers.iteration_count, dtype=np.int8)
-        for key in keys.tolist():
-            found += np.greater_equal(wanted, key)
-    else:
-        found = np.searchsorted(keys, wanted, side="right")
-    _write_place(registers, target, operands, np.concatenate(([np.nan], places)).take(found))
-
-
-def _position_exact(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
-    keys, places = detail
-    wanted = registers.column(operands[0])
-    found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    _write_place(registers, target, operands, np.where(keys[found] == wanted, places[found], np.nan))
-
-
-def _take(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
-    table, above = detail
-    if registers.settled(operands[0]) is None:
-        places = registers.values[operands[0]]
-        if places.min() >= 1.0 and places.max() < len(table) + 1:
-            registers.values[target] = table.take(places.astype(np.int64) - 1)
-            return
-    places, found = _whole_places(registers, operands[0], 1, len(table), above)
-    registers.values[target] = table[places - 1]
-    registers.errors[target] = found
-
-
-def _whole_places(
-    registers: Registers, index: int, first: int, last: int, above: int
-) -> tuple[NDArray[np.int64], Errors | None]:
-    """Positions cut to integers within bounds, and error codes where they lay outside."""
-    known = registers.settled(index)
-    places = np.trunc(registers.column(index))
-    below, beyond = ~(places >= first), places > last
-    if below.any() or beyond.any():
-        free = np.int8(0) if known is None else known
-        fault = np.where(beyond, np.int8(above), np.where(below, _VALUE, np.int8(0)))
-        known = np.where(free == 0, fault, free)
-        places = np.where(below | beyond, last, places)
-    return places.astype(np.int64), known
-
-
-def _gather(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
-    above, kind = detail
-    entries = operands[1:]
-    places, found = _whole_places(registers, operands[0], 0, len(entries) - 1, above)
-    result: NDArray[Any] = np.zeros(registers.iteration_count, dtype=_DTYPES[kind])
-    for place in np.unique(places):
-        lanes = places == place
-        entry = entries[place]
-        np.copyto(result, registers.values[entry], where=lanes, casting="unsafe")
-        entry_errors = registers.settled(entry)
-        if entry_errors is not None:
-            known = np.int8(0) if found is None else found
-            found = np.where(lanes & (known == 0), entry_errors, known)
-    registers.values[target] = result
-    registers.errors[target] = found
-
-
 # --- functions -----------------------------------------------------------------------------------------
 
 
@@ -383,6 +283,7 @@ def _interpret(registers: Registers, target: int, operands: tuple[int, ...], det
         cell = detail.book.cell(address)
         return None if cell is None else cell.value
 
+    registers.note_replayed(np.ones(registers.iteration_count, dtype=np.bool_))
     interpreter = Interpreter(detail.book, value_of)
     found: list[Value] = []
     for lane in range(registers.iteration_count):
@@ -437,13 +338,13 @@ OPERATIONS: dict[str, Operation] = {
     "is_error_but_not_available": _is_error(lambda found: (found != 0) & (found != _NA), if_none=False),
     "is_not_available": _is_error(lambda found: found == _NA, if_none=False),
     "is_number": _is_error(lambda found: found == 0, if_none=True),
-    "text_equal": _text_compare(is_equal=True),
-    "text_not_equal": _text_compare(is_equal=False),
-    "text_position": _text_position,
-    "position": _position,
-    "position_exact": _position_exact,
-    "take": _take,
-    "gather": _gather,
+    "text_equal": text_compare(is_equal=True),
+    "text_not_equal": text_compare(is_equal=False),
+    "text_position": text_position,
+    "position": position,
+    "position_exact": position_exact,
+    "take": take,
+    "gather": gather,
     "call": _call,
     "interpret": _interpret,
 }

@@ -19,6 +19,7 @@ from tollway.engine.blocks import OPERATIONS, PLAIN_OPERATIONS
 from tollway.engine.operations import Kind, Slot
 from tollway.engine.program import Program
 from tollway.engine.registers import Registers
+from tollway.engine.unchecked import UNCHECKED_OPERATIONS, UNCHECKED_PLAIN_OPERATIONS
 from tollway.engine.values import ErrorValue
 
 # Iterations computed at once: temporaries stay in the processor's cache, and calls are still few.
@@ -26,8 +27,11 @@ BLOCK_ITERATIONS = 4_096
 
 # A plain ufunc or None, the function of any other operation, target, operands, detail, slots to release.
 Step = tuple[np.ufunc | None, Callable[..., None] | None, int, tuple[int, ...], Any, tuple[int, ...]]
-# Runs evaluate one program block by block.
-_STEPS: WeakKeyDictionary[Program, list[Step]] = WeakKeyDictionary()
+# Runs evaluate one program block by block; with exactness and without.
+_STEPS: dict[bool, WeakKeyDictionary[Program, list[Step]]] = {
+    True: WeakKeyDictionary(),
+    False: WeakKeyDictionary(),
+}
 
 
 @dataclass(frozen=True)
@@ -36,40 +40,48 @@ class Evaluation:
 
     `values`: float64 (outputs, iterations), NaN where there is an error; TRUE is 1 and FALSE 0.
     `errors`: int8 (outputs, iterations), 0 for a number, else the code of the error value; text is #VALUE!.
+    `replayed_count`: iterations of which some part was left to the exact scalar rules, one by one.
     """
 
     values: NDArray[np.float64]
     errors: NDArray[np.int8]
+    replayed_count: int
 
 
-def evaluate(program: Program, draws: NDArray[np.float64]) -> Evaluation:
+def evaluate(program: Program, draws: NDArray[np.float64], *, is_exact: bool = True) -> Evaluation:
     """Compute the outputs for draws of shape (inputs, iterations).
 
     An iteration's outputs depend on its own draws alone, so any cut of the iterations gives the same bits.
+    Without `is_exact` plain doubles stay as they come (unchecked.py), which shows what exactness costs.
     """
     input_count, iteration_count = draws.shape
     assert input_count == len(program.inputs), (input_count, len(program.inputs))
     values = np.empty((len(program.outputs), iteration_count))
     errors = np.zeros((len(program.outputs), iteration_count), dtype=np.int8)
-    steps = _STEPS.get(program)
+    replayed_count = 0
+    steps = _STEPS[is_exact].get(program)
     if steps is None:
-        steps = _STEPS[program] = _steps(program)
+        steps = _STEPS[is_exact][program] = _steps(program, is_exact=is_exact)
     for start in range(0, iteration_count, BLOCK_ITERATIONS):
         stop = min(start + BLOCK_ITERATIONS, iteration_count)
         registers = _filled(program, draws[:, start:stop])
-        with np.errstate(all="ignore", under="call", call=registers.note_underflow):
+        with np.errstate(all="call", call=registers.note_fault):
             _run(steps, registers)
             for place, slot in enumerate(program.output_slots):
                 _store(registers, slot, values[place, start:stop], errors[place, start:stop])
-    return Evaluation(values, errors)
+        if registers.replayed is not None:
+            replayed_count += int(np.count_nonzero(registers.replayed))
+    return Evaluation(values, errors, replayed_count)
 
 
-def _steps(program: Program) -> list[Step]:
+def _steps(program: Program, *, is_exact: bool) -> list[Step]:
     """The program with each operation's function looked up."""
+    plain = PLAIN_OPERATIONS if is_exact else UNCHECKED_PLAIN_OPERATIONS
+    others = OPERATIONS if is_exact else UNCHECKED_OPERATIONS
     return [
         (
-            PLAIN_OPERATIONS.get(operation.name),
-            OPERATIONS.get(operation.name),
+            plain.get(operation.name),
+            others.get(operation.name),
             operation.target,
             operation.operands,
             operation.detail,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,21 @@ class Registers:
         self._is_settled = [False] * slot_count
         # Set when NumPy meets a result too small for a normal double.
         self.has_underflow = False
+        # Set when NumPy meets one that is not finite; until then there is no overflow to look for.
+        self.has_overflow = False
+        # Iterations in which some operation was left to the exact scalar rules; None while there are none.
+        self.replayed: NDArray[np.bool_] | None = None
 
-    def note_underflow(self, _kind: str, _flags: int) -> None:
-        """What NumPy calls when it meets one."""
-        self.has_underflow = True
+    def note_fault(self, kind: str, _flags: int) -> None:
+        """What NumPy calls when a result is no normal double: "underflow", or one that is not finite."""
+        if kind == "underflow":
+            self.has_underflow = True
+        else:
+            self.has_overflow = True
+
+    def note_replayed(self, lanes: NDArray[np.bool_]) -> None:
+        """Remember that these iterations were settled by the exact scalar rules."""
+        self.replayed = lanes.copy() if self.replayed is None else self.replayed | lanes
 
     def flush(self, target: int) -> None:
         """Turn denormal results into 0, as Excel does."""
@@ -54,7 +65,7 @@ class Registers:
     def settled(self, index: int) -> Errors | None:
         """The error codes of a slot, with #NUM! where a number has overflown; None when there are none."""
         known: Errors | None = self.errors[index]
-        if self._is_settled[index]:
+        if not self.has_overflow or self._is_settled[index]:
             return known
         self._is_settled[index] = True
         value = self.values[index]
@@ -107,3 +118,7 @@ class Registers:
             for lane in np.flatnonzero(errors):
                 found[lane] = ERROR_BY_CODE[int(errors[lane])]
         return found
+
+
+# Reads the slots of operands and writes one; the last argument is what the operation needs beside them.
+Operation = Callable[[Registers, int, tuple[int, ...], Any], None]

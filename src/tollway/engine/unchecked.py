@@ -1,0 +1,54 @@
+"""The operations without Excel's exactness: what evaluation costs with no error values, no dust and 15 digits ignored.
+
+For measuring, and for whoever knows that a model never meets a corner; what is not finite at the end is #NUM!.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tollway.engine.blocks import OPERATIONS, PLAIN_OPERATIONS
+from tollway.engine.functions import find_function
+from tollway.engine.registers import Operation, Registers
+
+
+def _snap(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    registers.values[target] = registers.values[operands[0]]
+
+
+def _select(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    condition, then, otherwise = (registers.values[index] for index in operands)
+    registers.values[target] = np.where(condition, then, otherwise)
+
+
+def _call(registers: Registers, target: int, operands: tuple[int, ...], name: Any) -> None:
+    called = find_function(name)
+    assert called is not None, name
+    assert called.block is not None, name
+    result = called.block(*(registers.values[index] for index in operands))
+    registers.values[target] = result[0] if isinstance(result, tuple) else result
+
+
+UNCHECKED_PLAIN_OPERATIONS: dict[str, np.ufunc] = {
+    **PLAIN_OPERATIONS,
+    "divide": np.true_divide,
+    "power": np.power,
+    "minimum": np.minimum,
+    "maximum": np.maximum,
+    "equal": np.equal,
+    "not_equal": np.not_equal,
+    "less": np.less,
+    "greater": np.greater,
+    "less_equal": np.less_equal,
+    "greater_equal": np.greater_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+}
+UNCHECKED_OPERATIONS: dict[str, Operation] = {
+    **OPERATIONS,
+    "snap": _snap,
+    "select": _select,
+    "call": _call,
+}
