@@ -7,6 +7,7 @@ the last where it may repeat:
     @function("SUM", "grid...")
 
 - number, text, logical: one value, converted as Excel converts; an error value ends the call
+- single: a number, but a logical is #VALUE!, as in functions that came with the Analysis ToolPak
 - value: one value of any kind but an error; any: one value, errors too
 - grid: a reference or array as it is, or one value
 - array: the same, and the expression given is computed as an array even outside array formulas
@@ -36,7 +37,7 @@ from tollway.engine.values import (
 
 # A range that a formula reads, or an array that it makes on the way, may not be larger.
 GRID_CELLS_MAX = 2_000_000
-_KINDS = frozenset({"number", "text", "logical", "value", "any", "grid", "array"})
+_KINDS = frozenset({"number", "single", "text", "logical", "value", "any", "grid", "array"})
 _WHOLE_KINDS = frozenset({"grid", "array"})
 Item = TypeVar("Item")
 
@@ -241,6 +242,8 @@ def _converted(kind: str, argument: Argument) -> Argument:
     converted: Value = argument
     if kind == "number":
         converted = to_number(argument)
+    elif kind == "single":
+        converted = ErrorValue.VALUE if isinstance(argument, bool) else to_number(argument)
     elif kind == "text":
         converted = to_text(argument)
     elif kind == "logical":
