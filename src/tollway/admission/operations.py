@@ -18,8 +18,9 @@ from tollway.kit import idempotency
 from tollway.kit.db import Database, Transaction
 from tollway.kit.scope import request_id
 from tollway.metering import operations as metering
-from tollway.metering.entities import UsageEvent
+from tollway.metering.entities import Quota, UsageEvent
 from tollway.plans import operations as plans
+from tollway.plans.entities import Entitlement
 
 USER_AGENT_LENGTH_MAX = 500
 ENDPOINT_LENGTH_MAX = 255
@@ -145,11 +146,27 @@ class Call:
             )
         return None if stored is None else Outcome(body=stored.body)
 
-    async def _admit(self, tx: Transaction, units: int) -> None:
-        """Count the call's units, or raise the limit that it runs into."""
+    async def assert_units_left(self, tx: Transaction, operation: str) -> None:
+        """Refuse now what `perform` would refuse for its units; ask before work outside `perform`.
+
+        Nothing is counted or held: whether the units are there when they are taken, `perform` alone decides.
+        Raises: what the plan or its quota refuses with.
+        """
+        entitlement, quota = await self._find_quota(tx)
+        refusal = await metering.find_refusal(
+            tx, quota, UNITS[operation], now=self.now, way_out=entitlement.way_to_more_requests
+        )
+        if refusal is not None:
+            raise refusal
+
+    async def _find_quota(self, tx: Transaction) -> tuple[Entitlement, Quota]:
         entitlement = await plans.get_entitlement(tx, self.caller.owner_id, self.product, self.now)
         entitlement.assert_may_write()
-        quota = await plans.get_quota(tx, entitlement, self.caller.mode, self.now)
+        return entitlement, await plans.get_quota(tx, entitlement, self.caller.mode, self.now)
+
+    async def _admit(self, tx: Transaction, units: int) -> None:
+        """Count the call's units, or raise the limit that it runs into."""
+        entitlement, quota = await self._find_quota(tx)
         used = await metering.use_units(
             tx, quota, units, now=self.now, way_out=entitlement.way_to_more_requests
         )

@@ -124,8 +124,11 @@ async def upload_model(
 
     `inputs` and `outputs`, where given, are marked at once.
 
-    Raises: UnsupportedFileType, BadUpload, TooLarge, FreeTrialEnded, and what says that the workbook cannot
-    be used. Counts one request.
+    INVARIANT: what the quota refuses is refused before the workbook is read, and the last request is still given to one
+    alone (tests/simulation/test_uploads.py::test_an_upload_over_the_quota_is_refused_before_it_is_read).
+
+    Raises: UnsupportedFileType, BadUpload, TooLarge, FreeTrialEnded, what the quota refuses with, and what says that
+    the workbook cannot be used. Counts one request.
     """
     filename = upload.filename.replace("\\", "/").rpartition("/")[2][-FILENAME_LENGTH_MAX:]
     sha256 = await asyncio.to_thread(_sha256_of, upload.path)
@@ -138,6 +141,8 @@ async def upload_model(
     limits = entitlement.limits
     byte_count = upload.path.stat().st_size
     assert_workbook_file(filename, byte_count, limits.file_bytes_max, entitlement.plan.name)
+    async with workshop.database.transaction() as tx:
+        await call.assert_units_left(tx, "upload_model")
     try:
         inspected = await workshop.inspector.inspect(upload.path, limits.file_bytes_max)
     except Invalid as refusal:
@@ -266,6 +271,8 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
         if order.webhook_url is not None:
             await webhooks.assert_included(tx, call.caller.owner_id, call.now)
     operations.assert_order_allowed(order, model, entitlement)
+    async with workshop.database.transaction() as tx:
+        await call.assert_units_left(tx, "create_run")
     seed = secrets.randbelow(CHOSEN_SEED_MAX + 1) if order.seed is None else order.seed
     plan = await workshop.inspector.plan_run(
         await _local_workbook(workshop, model),
