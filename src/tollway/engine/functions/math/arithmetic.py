@@ -1,4 +1,7 @@
-"""Powers, roots, logarithms, quotients and common divisors. Source of each, unless it says otherwise: Microsoft's page of that function."""
+"""Powers, roots, logarithms, quotients and common divisors.
+
+Source of each, unless it says otherwise: Microsoft's page of that function.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Factorials and ways to choose. Source of each, unless it says otherwise: Microsoft's page of that function."""
+"""Factorials and ways to choose.
+
+Source of each, unless it says otherwise: Microsoft's page of that function.
+"""
 
 from __future__ import annotations
 

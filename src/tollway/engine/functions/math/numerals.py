@@ -28,22 +28,19 @@ def roman(number: float, form: Value = 0.0) -> str:
 
     Errors: #VALUE! for other numbers and forms.
     """
-    if isinstance(form, ErrorValue):
-        raise FailedError(form)
-    if isinstance(form, bool):
-        steps = 0 if form else _ROMAN_FORM_MAX
-    else:
-        steps = math.trunc(_form_number(form))
+    steps = _roman_steps(form)
     if not 0 <= steps <= _ROMAN_FORM_MAX or not 0 <= number < _ROMAN_MAX + 1:
         raise FailedError(ErrorValue.VALUE)
     return _roman_text(math.trunc(number), steps)
 
 
-def _form_number(form: Value) -> float:
+def _roman_steps(form: Value) -> int:
+    if isinstance(form, bool):
+        return 0 if form else _ROMAN_FORM_MAX
     converted = to_number(form)
     if isinstance(converted, ErrorValue):
         raise FailedError(converted)
-    return converted
+    return whole(converted)
 
 
 def _roman_text(number: int, steps: int) -> str:

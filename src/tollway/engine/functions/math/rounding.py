@@ -1,4 +1,7 @@
-"""Rounding to digits, to multiples, to even and odd integers. Source of each, unless it says otherwise: Microsoft's page of that function."""
+"""Rounding to digits, to multiples, to even and odd integers.
+
+Source of each, unless it says otherwise: Microsoft's page of that function.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Sums and products. Source of each, unless it says otherwise: Microsoft's page of that function."""
+"""Sums and products.
+
+Source of each, unless it says otherwise: Microsoft's page of that function.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Angles, and the hyperbolic functions. Source of each, unless it says otherwise: Microsoft's page of that function."""
+"""Angles, and the hyperbolic functions.
+
+Source of each, unless it says otherwise: Microsoft's page of that function.
+"""
 
 from __future__ import annotations
 
