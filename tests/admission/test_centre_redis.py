@@ -146,7 +146,11 @@ async def test_after_a_loss_nothing_new_runs_until_workers_said_what_does(
     assert await centre.ask([Hold("x", "old", 2)]) == [(1,)]
     with server.connect() as connection:
         connection.flushall()
-    assert await centre.ask([Hold("x", "new", 2), Renew("x", "old")]) == [(0,), (1,)]
+    (answer, renewed) = await centre.ask([Hold("x", "new", 2), Renew("x", "old")])
+    held, wait_us = answer
+    assert (held, renewed) == (0, (1,))
+    assert 9_000_000 < wait_us <= 10_000_000, "until when it is not known is told"
+    assert await centre.ask([Hold("x", "new", 1)]) == [(0,)], "as many as may are known to run"
     for _ in range(6):
         move_wall(server, 1_900_000)
         await centre.ask([Renew("x", "old")])

@@ -305,9 +305,11 @@ async def test_what_runs_is_renewed_and_what_a_killed_worker_ran_ends(line: Line
 async def test_after_a_loss_nothing_new_runs_until_workers_said_what_does(clock: Clock) -> None:
     until_us = clock.now_ns // 1000 + 10_000_000
     centre = InProcessCentre(held_after_us=until_us, clock_ns=clock)
-    assert centre.answer([Hold("x", "new", 2), Renew("x", "old")]) == [(0,), (1,)]
+    # Until when it is not known is told, so that nobody takes it for a limit that was reached.
+    assert centre.answer([Hold("x", "new", 2), Renew("x", "old")]) == [(0, 10_000_000), (1,)]
+    assert centre.answer([Hold("x", "new", 1)]) == [(0,)], "as many as may are known to run"
     clock.advance(5)
-    centre.answer([Renew("x", "old")])
+    assert centre.answer([Renew("x", "old"), Hold("x", "new", 2)]) == [(1,), (0, 5_000_000)]
     clock.advance(5)
     assert centre.answer([Hold("x", "new", 2), Hold("x", "newer", 2)]) == [(1,), (0,)]
     clock.advance(11)

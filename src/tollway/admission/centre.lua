@@ -127,8 +127,11 @@ function questions.hold(key, slot, at_once_max)
     local slots, count = running(key)
     -- After a loss nobody knows what runs until all workers have said so.
     local is_learning = begun >= 0 and clock - begun < slot_us
-    if not slots[slot] and (is_learning or count >= tonumber(at_once_max)) then
+    if not slots[slot] and count >= tonumber(at_once_max) then
         return {0}
+    end
+    if not slots[slot] and is_learning then
+        return {0, slot_us - (clock - begun)}
     end
     slots[slot] = clock + slot_us
     keep_running(key, slots)

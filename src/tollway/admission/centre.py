@@ -5,6 +5,7 @@ one in this file, which lives in a process; that behind a Unix socket, which ser
 Redis (`centre_redis`). What it counts is a debt by limit and subject (`rates`), and which things run at once.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,12 +26,32 @@ class CentreGone(Unavailable):
     code = "rate-limits-unavailable"
     title = "The rate limits cannot be checked at the moment"
 
-    def __init__(self, log_message: str = "") -> None:
-        super().__init__(
+    def __init__(
+        self,
+        log_message: str = "",
+        *,
+        message: str = (
             "The part that counts calls against rate limits does not answer, so this call was refused; it counted "
-            "nothing. Send it again in a second.",
-            log_message=log_message,
-            retry_after_seconds=1,
+            "nothing. Send it again in a second."
+        ),
+        retry_after_seconds: int = 1,
+    ) -> None:
+        super().__init__(message, log_message=log_message, retry_after_seconds=retry_after_seconds)
+
+
+class WhatRunsUnknown(CentreGone):
+    """The centre lost what it knew, and has not heard from all workers yet what is under way."""
+
+    def __init__(self, wait_us: int) -> None:
+        seconds = max(1, math.ceil(wait_us / MICROSECONDS))
+        super().__init__(
+            "the centre lost what it knew, and has not heard from all workers yet what runs",
+            message=(
+                "How many requests of yours are under way is not known at the moment: the part that counts them began "
+                f"anew, and takes {SLOT_SECONDS} seconds to hear of all of them. This one was refused and counted "
+                f"nothing. Send it again in {seconds} {'second' if seconds == 1 else 'seconds'}."
+            ),
+            retry_after_seconds=seconds,
         )
 
 
@@ -55,7 +76,10 @@ class GiveBack(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """May one more thing run, beside those of the same key? Answered by one number: 1 or 0."""
+    """May one more thing run, beside those of the same key?
+
+    Answered by 1; by 0 where as many run as may; by 0 and a time in microseconds where that is not known before.
+    """
 
     key: str
     slot: str
@@ -215,8 +239,10 @@ class InProcessCentre:
                 return ()
             case Hold(key, slot, at_once_max):
                 running = self._running(key, now_us)
-                if slot not in running and (now_us < self._held_after_us or len(running) >= at_once_max):
+                if slot not in running and len(running) >= at_once_max:
                     return (0,)
+                if slot not in running and now_us < self._held_after_us:
+                    return 0, self._held_after_us - now_us
                 running[slot] = now_us + SLOT_SECONDS * MICROSECONDS
                 return (1,)
             case Renew(key, slot):

@@ -5,7 +5,16 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tollway.admission.centre import SLOT_SECONDS, Answer, CentreGone, Hold, Question, Release, Renew
+from tollway.admission.centre import (
+    SLOT_SECONDS,
+    Answer,
+    CentreGone,
+    Hold,
+    Question,
+    Release,
+    Renew,
+    WhatRunsUnknown,
+)
 from tollway.admission.shelf import key_of
 
 # Three signs of life before a slot would end.
@@ -36,12 +45,15 @@ class Slots:
         self._told_ns: dict[Slot, int] = {}
 
     async def hold(self, subject: str, name: str, at_once_max: int) -> Slot | None:
-        """Let one more thing run, or return None where as many run as may. Raises: CentreGone."""
+        """Let one more thing run, or return None where as many run as may. Raises: CentreGone, WhatRunsUnknown."""
         slot = Slot(key_of(subject, name), secrets.token_hex(8))
         if self._ask is None:
             is_free = sum(one.key == slot.key for one in self._told_ns) < at_once_max
         else:
-            is_free = bool((await self._ask(Hold(slot.key, slot.name, at_once_max)))[0])
+            held, *wait_us = await self._ask(Hold(slot.key, slot.name, at_once_max))
+            if wait_us:
+                raise WhatRunsUnknown(wait_us[0])
+            is_free = bool(held)
         if not is_free:
             return None
         self._told_ns[slot] = self._clock_ns()
