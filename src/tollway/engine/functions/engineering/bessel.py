@@ -23,7 +23,7 @@ from tollway.engine.functions.toolpak import toolpak_number
 from tollway.engine.values import ErrorValue, Value
 
 # The recurrences take as many steps as the order is high.
-_ORDER_MAX = 1_000_000
+_ORDER_MAX = 100_000
 # How far above the order the downward recurrence starts: more means more digits.
 _DEPTH = 40.0
 # When the downward recurrence has grown to this, it is scaled down.
