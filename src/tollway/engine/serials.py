@@ -13,19 +13,36 @@ FALSE_LEAP_DAY = 60
 _EPOCH_1900 = date(1899, 12, 31)
 _EPOCH_1904 = date(1904, 1, 1)
 
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
-    )
-}
+_MONTH_NAMES = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
+_MONTHS = {form: number for number, name in enumerate(_MONTH_NAMES, start=1) for form in (name, name[:3])}
+_MONTHS["sept"] = 9
 # Longer texts cannot be a number, and need no search.
 _NUMBER_TEXT_LENGTH_MAX = 64
 _NUMBER = re.compile(r"(?:\d+|\d{1,3}(?:,\d{3})+)?(?:\.\d*)?(?:[eE][+-]?\d{1,3})?")
-_ISO_DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
-_US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})")
-_NAMED_DATE = re.compile(r"(\d{1,2})[- ]([A-Za-z]{3,9})[- ](\d{4}|\d{2})")
-_TIME = re.compile(r"(\d{1,4}):(\d{1,2})(?::(\d{1,2})(\.\d+)?)?(?: ?([AaPp])[Mm])?")
+_YEAR_FIRST = re.compile(r"(\d{4})[-/](\d{1,2})(?:[-/](\d{1,2}))?")
+_MONTH_FIRST = re.compile(r"(\d{1,2})[-/](\d{1,2})[-/](\d{4}|\d{1,2})")
+_MONTH_AND_NUMBER = re.compile(r"(\d{1,2})[-/](\d{4}|\d{1,2})")
+_DAY_AND_NAME = re.compile(r"(\d{1,2})[-/ ]?([A-Za-z]{3,9})(?:[-/, ]{1,2}(\d{4}|\d{1,2}))?")
+_NAME_AND_DAY = re.compile(r"([A-Za-z]{3,9})[-/ ]?(\d{1,2})(?:, ?|[-/ ])(\d{4}|\d{1,2})")
+_NAME_AND_NUMBER = re.compile(r"([A-Za-z]{3,9})[-/, ]{0,2}(\d{4}|\d{1,2})")
+_TIME = re.compile(r"(\d{1,4}):(\d{1,2})(?::(\d{1,2})(\.\d+)?)?(?: ?([AaPp])[Mm]?)?")
+_MINUTES_AND_SECONDS = re.compile(r"(\d{1,2}):(\d{1,2})(\.\d+)")
+_HOUR_ALONE = re.compile(r"(\d{1,2}) ([AaPp])[Mm]?")
+# The serial number of the 1900 system for the first day of the 1904 system.
+DAYS_FROM_1900_TO_1904 = 1462
 
 
 def serial_from_date(year: int, month: int, day: int, *, is_1904: bool = False) -> int | None:
@@ -86,7 +103,8 @@ def number_from_text(text: str) -> float | None:
     if number is not None:
         return number
     # Excel skips spaces around a number, not around a date.
-    return _moment(text) if text == stripped else None
+    moment = moment_from_text(text) if text == stripped else None
+    return None if moment is None else (moment[0] or 0.0) + (moment[1] or 0.0)
 
 
 def _plain_number(text: str) -> float | None:
@@ -107,29 +125,61 @@ def _plain_number(text: str) -> float | None:
     return sign * number / scale if number != float("inf") else None
 
 
-def _moment(text: str) -> float | None:
-    head, _, tail = text.partition(" ")
-    day: float | None
-    if ":" not in text:
-        return _day(text)
-    if ":" in head:
-        return _time(text)
-    day, time = _day(head), _time(tail.strip())
-    return None if day is None or time is None else day + time
+def moment_from_text(
+    text: str, *, is_1904: bool = False, this_year: int | None = None
+) -> tuple[float | None, float | None] | None:
+    """The day and the time of day that Excel sees in a text, each None where the text names none.
+
+    `this_year` completes a date without a year; without it such a text is none. None where it is no date.
+    """
+    words = text.split(" ")
+    # The time stands last, of one word ("6:30") or two ("6:30 PM"), and whatever is before it is a date.
+    for count in range(len(words) + 1):
+        date_text, time_text = " ".join(words[:count]), " ".join(words[count:]).strip(" ")
+        day = _day(date_text.rstrip(" "), is_1904, this_year) if date_text else None
+        time = _time(time_text) if time_text else None
+        if (bool(date_text) == (day is not None)) and (bool(time_text) == (time is not None)):
+            return (day, time) if day is not None or time is not None else None
+    return None
 
 
-def _day(text: str) -> float | None:
-    if match := _ISO_DATE.fullmatch(text):
-        year, month, day = (int(part) for part in match.groups())
-    elif match := _US_DATE.fullmatch(text):
-        month, day, year = int(match[1]), int(match[2]), _full_year(match[3])
-    elif match := _NAMED_DATE.fullmatch(text):
-        day, month, year = int(match[1]), _MONTHS.get(match[2][:3].lower(), 0), _full_year(match[3])
-    else:
+def _day(text: str, is_1904: bool, this_year: int | None) -> float | None:
+    parts = _day_parts(text, this_year)
+    if parts is None:
         return None
+    year, month, day = parts
     if not (1 <= month <= 12 and 1900 <= year <= 9999 and 1 <= day <= days_in_month(year, month)):
         return None
-    return _as_float(serial_from_date(year, month, day))
+    serial = serial_from_date(year, month, day, is_1904=is_1904)
+    return None if serial is None else float(serial)
+
+
+def _day_parts(text: str, this_year: int | None) -> tuple[int, int, int] | None:
+    if match := _YEAR_FIRST.fullmatch(text):
+        return int(match[1]), int(match[2]), int(match[3] or 1)
+    if match := _MONTH_FIRST.fullmatch(text):
+        return _full_year(match[3]), int(match[1]), int(match[2])
+    if match := _MONTH_AND_NUMBER.fullmatch(text):
+        return _completed(int(match[1]), match[2], this_year)
+    if match := _DAY_AND_NAME.fullmatch(text):
+        year = this_year if match[3] is None else _full_year(match[3])
+        return None if year is None else (year, _month(match[2]), int(match[1]))
+    if match := _NAME_AND_DAY.fullmatch(text):
+        return _full_year(match[3]), _month(match[1]), int(match[2])
+    if match := _NAME_AND_NUMBER.fullmatch(text):
+        return _completed(_month(match[1]), match[2], this_year)
+    return None
+
+
+def _month(name: str) -> int:
+    return _MONTHS.get(name.lower(), 0)
+
+
+def _completed(month: int, number: str, this_year: int | None) -> tuple[int, int, int] | None:
+    """A month with one number: a day of this year, or where no month has that day, a year."""
+    if len(number) <= 2 and 1 <= month <= 12 and 1 <= int(number) <= days_in_month(this_year or 2000, month):
+        return None if this_year is None else (this_year, month, int(number))
+    return _full_year(number), month, 1
 
 
 def _full_year(text: str) -> int:
@@ -141,18 +191,19 @@ def _full_year(text: str) -> int:
     return year + (2000 if year < 30 else 1900)
 
 
-def _as_float(serial: int | None) -> float | None:
-    return None if serial is None else float(serial)
-
-
 def _time(text: str) -> float | None:
-    match = _TIME.fullmatch(text)
-    if not match:
+    if match := _MINUTES_AND_SECONDS.fullmatch(text):
+        minutes, seconds = int(match[1]), int(match[2])
+        return (minutes * 60 + seconds + float(match[3])) / 86_400 if minutes < 60 and seconds < 60 else None
+    if match := _HOUR_ALONE.fullmatch(text):
+        hours, minutes, seconds, fraction, half = int(match[1]), 0, 0, 0.0, match[2].lower()
+    elif match := _TIME.fullmatch(text):
+        hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3] or 0)
+        fraction, half = float(match[4] or 0), (match[5] or "").lower()
+    else:
         return None
-    hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3] or 0)
-    half = (match[5] or "").lower()
-    if minutes > 59 or seconds > 59 or (half and not 0 <= hours <= 12):
+    if minutes > 59 or seconds > 59 or (half and hours > 12):
         return None
     if half:
         hours = hours % 12 + (12 if half == "p" else 0)
-    return (hours * 3600 + minutes * 60 + seconds + float(match[4] or 0)) / 86_400
+    return (hours * 3600 + minutes * 60 + seconds + fraction) / 86_400
