@@ -1,5 +1,29 @@
 """Statistical functions. Importing the package registers them."""
 
-from tollway.engine.functions.statistical import descriptive
+from tollway.engine.functions.statistical import (
+    averages,
+    beta_family,
+    counting,
+    discrete,
+    extremes,
+    gamma_family,
+    hypothesis_tests,
+    normal,
+    pairs,
+    ranking,
+    spread,
+)
 
-__all__ = ["descriptive"]
+__all__ = [
+    "averages",
+    "beta_family",
+    "counting",
+    "discrete",
+    "extremes",
+    "gamma_family",
+    "hypothesis_tests",
+    "normal",
+    "pairs",
+    "ranking",
+    "spread",
+]
