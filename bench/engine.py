@@ -1,16 +1,19 @@
-"""How fast the engine runs three models, beside plain NumPy written by hand for each of them.
+"""How fast the engine runs three models, beside plain NumPy written by hand for each, and beside other engines.
 
     python bench/engine.py [--json] [MODEL ...]
 
-Two figures for each model, both in iterations a second of processor time on one thread, best of three, in turn:
-evaluation alone (draws given, outputs wanted) and end to end (drawing, evaluation and statistics).
-The peer is the same arithmetic as an analyst would write it with NumPy in blocks of 4,096 iterations: it knows
-the model's structure, keeps no error values and draws with NumPy's own samplers. Outputs of both are compared
-first; a model whose numbers differ gets no figures. The ratio is what counts; absolute figures are this machine's.
+In iterations a second of processor time on one thread, in turn: evaluation alone (draws given, outputs wanted), with
+Excel's exactness and without, and end to end (drawing, evaluation and statistics).
+NumPy by hand is the same arithmetic as an analyst would write it in blocks of 4,096 iterations: it knows the model's
+structure, keeps no error values and draws with NumPy's own samplers. The other engines (engine_peers.py; `make bench`
+installs them) open the same workbook, set the same draws and read the same outputs, one iteration at a time.
+Outputs are compared first; a model whose numbers differ from NumPy's gets no figures, and a peer that differs is
+named. The ratio is what counts; absolute figures are this machine's.
 """
 
 import importlib
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -49,9 +52,28 @@ BLOCK = 4_096
 ROUNDS = 3
 SEED = 7
 ITERATIONS = {"valuation": 100 * BLOCK, "project": 100 * BLOCK, "loans": 8 * BLOCK}
+PEERS_PYTHON = Path(__file__).parents[1] / ".venv-bench/bin/python"
+PEERS = ("ironcalc", "formualizer", "formulas")
+# They are slow: this many iterations at most, for this many processor seconds.
+PEER_ITERATIONS_MAX = 2_000
+PEER_SECONDS_MAX = 3.0
+# A peer agrees where all outputs of all iterations are this near to ours.
+PEER_TOLERANCE = 1e-9
 
 Floats = NDArray[np.float64]
 Draws = dict[str, Floats]
+
+
+@dataclass(frozen=True)
+class PeerFigures:
+    """Another engine at the same model; `ratio` is how many times its iterations a second ours are."""
+
+    peer: str
+    iterations_per_second: float | None = None
+    load_seconds: float | None = None
+    ratio: float | None = None
+    agrees: bool | None = None
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,12 +83,15 @@ class Figures:
     model: str
     formulas: int
     iterations: int
+    replayed: int
     evaluation: float
     numpy_evaluation: float
     evaluation_ratio: float
+    unchecked_ratio: float
     end_to_end: float
     numpy_end_to_end: float
     end_to_end_ratio: float
+    peers: list[PeerFigures]
 
 
 def main() -> None:
@@ -76,11 +101,26 @@ def main() -> None:
     if "--json" in sys.argv:
         print(json.dumps([asdict(one) for one in figures], indent=2))
         return
-    table = Table(title="Iterations a second, one thread, best of three")
-    table.add_column("Model")
-    headings = ("Formulas", "Evaluation", "NumPy by hand", "Ratio", "End to end", "NumPy by hand", "Ratio")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table_of_numpy(figures))
+    console.print(table_of_peers(figures))
+
+
+def table_of_numpy(figures: list[Figures]) -> Table:
+    """Beside NumPy by hand: how many times its iterations a second, exactly and without exactness."""
+    table = Table(title="Beside NumPy by hand: iterations a second, one thread, best of three")
+    for heading in (
+        "Model",
+        "Formulas",
+        "Evaluation",
+        "By hand",
+        "Ratio",
+        "Not exact",
+        "End to end",
+        "By hand",
+        "Ratio",
+    ):
+        table.add_column(heading, justify="left" if heading == "Model" else "right")
     for one in figures:
         table.add_row(
             one.model,
@@ -88,11 +128,33 @@ def main() -> None:
             f"{one.evaluation:,.0f}",
             f"{one.numpy_evaluation:,.0f}",
             f"{one.evaluation_ratio:.2f}",
+            f"{one.unchecked_ratio:.2f}",
             f"{one.end_to_end:,.0f}",
             f"{one.numpy_end_to_end:,.0f}",
             f"{one.end_to_end_ratio:.2f}",
         )
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    return table
+
+
+def table_of_peers(figures: list[Figures]) -> Table:
+    """Beside other engines: how many times their iterations a second our exact evaluation does."""
+    table = Table(title="Beside other engines, one process each")
+    for heading in ("Model", "Engine", "Iterations a second", "Loading, s", "Ratio", "Same numbers"):
+        table.add_column(heading, justify="left" if heading in ("Model", "Engine") else "right")
+    for one in figures:
+        for peer in one.peers:
+            if peer.ratio is None:
+                table.add_row(one.model, peer.peer, peer.remark)
+            else:
+                table.add_row(
+                    one.model,
+                    peer.peer,
+                    f"{peer.iterations_per_second:,.1f}",
+                    f"{peer.load_seconds:.2f}",
+                    f"{peer.ratio:,.0f}",
+                    "yes" if peer.agrees else "no",
+                )
+    return table
 
 
 def measure(case: Any) -> Figures:
@@ -102,7 +164,8 @@ def measure(case: Any) -> Figures:
         path = Path(folder) / "model.xlsx"
         case.write(path)
         program = build_program(read_workbook(path), case.inputs, case.outputs)
-    rows = draw(program.inputs, SEED, 0, count)
+        rows = draw(program.inputs, SEED, 0, count)
+        told = [ask_peer(peer, path, program, rows[:, :PEER_ITERATIONS_MAX]) for peer in PEERS]
     cells = [source.cell for source in program.inputs]
 
     def hand_evaluation() -> Floats:
@@ -119,6 +182,7 @@ def measure(case: Any) -> Figures:
         np.testing.assert_allclose(row, expected, rtol=1e-9, atol=1e-9 * expected.std())
 
     ours, theirs = best(lambda: evaluate(program, rows), hand_evaluation)
+    unchecked, theirs_again = best(lambda: evaluate(program, rows, is_exact=False), hand_evaluation)
     facts = ProgramFacts.of(program)
     whole, hand_whole = best(
         lambda: summarize(facts, [run_shard(program, SEED, 0, count)]),
@@ -128,13 +192,53 @@ def measure(case: Any) -> Figures:
         model=case.name,
         formulas=case.formulas_count,
         iterations=count,
+        replayed=found.replayed_count,
         evaluation=count / ours,
         numpy_evaluation=count / theirs,
         evaluation_ratio=theirs / ours,
+        unchecked_ratio=theirs_again / unchecked,
         end_to_end=count / whole,
         numpy_end_to_end=count / hand_whole,
         end_to_end_ratio=hand_whole / whole,
+        peers=[
+            compared(peer, answer, found.values, count / ours)
+            for peer, answer in zip(PEERS, told, strict=True)
+        ],
     )
+
+
+def ask_peer(peer: str, path: Path, program: Program, rows: Floats) -> dict[str, Any]:
+    """What another engine makes of the same workbook and draws."""
+    if not PEERS_PYTHON.exists():
+        return {"failed": "not installed; `make bench` installs it"}
+    draws = path.with_suffix(".npz")
+    np.savez(
+        draws,
+        cells=np.array([source.cell for source in program.inputs]),
+        outputs=np.array(program.outputs),
+        draws=rows,
+    )
+    script = Path(__file__).with_name("engine_peers.py")
+    command = [str(PEERS_PYTHON), str(script), peer, str(path), str(draws), str(PEER_SECONDS_MAX)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        return {"failed": (done.stderr.strip().splitlines() or ["it printed nothing"])[-1][:100]}
+    return answer
+
+
+def compared(peer: str, answer: dict[str, Any], ours: Floats, per_second: float) -> PeerFigures:
+    """Another engine's numbers and speed against ours."""
+    if "failed" in answer:
+        return PeerFigures(peer, remark=answer["failed"])
+    theirs = np.array(answer["outputs"], dtype=float).T
+    expected = ours[:, : theirs.shape[1]]
+    near = np.abs(theirs - expected) <= PEER_TOLERANCE * np.maximum(
+        np.abs(expected), ours.std(axis=1, keepdims=True)
+    )
+    speed = answer["iterations"] / answer["seconds"]
+    return PeerFigures(peer, speed, answer["load_seconds"], per_second / speed, bool(near.all()))
 
 
 def best(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:

@@ -79,7 +79,7 @@ def position(registers: Registers, target: int, operands: tuple[int, ...], detai
         # For a short table counting the keys at or below is faster than searching.
         found: NDArray[Any] = np.zeros(registers.iteration_count, dtype=np.int8)
         for key in keys.tolist():
-            found += np.greater_equal(wanted, key)
+            found += np.greater_equal(wanted, key).view(np.int8)
     else:
         found = np.searchsorted(keys, wanted, side="right")
     _write_place(registers, target, operands, np.concatenate(([np.nan], places)).take(found))
