@@ -12,6 +12,9 @@ from tollway.engine.values import ERROR_BY_TEXT, ErrorValue, Value, numbers_equa
 
 _OPERATOR = re.compile(r"(<=|>=|<>|<|>|=)?(.*)", re.DOTALL)
 
+# A longer criterion is #VALUE!.
+CRITERION_LENGTH_MAX = 255
+
 Test = Callable[[Value], bool]
 
 
@@ -57,11 +60,44 @@ def test_of(criterion: Value) -> Test:
         return _number_test("=", criterion)
     if isinstance(criterion, ErrorValue):
         return lambda value: value is criterion
+    if len(criterion) > CRITERION_LENGTH_MAX:
+        raise FailedError(ErrorValue.VALUE)
+    operator, operand = _parted(criterion)
+    if operand == "":
+        return _blank_test(operator or "=", is_bare=operator is None)
+    return _operand_test(operator or "=", operand)
+
+
+@lru_cache(maxsize=1_024, typed=True)
+def database_test_of(criterion: Value) -> Test:
+    """The test that a criterion of a database function stands for: a text without operator is met by what begins
+    with it. "=" alone finds blanks, "<>" alone all else.
+
+    Source: Microsoft's DSUM page, "Criteria"; "=text" finds the text alone.
+    """
+    if not isinstance(criterion, str):
+        return test_of(criterion)
+    if len(criterion) > CRITERION_LENGTH_MAX:
+        raise FailedError(ErrorValue.VALUE)
+    operator, operand = _parted(criterion)
+    if operator is None and not _is_value(operand):
+        pattern = wildcard(operand + "*")
+        return lambda value: isinstance(value, str) and pattern.matches(value)
+    return test_of(criterion)
+
+
+def _parted(criterion: str) -> tuple[str | None, str]:
     match = _OPERATOR.fullmatch(criterion)
     assert match is not None
-    operator, operand = match[1] or "=", match[2]
-    if operand == "":
-        return _blank_test(operator, is_bare=match[1] is None)
+    return match[1], match[2]
+
+
+def _is_value(operand: str) -> bool:
+    name = operand.upper()
+    return number_from_text(operand) is not None or name in ("TRUE", "FALSE") or name in ERROR_BY_TEXT
+
+
+def _operand_test(operator: str, operand: str) -> Test:
     number = number_from_text(operand)
     if number is not None:
         return _number_test(operator, number)
