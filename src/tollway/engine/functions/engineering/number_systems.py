@@ -73,7 +73,8 @@ def binary_of_decimal(number: Value, places: Value = _AS_NEEDED) -> str:
 
     Errors: #NUM! outside these ranges and when more digits are needed; #VALUE! for a logical.
     """
-    return _written(_whole(number), _BINARY, places)
+    length = _length(places)
+    return _written(_whole(number), _BINARY, length)
 
 
 @function("DEC2OCT", "value [value]", returns="text")
@@ -84,7 +85,8 @@ def octal_of_decimal(number: Value, places: Value = _AS_NEEDED) -> str:
 
     Errors: #NUM! outside these ranges and when more digits are needed; #VALUE! for a logical.
     """
-    return _written(_whole(number), _OCTAL, places)
+    length = _length(places)
+    return _written(_whole(number), _OCTAL, length)
 
 
 @function("DEC2HEX", "value [value]", returns="text")
@@ -95,7 +97,8 @@ def hexadecimal_of_decimal(number: Value, places: Value = _AS_NEEDED) -> str:
 
     Errors: #NUM! outside these ranges and when more digits are needed; #VALUE! for a logical.
     """
-    return _written(_whole(number), _HEXADECIMAL, places)
+    length = _length(places)
+    return _written(_whole(number), _HEXADECIMAL, length)
 
 
 @function("BIN2OCT", "value [value]", returns="text")
@@ -106,7 +109,8 @@ def octal_of_binary(number: Value, places: Value = _AS_NEEDED) -> str:
 
     Errors: #NUM! for what is no such numeral, and when more places are needed; #VALUE! for a logical.
     """
-    return _written(_read(number, _BINARY), _OCTAL, places)
+    length = _length(places)
+    return _written(_read(number, _BINARY), _OCTAL, length)
 
 
 @function("BIN2HEX", "value [value]", returns="text")
@@ -117,7 +121,8 @@ def hexadecimal_of_binary(number: Value, places: Value = _AS_NEEDED) -> str:
 
     Errors: #NUM! for what is no such numeral, and when more places are needed; #VALUE! for a logical.
     """
-    return _written(_read(number, _BINARY), _HEXADECIMAL, places)
+    length = _length(places)
+    return _written(_read(number, _BINARY), _HEXADECIMAL, length)
 
 
 @function("OCT2BIN", "value [value]", returns="text")
@@ -128,7 +133,8 @@ def binary_of_octal(number: Value, places: Value = _AS_NEEDED) -> str:
 
     Errors: #NUM! for what is no such numeral, and when more places are needed; #VALUE! for a logical.
     """
-    return _written(_read(number, _OCTAL), _BINARY, places)
+    length = _length(places)
+    return _written(_read(number, _OCTAL), _BINARY, length)
 
 
 @function("OCT2HEX", "value [value]", returns="text")
@@ -139,7 +145,8 @@ def hexadecimal_of_octal(number: Value, places: Value = _AS_NEEDED) -> str:
 
     Errors: #NUM! for what is no such numeral, and when more places are needed; #VALUE! for a logical.
     """
-    return _written(_read(number, _OCTAL), _HEXADECIMAL, places)
+    length = _length(places)
+    return _written(_read(number, _OCTAL), _HEXADECIMAL, length)
 
 
 @function("HEX2BIN", "value [value]", returns="text")
@@ -150,7 +157,8 @@ def binary_of_hexadecimal(number: Value, places: Value = _AS_NEEDED) -> str:
 
     Errors: #NUM! for what is no such numeral, and when more places are needed; #VALUE! for a logical.
     """
-    return _written(_read(number, _HEXADECIMAL), _BINARY, places)
+    length = _length(places)
+    return _written(_read(number, _HEXADECIMAL), _BINARY, length)
 
 
 @function("HEX2OCT", "value [value]", returns="text")
@@ -161,7 +169,8 @@ def octal_of_hexadecimal(number: Value, places: Value = _AS_NEEDED) -> str:
 
     Errors: #NUM! for what is no such numeral, and when more places are needed; #VALUE! for a logical.
     """
-    return _written(_read(number, _HEXADECIMAL), _OCTAL, places)
+    length = _length(places)
+    return _written(_read(number, _HEXADECIMAL), _OCTAL, length)
 
 
 def _whole(number: Value) -> int:
@@ -184,7 +193,17 @@ def _read(number: Value, system: _System) -> int:
     return value - 2 * system.limit if value >= system.limit else value
 
 
-def _written(number: int, system: _System, places: Value) -> str:
+def _length(places: Value) -> int | None:
+    """How many digits are asked for, None for as many as needed. Excel looks at them before the number."""
+    if isinstance(places, float) and math.isnan(places):
+        return None
+    length = _whole(places)
+    if not 1 <= length <= _LENGTH_MAX:
+        raise FailedError(ErrorValue.NUM)
+    return length
+
+
+def _written(number: int, system: _System, length: int | None) -> str:
     if not -system.limit <= number < system.limit:
         raise FailedError(ErrorValue.NUM)
     left = number if number >= 0 else number + 2 * system.limit
@@ -193,9 +212,8 @@ def _written(number: int, system: _System, places: Value) -> str:
         left, digit = divmod(left, system.base)
         digits = _DIGITS[digit] + digits
     digits = digits or "0"
-    if isinstance(places, float) and math.isnan(places):
+    if length is None or number < 0:
         return digits
-    length = _whole(places)
-    if not 1 <= length <= _LENGTH_MAX or (number >= 0 and length < len(digits)):
+    if length < len(digits):
         raise FailedError(ErrorValue.NUM)
-    return digits.rjust(length, "0") if number >= 0 else digits
+    return digits.rjust(length, "0")
