@@ -88,6 +88,7 @@ async def test_units_are_used_up_to_the_bound_and_not_beyond(
         "limit_value": 3,
         "used": 3,
         "resets_at": quota.period_end.isoformat(),
+        "window_seconds": int((quota.period_end - quota.period_start).total_seconds()),
     }
     assert await figures(database) == (3, [("2026-06-15", 3)])
 
