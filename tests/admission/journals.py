@@ -81,6 +81,26 @@ async def begin_source(database: Database, name: str, now: datetime) -> int:
         return await usage_operations.begin_source(tx, name, now)
 
 
+async def make_customers(database: Database, count: int) -> None:
+    """Make customers with the ids from 1 on, unless they are there: calls of nobody lose their addresses."""
+    async with database.transaction() as tx:
+        await tx.execute(
+            """
+            WITH made AS (
+                INSERT INTO users (public_id, email, created_at, updated_at, user_type)
+                SELECT 'usr_' || n, n || '@example.org', now(), now(), 'api_customer'
+                FROM generate_series(1, %(count)s) n ON CONFLICT DO NOTHING RETURNING id, public_id)
+            INSERT INTO api_customers (id, user_id, company_name, billing_email, created_at, updated_at, public_id,
+                use_case)
+            OVERRIDING SYSTEM VALUE
+            SELECT substr(public_id, 5)::bigint, id, 'Example Ltd', 'a@example.org', now(), now(),
+                'cus_' || substr(public_id, 5), 'Other'
+            FROM made
+            """,
+            {"count": count},
+        )
+
+
 async def logged(database: Database) -> list[dict[str, Any]]:
     """Return the usage log in the order in which it was written."""
     async with database.transaction() as tx:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.admission.journals import Written, begin_source, logged, segments_of, source_row
+from tests.admission.journals import Written, begin_source, logged, make_customers, segments_of, source_row
 from tests.parties import Party, make_party
 
 from tollway.admission import records
@@ -73,6 +73,7 @@ async def sums(database: Database, table: Any) -> dict[str, int]:
 
 @pytest.mark.promise("B12")
 async def test_what_is_appended_stands_in_the_log(database: Database, folder: Path, now: datetime) -> None:
+    await make_customers(database, 1)
     journal = await opened(database, folder, now)
     calls = [
         Written(),
@@ -134,6 +135,7 @@ async def test_every_field_comes_through(
 ) -> None:
     async with database.transaction() as tx:
         await tx.execute("TRUNCATE api_usage_logs, usage_hours, usage_days, usage_totals")
+    await make_customers(database, 5)
     folder = tmp_path / str(time.monotonic_ns())
     journal = await opened(database, folder, datetime(2026, 6, 15, tzinfo=UTC), segment_records=1000)
     for call in calls:
@@ -333,6 +335,7 @@ async def test_a_key_is_used_unless_it_was_refused_and_a_first_call_is_remembere
 async def test_a_restart_goes_on_where_the_last_one_stood(
     database: Database, folder: Path, now: datetime
 ) -> None:
+    await make_customers(database, 1)
     journal = await opened(database, folder, now, segment_records=64)
     written = [
         Written(request_id=f"req_{number}", user_agent=f"browser {number % 3}", path=f"/things/{number}")

@@ -39,6 +39,7 @@ from tollway.lifecycle.entities import (
     Verified,
 )
 from tollway.metering import operations as metering
+from tollway.metering import usage_operations
 from tollway.notifications import operations as notifications
 from tollway.notifications import sign_in_mail_operations as mails
 from tollway.plans import operations as plans
@@ -288,6 +289,8 @@ async def delete_unverified(tx: Transaction, customer: Customer, now: datetime) 
 
     Counts of sign-ups stay right: the events of the funnel stay, without the customer.
     """
+    # Calls that lie in a journal still arrive later, and then without address and user agent.
+    await usage_operations.hold_arrivals(tx)
     user = await customers.lock_user(tx, customer.user_id)
     if user is None or user.verified:
         return False

@@ -82,7 +82,7 @@ async def await_erasures(tx: Transaction) -> None:
 async def hold_arrivals(tx: Transaction) -> None:
     """Wait for calls that are being carried to the log, and let none arrive until the transaction ends.
 
-    An erasure calls it before any lock: what arrives afterwards finds that the customer was erased.
+    An erasure or deletion calls it before any lock: what arrives afterwards finds that the customer is gone.
     """
     await usage_store.lock_origins(tx, alone=True)
 
@@ -90,7 +90,7 @@ async def hold_arrivals(tx: Transaction) -> None:
 async def append_usage(tx: Transaction, batch: UsageBatch) -> None:
     """Write many calls to the usage log and add them to the sums, as `record_usage` does with one.
 
-    Calls of customers who were erased since are written without address and user agent.
+    Calls of customers who were erased or deleted since are written without address and user agent.
     Call `await_erasures` first in the transaction.
     Raises: one of kit.db.UNFIT where a value is none that the database takes. Writes: as `record_usage`.
     """

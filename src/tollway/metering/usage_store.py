@@ -80,9 +80,13 @@ async def lock_origins(tx: Transaction, *, alone: bool) -> None:
 
 
 async def list_erased(tx: Transaction, customer_ids: NDArray[np.int64]) -> list[int]:
-    """List those of some customers who were erased."""
+    """List those of some customers who were erased, or deleted whole."""
     rows = await tx.list_rows(
-        "SELECT id FROM api_customers WHERE id = ANY(%(ids)s) AND erased_at IS NOT NULL",
+        """
+        SELECT asked.id FROM unnest(%(ids)s::bigint[]) AS asked (id)
+        LEFT JOIN api_customers c ON c.id = asked.id AND c.erased_at IS NULL
+        WHERE c.id IS NULL
+        """,
         {"ids": customer_ids},
     )
     return [row["id"] for row in rows]
