@@ -1,5 +1,5 @@
 """Lookup and reference functions. Importing the package registers them."""
 
-from tollway.engine.functions.lookup import search
+from tollway.engine.functions.lookup import addresses, ordering, parts, references, search, shaping
 
-__all__ = ["search"]
+__all__ = ["addresses", "ordering", "parts", "references", "search", "shaping"]

@@ -1,71 +1,89 @@
-"""Lookup and reference. Source of each, unless it says otherwise: Microsoft's page of that function."""
+"""MATCH, XMATCH and the LOOKUPs. Source of each: Microsoft's page of that function."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tollway.engine.functions.criteria import wildcard
-from tollway.engine.functions.registry import (
-    Argument,
-    Context,
-    FailedError,
-    Grid,
-    as_grid,
-    function,
-    number,
-    whole,
+from tollway.engine.functions.lookup.matching import (
+    find_at_or_above,
+    find_at_or_below,
+    find_exact,
+    find_nearest,
+    find_pattern,
+    find_same,
+    find_sorted,
+    find_wildcard,
 )
-from tollway.engine.values import ErrorValue, Value, to_number
+from tollway.engine.functions.lookup.parts import part_of
+from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid, function, whole
+from tollway.engine.functions.text.regex import compiled
+from tollway.engine.values import ErrorValue, Value
 
-
-@function("CHOOSE", "any any [any]...", returns="any")
-def choose(index: Value, *values: Value) -> Value:
-    """The value at a position from 1; #VALUE! outside. (One index picks lazily in the interpreter.)"""
-    position = to_number(index)
-    if isinstance(position, ErrorValue):
-        return position
-    return values[int(position) - 1] if 1.0 <= position < len(values) + 1.0 else ErrorValue.VALUE
+# MATCH, VLOOKUP and HLOOKUP seek no longer text.
+WANTED_LENGTH_MAX = 255
 
 
 @function("MATCH", "value grid [number]")
-def match(wanted: Value, argument: Argument, match_type: float = 1.0) -> Value:
+def match(wanted: Value, searched: Argument, match_type: float = 1.0) -> Value:
     """The position from 1 of a value in a row or column.
 
-    Type 0 is exact, with wildcards in texts; 1 the last at or below in ascending order; -1 the last at or above
-    in descending order. #N/A when there is none, or when the range is no single row or column.
+    Type 0 is exact, with wildcards in texts; 1 (or left out) the last at or below in ascending order; -1 the last at
+    or above in descending order.
+    Errors: #N/A when there is none, or when the range is no single row or column; #VALUE! for a sought text of more
+    than 255 characters.
     """
-    grid = as_grid(argument)
+    _check_wanted(wanted)
+    grid = as_grid(searched)
     if not grid.is_line:
         return ErrorValue.NA
-    line = grid.line()
+    line = _line(grid)
     if match_type == 0:
         found = find_exact(line, wanted)
     elif match_type > 0:
         found = find_at_or_below(line, wanted)
     else:
-        found = _find_at_or_above_descending(line, wanted)
+        found = find_at_or_above(line, wanted)
     return ErrorValue.NA if found is None else float(found + 1)
 
 
+def _check_wanted(wanted: Value) -> None:
+    if isinstance(wanted, str) and len(wanted) > WANTED_LENGTH_MAX:
+        raise FailedError(ErrorValue.VALUE)
+
+
+def _line(grid: Grid) -> Sequence[Value]:
+    """A row or column as far as anything is filled: what follows is blank, and no search finds it first."""
+    if grid.row_count == 1:
+        return grid.rows[0] if grid.rows else ()
+    return [row[0] if row else None for row in grid.rows]
+
+
 @function("VLOOKUP", "value grid number [logical]", returns="any")
-def vertical_lookup(wanted: Value, table: Argument, column: float, is_approximate: bool = True) -> Value:
+def vertical_lookup(wanted: Value, table: Argument, column: float, is_approximate: bool = True) -> Argument:
     """The value in a column of the row whose first column matches: exactly, or at or below in ascending order.
 
-    Errors: #VALUE! for a column under 1, #REF! beyond the table, #N/A when nothing matches.
+    Errors: #VALUE! for a column under 1 or a sought text of more than 255 characters, #REF! for a column beyond the
+    table, #N/A when nothing matches.
     """
+    _check_wanted(wanted)
     grid = as_grid(table)
     place = _place(column, grid.column_count)
-    first = [grid.at(row, 0) for row in range(len(grid.rows))]
+    first = [row[0] if row else None for row in grid.rows]
     found = find_at_or_below(first, wanted) if is_approximate else find_exact(first, wanted)
     return ErrorValue.NA if found is None else grid.at(found, place)
 
 
 @function("HLOOKUP", "value grid number [logical]", returns="any")
-def horizontal_lookup(wanted: Value, table: Argument, row: float, is_approximate: bool = True) -> Value:
-    """The value in a row of the column whose first row matches; errors as VLOOKUP."""
+def horizontal_lookup(wanted: Value, table: Argument, row: float, is_approximate: bool = True) -> Argument:
+    """The value in a row of the column whose first row matches: exactly, or at or below in ascending order.
+
+    Errors: #VALUE! for a row under 1 or a sought text of more than 255 characters, #REF! for a row beyond the table,
+    #N/A when nothing matches.
+    """
+    _check_wanted(wanted)
     grid = as_grid(table)
     place = _place(row, grid.row_count)
-    first = list(grid.rows[0]) if grid.rows else []
+    first = grid.rows[0] if grid.rows else ()
     found = find_at_or_below(first, wanted) if is_approximate else find_exact(first, wanted)
     return ErrorValue.NA if found is None else grid.at(place, found)
 
@@ -80,215 +98,93 @@ def _place(position: float, count: int) -> int:
 
 @function("LOOKUP", "value grid [grid]", returns="any")
 def lookup(wanted: Value, vector: Argument, results: Argument | None = None) -> Value:
-    """The result at the place of the last value at or below, in ascending order; #N/A when there is none.
+    """The result at the place of the last value at or below, in ascending order.
 
     With two arguments the first column (or row, of a wider array) is searched and the last one gives the result.
+    Errors: #N/A when there is none, or when a range of several rows and columns is given with a third argument;
+    #REF! for a place beyond the results.
     """
     grid = as_grid(vector)
-    if results is None and not grid.is_line:
-        if grid.column_count > grid.row_count:
-            found = find_at_or_below([grid.at(0, column) for column in range(grid.column_count)], wanted)
-            return ErrorValue.NA if found is None else grid.at(grid.row_count - 1, found)
-        found = find_at_or_below([grid.at(row, 0) for row in range(len(grid.rows))], wanted)
-        return ErrorValue.NA if found is None else grid.at(found, grid.column_count - 1)
-    if not grid.is_line:
+    is_wide = grid.column_count > grid.row_count
+    if not grid.is_line and results is not None:
         return ErrorValue.NA
-    found = find_at_or_below(grid.line(), wanted)
+    first = (grid.rows[0] if grid.rows else ()) if is_wide else [row[0] if row else None for row in grid.rows]
+    found = find_at_or_below(first, wanted)
     if found is None:
         return ErrorValue.NA
-    target = grid if results is None else as_grid(results)
+    if results is None:
+        return grid.at(grid.row_count - 1, found) if is_wide else grid.at(found, grid.column_count - 1)
+    target = as_grid(results)
     if not target.is_line:
         return ErrorValue.NA
-    line = target.line()
-    return line[found] if found < len(line) else ErrorValue.NA
+    if found >= target.row_count * target.column_count:
+        return ErrorValue.NA
+    return target.at(0, found) if target.row_count == 1 else target.at(found, 0)
 
 
-@function("XLOOKUP", "value grid grid [any number number]", returns="any")
+@function("XMATCH", "value grid [number number]")
+def extended_match(
+    wanted: Value, searched: Argument, match_mode: float = 0.0, search_mode: float = 1.0
+) -> Value:
+    """The position from 1 of a value in a row or column.
+
+    Match mode 0 is exact, -1 exact or next smaller, 1 exact or next larger, 2 with wildcards, 3 a regular expression;
+    search mode 1 from the first, -1 from the last, 2 by bisection over ascending data, -2 over descending data.
+    Errors: #N/A when nothing matches; #VALUE! for a range of several rows and columns, an unknown mode, or wildcards
+    or a regular expression sought by bisection.
+    """
+    grid = as_grid(searched)
+    if not grid.is_line:
+        return ErrorValue.VALUE
+    found = _find_extended(grid, wanted, whole(match_mode), whole(search_mode))
+    return ErrorValue.NA if found is None else float(found + 1)
+
+
+@function("XLOOKUP", "value grid grid [grid number number]", returns="any")
 def extended_lookup(
     wanted: Value,
     searched: Argument,
     results: Argument,
-    otherwise: Value = ErrorValue.NA,
+    otherwise: Argument = ErrorValue.NA,
     match_mode: float = 0.0,
     search_mode: float = 1.0,
 ) -> Argument:
-    """The entry of one range at the place where another holds a value.
+    """The entry of one range at the place where another holds a value; a whole row or column of a wider range.
 
-    Match mode 0 is exact, -1 exact or next smaller, 1 exact or next larger, 2 with wildcards; search mode
-    1 from the first, -1 from the last, 2 and -2 over sorted data.
-    Errors: #VALUE! when the ranges do not fit or a mode is unknown; #N/A when nothing matches.
+    Match mode 0 is exact, -1 exact or next smaller, 1 exact or next larger, 2 with wildcards, 3 a regular expression;
+    search mode 1 from the first, -1 from the last, 2 by bisection over ascending data, -2 over descending data.
+    Errors: #VALUE! when the ranges do not fit, for an unknown mode, or wildcards or a regular expression sought by
+    bisection; #N/A when nothing matches and nothing is said for that case.
     """
     grid, target = as_grid(searched), as_grid(results)
     is_column = grid.column_count == 1
+    if is_column and grid.row_count == 1:
+        is_column = target.row_count == 1
     fits = target.row_count == grid.row_count if is_column else target.column_count == grid.column_count
-    if not grid.is_line or not fits or match_mode not in (-1, 0, 1, 2) or search_mode not in (-2, -1, 1, 2):
+    if not grid.is_line or not fits:
         return ErrorValue.VALUE
-    found = _find_extended(grid.line(), wanted, match_mode, from_last=search_mode < 0)
+    found = _find_extended(grid, wanted, whole(match_mode), whole(search_mode))
     if found is None:
-        return otherwise
+        return ErrorValue.NA if otherwise is None else otherwise
     if is_column:
-        rows: Sequence[Sequence[Value]] = [[target.at(found, c) for c in range(target.column_count)]]
-    else:
-        rows = [[target.at(r, found)] for r in range(target.row_count)]
-    if len(rows) == 1 and len(rows[0]) == 1:
-        return rows[0][0]
-    return Grid(rows, len(rows), len(rows[0]))
+        return part_of(target, range(found, found + 1), range(target.column_count))
+    return part_of(target, range(target.row_count), range(found, found + 1))
 
 
-@function("INDEX", "grid number [number number]", returns="any")
-def index(argument: Argument, row: float, column: float | None = None, area: float = 1.0) -> Argument:
-    """The value at a row and column counted from 1; 0 takes the whole row or column; one number counts along a line.
-
-    Errors: #REF! outside, #VALUE! for a negative number.
-    """
-    grid = as_grid(argument)
-    if whole(area) != 1:
-        return ErrorValue.REF
-    if column is None and grid.row_count == 1:
-        row, column = (0.0 if grid.column_count == 1 and row == 0 else 1.0), row
-    if column is None and grid.column_count == 1:
-        column = 1.0
-    row_place, column_place = (
-        _whole_place(row, grid.row_count),
-        _whole_place(column or 0.0, grid.column_count),
-    )
-    if row_place and column_place:
-        return grid.at(row_place - 1, column_place - 1)
-    return _slice(grid, row_place, column_place)
-
-
-def _whole_place(position: float, count: int) -> int:
-    if position <= -1.0:
+def _find_extended(grid: Grid, wanted: Value, match_mode: int, search_mode: int) -> int | None:
+    if match_mode not in (-1, 0, 1, 2, 3) or search_mode not in (-2, -1, 1, 2):
         raise FailedError(ErrorValue.VALUE)
-    if position >= count + 1:
-        raise FailedError(ErrorValue.REF)
-    return int(position)
-
-
-def _slice(grid: Grid, row_place: int, column_place: int) -> Grid:
-    """A whole row, a whole column, or everything; still a reference where the grid was one."""
-    row_range = range(row_place - 1, row_place) if row_place else range(grid.row_count)
-    column_range = range(column_place - 1, column_place) if column_place else range(grid.column_count)
-    filled = range(row_range.start, min(row_range.stop, max(len(grid.rows), row_range.start + 1)))
-    rows = [[grid.at(row, column) for column in column_range] for row in filled]
-    origin = None
-    if grid.origin is not None:
-        sheet, top, left = grid.origin
-        origin = (sheet, top + row_range.start, left + column_range.start)
-    return Grid(rows, len(row_range), len(column_range), origin)
-
-
-@function("ROWS", "grid")
-def rows_of(argument: Argument) -> float:
-    """How many rows a reference or array has."""
-    return float(as_grid(argument).row_count)
-
-
-@function("COLUMNS", "grid")
-def columns_of(argument: Argument) -> float:
-    """How many columns a reference or array has."""
-    return float(as_grid(argument).column_count)
-
-
-@function("ROW", "[grid]", wants_context=True)
-def row_of(context: Context, argument: Argument = None) -> Argument:
-    """The row of a reference, or of the cell itself; an array for several rows."""
-    if argument is None:
-        return float(context.row)
-    if not isinstance(argument, Grid) or argument.origin is None:
-        raise FailedError(ErrorValue.VALUE)
-    top = argument.origin[1]
-    if argument.row_count == 1:
-        return float(top)
-    return Grid([[float(top + row)] for row in range(argument.row_count)], argument.row_count, 1)
-
-
-@function("COLUMN", "[grid]", wants_context=True)
-def column_of(context: Context, argument: Argument = None) -> Argument:
-    """The column of a reference, or of the cell itself; an array for several columns."""
-    if argument is None:
-        return float(context.column)
-    if not isinstance(argument, Grid) or argument.origin is None:
-        raise FailedError(ErrorValue.VALUE)
-    left = argument.origin[2]
-    if argument.column_count == 1:
-        return float(left)
-    return Grid([[float(left + column) for column in range(argument.column_count)]], 1, argument.column_count)
-
-
-# --- searching -----------------------------------------------------------------------------------------
-
-
-def find_exact(line: Sequence[Value], wanted: Value) -> int | None:
-    """The first place that holds a value: numbers to the last bit, texts without case and with wildcards.
-
-    Source: numbers are not rounded to 15 digits here as = does; both are widely measured, and the corpus agrees.
-    """
-    if wanted is None:
-        wanted = 0.0
-    if isinstance(wanted, str):
-        pattern = wildcard(wanted)
-        return next((i for i, v in enumerate(line) if isinstance(v, str) and pattern.matches(v)), None)
-    kind = type(wanted)
-    return next((i for i, v in enumerate(line) if type(v) is kind and v == wanted), None)
-
-
-def find_at_or_below(line: Sequence[Value], wanted: Value) -> int | None:
-    """The last place at or below a value by binary search, looking only at values of the same kind."""
-    if wanted is None:
-        wanted = 0.0
-    places = [place for place, value in enumerate(line) if type(value) is type(wanted)]
-    low, high = 0, len(places)
-    while low < high:
-        middle = (low + high) // 2
-        if _follows(line[places[middle]], wanted):
-            high = middle
-        else:
-            low = middle + 1
-    return places[low - 1] if low else None
-
-
-def _find_at_or_above_descending(line: Sequence[Value], wanted: Value) -> int | None:
-    if wanted is None:
-        wanted = 0.0
-    found = None
-    for place, value in enumerate(line):
-        if type(value) is not type(wanted):
-            continue
-        if _follows(wanted, value):
-            break
-        if found is None or _follows(line[found], value):
-            found = place
-    return found
-
-
-def _find_extended(line: Sequence[Value], wanted: Value, mode: float, *, from_last: bool) -> int | None:
-    if wanted is None and mode == 0:
-        return next((i for i, v in enumerate(line) if v is None), None)
-    places = range(len(line) - 1, -1, -1) if from_last else range(len(line))
-    if mode == 2 and isinstance(wanted, str):
-        pattern = wildcard(wanted)
-        for place in places:
-            value = line[place]
-            if isinstance(value, str) and pattern.matches(value):
-                return place
-        return None
-    best: int | None = None
-    for place in places:
-        value = line[place]
-        if type(value) is not type(wanted):
-            continue
-        if not _follows(value, wanted) and not _follows(wanted, value):
-            return place
-        if mode == -1 and _follows(wanted, value) and (best is None or _follows(value, line[best])):
-            best = place
-        if mode == 1 and _follows(value, wanted) and (best is None or _follows(line[best], value)):
-            best = place
-    return best
-
-
-def _follows(left: Value, right: Value) -> bool:
-    """Whether the first of two values of one kind comes after the second."""
-    if isinstance(left, str) and isinstance(right, str):
-        return left.lower() > right.lower()
-    return number(left) > number(right)
+    # A blank may be sought, and the blanks after the last filled cell are found then.
+    line = grid.line() if wanted is None else _line(grid)
+    from_last = search_mode == -1
+    if search_mode in (-2, 2):
+        if match_mode in (2, 3):
+            raise FailedError(ErrorValue.VALUE)
+        return find_sorted(line, wanted, match_mode, is_descending=search_mode == -2)
+    if match_mode == 2:
+        return find_wildcard(line, wanted, from_last=from_last)
+    if match_mode == 3 and isinstance(wanted, str):
+        return find_pattern(line, compiled(wanted, ignores_case=False), from_last=from_last)
+    if match_mode in (-1, 1):
+        return find_nearest(line, wanted, takes_larger=match_mode == 1, from_last=from_last)
+    return find_same(line, wanted, from_last=from_last)

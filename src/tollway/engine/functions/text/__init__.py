@@ -1,5 +1,5 @@
 """Text functions. Importing the package registers them."""
 
-from tollway.engine.functions.text import strings
+from tollway.engine.functions.text import regex, strings
 
-__all__ = ["strings"]
+__all__ = ["regex", "strings"]
