@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tollway.engine.calculation import Calculation
 from tollway.engine.graph import Address, FormulaBook, is_external
-from tollway.engine.interpret import Interpreter
 from tollway.engine.syntax import Node
-from tollway.engine.values import ErrorValue, TooManyReferences, Value
+from tollway.engine.values import EngineError, ErrorValue, Value
+from tollway.engine.volatility import volatile_cells
 from tollway.engine.workbook import Workbook
 
 DIFFERENCES_SHOWN = 20
@@ -50,6 +51,12 @@ class Agreement:
     left_out: int
     differences: tuple[Difference, ...]
     missing: Mapping[Address, Value] = field(default_factory=dict)
+    volatile: int = 0
+    """Formulas whose value depends on the moment, TODAY() and what reads it: never compared."""
+    iterated: int = 0
+    """Cells of circles that were iterated because the workbook says so; those that never settle are left out."""
+    refused: Mapping[Address, EngineError] = field(default_factory=dict)
+    """What could be read but not computed; counted in `left_out`."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain types."""
@@ -57,53 +64,62 @@ class Agreement:
             "equal": self.equal,
             "different": self.different,
             "left_out": self.left_out,
+            "volatile": self.volatile,
+            "iterated": self.iterated,
             "differences": [difference.as_json() for difference in self.differences],
         }
 
 
 def check_agreement(
     book: FormulaBook,
-    trees: dict[Address, Node],
+    trees: Mapping[Address, Node],
     order: Sequence[Address],
     differences_shown: int = DIFFERENCES_SHOWN,
 ) -> Agreement:
-    """Recompute formulas in order and compare each with the value the file stores."""
-    computed: dict[Address, Value] = {}
+    """Recompute formulas, fastest in the order given, and compare each with the value the file stores.
 
-    def value_of(address: Address) -> Value:
-        if address in computed:
-            return computed[address]
-        cell = book.cell(address)
-        return None if cell is None else cell.value
-
-    interpreter = Interpreter(book, value_of)
-    equal = left_out = 0
+    Raises: CircularReference, where the workbook does not say that its circles are iterated.
+    """
+    calculation = Calculation(book, is_lenient=True)
+    computed = calculation.compute(order)
+    volatile = volatile_cells(book, trees, order)
+    equal = different = left_out = 0
     differences: list[Difference] = []
-    different = 0
     missing: dict[Address, Value] = {}
     for address in order:
         tree, cell = trees.get(address), book.cell(address)
         assert cell is not None
-        if tree is None or is_external(tree):
+        if address in volatile:
+            continue
+        if tree is None or address in calculation.refused or is_external(tree):
             left_out += 1
             continue
-        try:
-            value = computed[address] = interpreter.cell_value(address, tree)
-        except TooManyReferences:
-            left_out += 1
-            continue
+        value = computed[address]
         if cell.value is None:
             left_out += 1
-            missing[address] = value
+            if value is not None:
+                missing[address] = value
         elif agrees(value, cell.value):
             equal += 1
+        elif address in calculation.iterated.unsettled:
+            # Excel goes on from where it stopped: a circle that never settles has no value to compare with.
+            left_out += 1
         else:
             different += 1
             if len(differences) < differences_shown:
                 differences.append(
                     Difference(book.text(address), f"={cell.formula or ''}", cell.value, value)
                 )
-    return Agreement(equal, different, left_out, tuple(differences), missing)
+    return Agreement(
+        equal,
+        different,
+        left_out,
+        tuple(differences),
+        missing,
+        volatile=len(volatile),
+        iterated=len(calculation.iterated.cells),
+        refused={address: why for address, why in calculation.refused.items() if address in trees},
+    )
 
 
 def filled(workbook: Workbook, missing: Mapping[Address, Value]) -> Workbook:

@@ -14,9 +14,9 @@ import numpy as np
 from tollway.engine.agreement import Agreement, check_agreement, filled
 from tollway.engine.distributions import Distribution, Normal, Triangular
 from tollway.engine.formula import parse
-from tollway.engine.graph import Address, FormulaBook, areas, children, dependency_order, is_external
+from tollway.engine.graph import Address, FormulaBook, areas, is_external
 from tollway.engine.labels import label_of
-from tollway.engine.syntax import Call, Node
+from tollway.engine.syntax import Call, Node, children
 from tollway.engine.values import EngineError, UnsupportedFormula
 from tollway.engine.workbook import Workbook
 
@@ -132,8 +132,11 @@ def inspect_workbook(workbook: Workbook) -> Inspection:
     book = FormulaBook(workbook)
     formulas = list(book.formula_addresses())
     trees = BoundFormulas(book, formulas)
-    order = dependency_order(formulas, trees.precedents, book.circle)
+    order = trees.order()
     agreement = check_agreement(book, trees.bound, order)
+    trees.unsupported.extend(
+        (book.text(address), what_stopped(error)) for address, error in agreement.refused.items()
+    )
     if agreement.missing:
         workbook = filled(workbook, agreement.missing)
         book = FormulaBook(workbook)
@@ -160,21 +163,25 @@ class BoundFormulas:
 
     def __init__(self, book: FormulaBook, formulas: Sequence[Address]) -> None:
         self.book = book
+        self.formulas = formulas
         self.bound: dict[Address, Node] = {}
         self.unsupported: list[tuple[str, str]] = []
         for address in formulas:
             try:
                 self.bound[address] = book.tree(address)
-            except UnsupportedFormula as error:
-                self.unsupported.append((book.text(address), error.construct))
             except EngineError as error:
-                # Its code in words: "unreadable formula" is no function's name.
-                self.unsupported.append((book.text(address), error.code.replace("-", " ")))
+                self.unsupported.append((book.text(address), what_stopped(error)))
 
-    def precedents(self, address: Address) -> Iterator[Address]:
-        """The computed cells that a formula reads; none for one that could not be bound."""
-        if address in self.bound:
-            yield from self.book.precedents(address)
+    def order(self) -> list[Address]:
+        """All formulas, each after those its references show; where they go round in a circle, anyhow."""
+        return self.book.loose_order(list(self.formulas))
+
+
+def what_stopped(error: EngineError) -> str:
+    """The function or construct that is not computed, or the refusal's code in words."""
+    if isinstance(error, UnsupportedFormula):
+        return error.construct
+    return error.code.replace("-", " ")
 
 
 def _formula_text(book: FormulaBook, address: Address) -> str | None:

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tollway.engine.functions import find_function
-from tollway.engine.functions.registry import GRID_CELLS_MAX, Argument, Context, Grid, call, element
+from tollway.engine.functions.ranges import Bounds, CellRange, MultiRange, spread
+from tollway.engine.functions.registry import (
+    GRID_CELLS_MAX,
+    OMITTED,
+    Argument,
+    Closure,
+    Context,
+    Grid,
+    call,
+    element,
+    kinds_of,
+)
 from tollway.engine.graph import Address, FormulaBook
+from tollway.engine.invocation import CallLimits, EndlessLambdaError
+from tollway.engine.operators import apply_binary, apply_each, hundredth, negative
+from tollway.engine.references import filled_corner, find_spill, indirect, joined
+from tollway.engine.selection import SELECTIONS
 from tollway.engine.syntax import (
     Area,
     ArrayConstant,
@@ -14,204 +30,395 @@ from tollway.engine.syntax import (
     Binary,
     Call,
     ErrorLiteral,
+    External,
     Group,
+    Invoke,
+    Lambda,
+    Let,
     Logical,
+    NamedLambda,
     Node,
     Number,
     Omitted,
+    Parameter,
     Percent,
+    Single,
+    Spilled,
     Text,
     Unary,
+    Union,
 )
-from tollway.engine.values import (
-    TEXT_LENGTH_MAX,
-    ErrorValue,
-    TooManyReferences,
-    Value,
-    add,
-    compare,
-    divide,
-    multiply,
-    power,
-    settle,
-    snap,
-    subtract,
-    to_logical,
-    to_number,
-    to_text,
-)
+from tollway.engine.values import ErrorValue, TooManyReferences, Value
+from tollway.engine.workbook import Workbook
 
-_ARITHMETIC: dict[str, Callable[[float, float], float | ErrorValue]] = {
-    "+": add,
-    "-": subtract,
-    "*": multiply,
-    "/": divide,
-    "^": power,
-}
-_COMPARISON: dict[str, Callable[[int], bool]] = {
-    "=": lambda order: order == 0,
-    "<>": lambda order: order != 0,
-    "<": lambda order: order < 0,
-    ">": lambda order: order > 0,
-    "<=": lambda order: order <= 0,
-    ">=": lambda order: order >= 0,
-}
+# Operators between references; what they join is no value yet.
+_JOINING = frozenset({":", " ", ","})
+_PLAIN = frozenset({float, str, bool, type(None), ErrorValue})
+
+
+class NotComputedError(Exception):
+    """A formula reads cells whose own formulas must be computed first."""
+
+    def __init__(self, addresses: tuple[Address, ...]) -> None:
+        super().__init__(addresses)
+        self.addresses = addresses
+
+
+class ExternalReferenceError(Exception):
+    """A formula reads another workbook: the value that Excel stored for the whole cell stands."""
 
 
 class Interpreter:
-    """Computes formulas over whatever `value_of` says each cell holds."""
+    """Computes formulas over whatever `value_of` says each cell holds.
 
-    def __init__(self, book: FormulaBook, value_of: Callable[[Address], Value]) -> None:
+    `value_of` may raise NotComputedError, which passes through; `spill_of` gives the area that the array of a
+    cell fills, or None for a cell without one.
+    """
+
+    def __init__(
+        self,
+        book: FormulaBook,
+        value_of: Callable[[Address], Value],
+        *,
+        spill_of: Callable[[Address], Bounds | None] | None = None,
+    ) -> None:
         self.book = book
         self.value_of = value_of
-        self._position = (1, 1)
-        self._context = Context(1, 1, book.workbook.is_1904)
+        self.spill_of = spill_of or (lambda address: find_spill(book, address))
+        self.limits = CallLimits()
+        self._address: Address = (0, 1, 1)
+        self._array: tuple[int, int] | None = None
+        self._context: Context | None = None
+        self._names: dict[str, Any] = {}
+        self._forms: dict[type, Callable[[Any, bool], Any]] = {
+            Number: self._constant,
+            Text: self._constant,
+            Logical: self._constant,
+            ErrorLiteral: self._constant,
+            ArrayConstant: self._array_constant,
+            Omitted: self._omitted,
+            Area: self._area,
+            Union: self._union,
+            External: self._external,
+            Call: self._call,
+            Binary: self._binary,
+            Percent: self._binary,
+            Unary: self._unary,
+            Group: self._group,
+            Single: self._single,
+            Spilled: self._spilled,
+            Let: self._let,
+            Lambda: self._lambda,
+            NamedLambda: self._named_lambda,
+            Parameter: self._parameter,
+            Invoke: self._invoke,
+        }
+
+    @property
+    def workbook(self) -> Workbook:
+        """The workbook as read."""
+        return self.book.workbook
+
+    # --- a whole formula -------------------------------------------------------------------------------
 
     def cell_value(self, address: Address, tree: Node) -> Value:
         """What a cell with this formula shows; a blank becomes 0."""
-        result = self.result(address, tree)
-        if isinstance(result, Grid):
-            result = element(result, 0, 0)
-        return 0.0 if result is None else result
-
-    def result(self, address: Address, tree: Node) -> Argument:
-        """What a formula in a cell gives before it is cut to one value."""
-        self._position = (address[1], address[2])
-        self._context = Context(address[1], address[2], self.book.workbook.is_1904)
         if isinstance(tree, ArrayPart):
-            whole = self._root(tree.tree, is_array=True)
-            return element(whole, tree.row, tree.column)
-        return self._root(tree, is_array=False)
+            return shown(element(self.array(address, tree), tree.row, tree.column))
+        self._enter(address, None)
+        try:
+            return shown(self._root(tree, is_array=False))
+        except EndlessLambdaError:
+            return ErrorValue.NUM
 
-    def _root(self, tree: Node, *, is_array: bool) -> Argument:
-        if isinstance(tree, Binary) and tree.operator in ("+", "-"):
-            left = self.value(tree.left, is_array=is_array)
-            right = self.value(tree.right, is_array=is_array)
+    def array(self, address: Address, part: ArrayPart) -> Argument:
+        """What the array formula gives that a cell is part of, before it is cut to the area it fills."""
+        sheet, row, column = address
+        anchor = (sheet, row - part.row, column - part.column)
+        cell = self.book.cell(anchor)
+        size = None
+        if cell is not None and cell.array is not None and not getattr(cell, "is_dynamic", False):
+            top, left, bottom, right = cell.array
+            size = (bottom - top + 1, right - left + 1)
+        self._enter(anchor, size)
+        try:
+            found = self._root(part.tree, is_array=True)
+        except EndlessLambdaError:
+            return ErrorValue.NUM
+        return ErrorValue.CALC if isinstance(found, Closure) else found
+
+    def _enter(self, address: Address, array: tuple[int, int] | None) -> None:
+        self._address = address
+        self._array = array
+        self._context = None
+        self._names = {}
+        self.limits.restart()
+
+    def _root(self, tree: Node, *, is_array: bool) -> Any:
+        if type(tree) is Binary and tree.operator in ("+", "-"):
+            left = self.value(tree.left, is_array)
+            right = self.value(tree.right, is_array)
             return apply_binary(tree.operator, left, right, is_last=True)
-        return self.value(tree, is_array=is_array)
+        found = self.value(tree, is_array, keeps_closure=True)
+        return found
 
-    def value(self, node: Node, *, is_array: bool) -> Argument:
+    # --- one node --------------------------------------------------------------------------------------
+
+    def value(self, node: Node, is_array: bool, *, keeps_closure: bool = False) -> Any:
         """A node where a single value is wanted: outside arrays a range gives the cell in line with this one."""
-        if isinstance(node, Area):
+        if type(node) is Area:
             if node.is_cell:
-                return self.value_of(node.address)
-            if not is_array:
-                return self._in_line(node)
-        result = self.whole(node, is_array=is_array)
-        if isinstance(result, Grid) and result.origin is not None and not is_array:
-            sheet, top, left = result.origin
-            bounds = (top, left, top + result.row_count - 1, left + result.column_count - 1)
-            return self._in_line(Area(sheet, bounds, False))
-        return result
+                bounds = node.bounds
+                return self.value_of((node.sheet, bounds[0], bounds[1]))
+            found: Any = self.range_of(node.sheet, node.bounds)
+        else:
+            found = self._forms[type(node)](node, is_array)
+            if type(found) in _PLAIN:
+                return found
+        if isinstance(found, Grid):
+            if found.origin is None:
+                return ErrorValue.VALUE if isinstance(found, MultiRange) else found
+            if found.row_count == found.column_count == 1:
+                return self.value_of(found.origin)
+            return found if is_array else self._in_line(found)
+        return found if keeps_closure else ErrorValue.VALUE
 
-    def whole(self, node: Node, *, is_array: bool) -> Argument:
-        """A node where a range or array may stay whole."""
-        match node:
-            case Number() | Text() | Logical() | ErrorLiteral():
-                return node.value
-            case Area():
-                return self.grid(node)
-            case Call():
-                return self._call(node, is_array=is_array)
-            case Binary() | Percent():
-                return self._chain(node, is_array=is_array)
-            case Group(inner):
-                return self.whole(inner, is_array=is_array)
-            case Unary(operator, operand):
-                value = self.value(operand, is_array=is_array)
-                return value if operator == "+" else apply_each(_negative, value)
-            case ArrayConstant(rows):
-                return Grid(rows, len(rows), len(rows[0]))
-            case Omitted():
-                return None
-            case _:
-                raise AssertionError(node)
+    def whole(self, node: Node, is_array: bool) -> Any:
+        """A node where a range, an array or a LAMBDA may stay whole."""
+        return self._forms[type(node)](node, is_array)
+
+    def _constant(self, node: Any, is_array: bool) -> Value:
+        found: Value = node.value
+        return found
+
+    def _array_constant(self, node: ArrayConstant, is_array: bool) -> Grid:
+        return Grid(node.rows, len(node.rows), len(node.rows[0]))
+
+    def _omitted(self, node: Omitted, is_array: bool) -> None:
+        return None
+
+    def _external(self, node: External, is_array: bool) -> None:
+        raise ExternalReferenceError
+
+    def _group(self, node: Group, is_array: bool) -> Any:
+        return self._forms[type(node.inner)](node.inner, is_array)
+
+    def _unary(self, node: Unary, is_array: bool) -> Argument:
+        value = self.value(node.operand, is_array)
+        return value if node.operator == "+" else apply_each(negative, value)  # type: ignore[no-any-return]
+
+    def _binary(self, node: Binary | Percent, is_array: bool) -> Argument:
+        if type(node) is Binary and node.operator in _JOINING:
+            return joined(node.operator, self.whole(node.left, is_array), self.whole(node.right, is_array))
+        # Chains of operators lean to the left and may be thousands long: walked, not recursed into.
+        spine: list[Binary | Percent] = []
+        start: Node = node
+        while type(start) is Binary or type(start) is Percent:
+            if type(start) is Percent:
+                spine.append(start)
+                start = start.operand
+            elif start.operator in _JOINING:
+                break
+            else:
+                spine.append(start)
+                start = start.left
+        found: Argument = self.value(start, is_array)
+        for step in reversed(spine):
+            if type(step) is Percent:
+                found = apply_each(hundredth, found)
+            else:
+                assert isinstance(step, Binary)
+                found = apply_binary(step.operator, found, self.value(step.right, is_array))
+        return found
+
+    # --- references ------------------------------------------------------------------------------------
+
+    def _area(self, node: Area, is_array: bool) -> CellRange:
+        return CellRange(self.read_rows, node.sheet, node.bounds)
 
     def grid(self, area: Area) -> Grid:
-        """The cells of a reference, as far as anything is filled.
+        """The cells of a reference."""
+        return CellRange(self.read_rows, area.sheet, area.bounds)
 
-        Raises: TooManyReferences when that is more than GRID_CELLS_MAX cells.
+    def range_of(self, sheet: int, bounds: Bounds) -> CellRange:
+        """The cells of an area, read when they are asked for."""
+        return CellRange(self.read_rows, sheet, bounds)
+
+    def read_rows(self, sheet: int, bounds: Bounds) -> Sequence[Sequence[Value]]:
+        """The values of an area, as far as anything is filled.
+
+        Raises: NotComputedError with every cell that is to be computed first; TooManyReferences when the area
+        has more than GRID_CELLS_MAX filled cells.
         """
-        top, left, bottom, right = area.bounds
-        last_row, last_column = top - 1, left - 1
-        for row, column in self.book.workbook.sheets[area.sheet].positions_in(area.bounds):
-            last_row, last_column = max(last_row, row), max(last_column, column)
+        top, left, _, _ = bounds
+        last_row, last_column = filled_corner(self.workbook.sheets[sheet], bounds)
         if (last_row - top + 1) * (last_column - left + 1) > GRID_CELLS_MAX:
             raise TooManyReferences(
                 f"A formula reads a range of more than {GRID_CELLS_MAX:,} cells; refer to a smaller one."
             )
-        value_of, sheet = self.value_of, area.sheet
-        rows = [
-            [value_of((sheet, row, column)) for column in range(left, last_column + 1)]
-            for row in range(top, last_row + 1)
-        ]
-        return Grid(rows, bottom - top + 1, right - left + 1, (sheet, top, left))
+        value_of = self.value_of
+        missing: list[Address] = []
+        rows: list[list[Value]] = []
+        for row in range(top, last_row + 1):
+            values: list[Value] = []
+            for column in range(left, last_column + 1):
+                try:
+                    values.append(value_of((sheet, row, column)))
+                except NotComputedError as found:
+                    missing.extend(found.addresses)
+            rows.append(values)
+        if missing:
+            raise NotComputedError(tuple(missing))
+        return rows
 
-    def _in_line(self, area: Area) -> Value:
+    def reference(self, text: str, *, is_r1c1: bool) -> Argument:
+        """What INDIRECT gives for a text."""
+        return indirect(self, self._address, text, is_r1c1=is_r1c1)
+
+    def _in_line(self, found: Grid) -> Value:
         """Implicit intersection. Source: Microsoft, "Implicit intersection operator: @"."""
-        place = in_line(area, self._position)
+        assert found.origin is not None
+        sheet, top, left = found.origin
+        bounds = (top, left, top + found.row_count - 1, left + found.column_count - 1)
+        place = in_line(Area(sheet, bounds, False), self._address[1:])
         return ErrorValue.VALUE if place is None else self.value_of(place)
 
-    def _chain(self, node: Binary | Percent, *, is_array: bool) -> Argument:
-        # Chains of operators lean to the left and may be thousands long: walked, not recursed into.
-        spine: list[Binary | Percent] = []
-        start: Node = node
-        while isinstance(start, (Binary, Percent)):
-            spine.append(start)
-            start = start.left if isinstance(start, Binary) else start.operand
-        result = self.value(start, is_array=is_array)
-        for step in reversed(spine):
-            if isinstance(step, Percent):
-                result = apply_each(_hundredth, result)
-            else:
-                right = self.value(step.right, is_array=is_array)
-                result = apply_binary(step.operator, result, right)
-        return result
+    def _single(self, node: Single, is_array: bool) -> Argument:
+        found = self.whole(node.operand, is_array)
+        if isinstance(found, MultiRange):
+            return ErrorValue.VALUE
+        if isinstance(found, Grid):
+            return self._in_line(found) if found.origin is not None else found.at(0, 0)
+        return found  # type: ignore[no-any-return]
 
-    def _call(self, node: Call, *, is_array: bool) -> Argument:
+    def _spilled(self, node: Spilled, is_array: bool) -> Argument:
+        found = self.whole(node.operand, is_array)
+        if isinstance(found, ErrorValue):
+            return found
+        if not isinstance(found, CellRange) or found.row_count * found.column_count != 1:
+            return ErrorValue.REF
+        assert found.origin is not None
+        bounds = self.spill_of(found.origin)
+        return ErrorValue.REF if bounds is None else self.range_of(found.sheet, bounds)
+
+    def _union(self, node: Union, is_array: bool) -> Argument:
+        found: Any = self.whole(node.parts[0], is_array)
+        for part in node.parts[1:]:
+            found = joined(",", found, self.whole(part, is_array))
+        return found  # type: ignore[no-any-return]
+
+    # --- functions -------------------------------------------------------------------------------------
+
+    def _call(self, node: Call, is_array: bool) -> Any:
+        select = SELECTIONS.get(node.name)
+        if select is not None:
+            return select(self, node, is_array)
+        return self.called(node, is_array, ())
+
+    def called(self, node: Call, is_array: bool, first: Sequence[Any]) -> Any:
+        """What a function gives; `first` are those arguments, from the left, that are known already."""
         called = find_function(node.name)
         assert called is not None, node.name
-        if node.name in ("IF", "CHOOSE"):
-            chosen = self._chosen(node, is_array=is_array)
-            if chosen is not None:
-                return self.whole(chosen, is_array=is_array)
-        arguments: list[Argument] = []
-        for index, argument in enumerate(node.arguments):
-            kind = called.parameter(index)
+        arguments: list[Any] = list(first)
+        forms = self._forms
+        written = node.arguments
+        kinds = kinds_of(called, len(written))
+        for place in range(len(arguments), len(written)):
+            argument, kind = written[place], kinds[place]
             if kind == "array":
-                arguments.append(self.whole(argument, is_array=True))
+                arguments.append(forms[type(argument)](argument, True))
             elif kind == "grid":
-                arguments.append(self.whole(argument, is_array=is_array))
+                arguments.append(forms[type(argument)](argument, is_array))
             else:
-                arguments.append(self.value(argument, is_array=is_array))
-        return call(called, arguments, self._context)
+                arguments.append(self.value(argument, is_array))
+        for place, found in enumerate(arguments):
+            if found is OMITTED:
+                arguments[place] = None
+            elif isinstance(found, MultiRange):
+                arguments = spread(called, arguments)
+                break
+        return call(called, arguments, self.context if called.wants_context else None)
 
-    def _chosen(self, node: Call, *, is_array: bool) -> Node | None:
-        """The one branch of IF or CHOOSE that counts, so that it may give a reference; None when that varies."""
-        selector = self.value(node.arguments[0], is_array=is_array)
-        if isinstance(selector, Grid):
-            return None
-        chosen = branch(node.name, selector, len(node.arguments) - 1)
-        if isinstance(chosen, ErrorValue):
-            return ErrorLiteral(chosen)
-        return node.arguments[chosen + 1] if chosen is not None else Logical(False)
+    def lifted(self, node: Call, first: Sequence[Any]) -> Any:
+        """A function applied to each element of its arguments, of which those in `first` are known."""
+        called = find_function(node.name)
+        assert called is not None, node.name
+        rest = [self.value(argument, True) for argument in node.arguments[len(first) :]]
+        return call(called, [*first, *rest], None)
+
+    @property
+    def context(self) -> Context:
+        """What functions may know of the cell being computed."""
+        if self._context is None:
+            sheet, row, column = self._address
+            self._context = Context(row, column, self.workbook.is_1904, sheet, self, self._array)
+        return self._context
+
+    # --- LET and LAMBDA --------------------------------------------------------------------------------
+
+    def _let(self, node: Let, is_array: bool) -> Any:
+        outer = self._names
+        names = self._names = dict(outer)
+        try:
+            for name, bound in node.bindings:
+                names[name] = self.whole(bound, is_array)
+            return self.whole(node.result, is_array)
+        finally:
+            self._names = outer
+
+    def _lambda(self, node: Lambda, is_array: bool) -> Closure:
+        return Closure(node, self._names)
+
+    def _named_lambda(self, node: NamedLambda, is_array: bool) -> Closure:
+        return Closure(self.book.named_lambda(node.scope, node.name), {})
+
+    def _parameter(self, node: Parameter, is_array: bool) -> Any:
+        return self._names.get(node.name, ErrorValue.NAME)
+
+    def is_omitted(self, node: Node) -> bool:
+        """Whether a node is a parameter that the call of its LAMBDA left out."""
+        return isinstance(node, Parameter) and self._names.get(node.name) is OMITTED
+
+    def _invoke(self, node: Invoke, is_array: bool) -> Any:
+        called = self.whole(node.callee, is_array)
+        arguments = [
+            OMITTED if isinstance(argument, Omitted) else self.whole(argument, True)
+            for argument in node.arguments
+        ]
+        return self.invoke(called, arguments)
+
+    def invoke(self, called: Argument | Closure, arguments: Sequence[Any]) -> Any:
+        """What a LAMBDA gives; #VALUE! for what is none, and for a wrong number of arguments."""
+        if not isinstance(called, Closure) or called is OMITTED:
+            return called if isinstance(called, ErrorValue) else ErrorValue.VALUE
+        parameters = called.node.parameters
+        left_out = len(parameters) - len(arguments)
+        if not 0 <= left_out <= called.node.optional_count:
+            return ErrorValue.VALUE
+        outer = self._names
+        self._names = {**called.names, **dict(zip(parameters, arguments, strict=False))}
+        for name in parameters[len(arguments) :]:
+            self._names[name] = OMITTED
+        try:
+            self.limits.enter(len(parameters))
+            try:
+                return self.whole(called.node.body, True)
+            finally:
+                self.limits.leave(len(parameters))
+        finally:
+            self._names = outer
 
 
-def branch(name: str, selector: Value, branch_count: int) -> int | ErrorValue | None:
-    """Which branch of IF or CHOOSE a selector takes, counted from 0; None for IF's missing "else"."""
-    if name == "IF":
-        truth = to_logical(selector)
-        if isinstance(truth, ErrorValue):
-            return truth
-        position = 0 if truth else 1
-        return position if position < branch_count else None
-    number = to_number(selector)
-    if isinstance(number, ErrorValue):
-        return number
-    return int(number) - 1 if 1.0 <= number < branch_count + 1.0 else ErrorValue.VALUE
+def shown(found: Argument | Closure) -> Value:
+    """What a cell shows of what its formula gives: of an array the first value, for a blank 0."""
+    if isinstance(found, Grid):
+        found = element(found, 0, 0)
+    if found is None:
+        return 0.0
+    return ErrorValue.CALC if isinstance(found, Closure) else found
 
 
-def in_line(area: Area, position: tuple[int, int]) -> Address | None:
+def in_line(area: Area, position: tuple[int, ...]) -> Address | None:
     """The cell of a range that lies in the row or column of a cell; None where there is not exactly one."""
     top, left, bottom, right = area.bounds
     row, column = position
@@ -224,74 +431,3 @@ def in_line(area: Area, position: tuple[int, int]) -> Address | None:
     if left <= column <= right and top <= row <= bottom:
         return (area.sheet, row, column)
     return None
-
-
-# --- operators on values and arrays --------------------------------------------------------------------
-
-
-def apply_binary(operator: str, left: Argument, right: Argument, *, is_last: bool = False) -> Argument:
-    """An operator between two values, or place by place between arrays.
-
-    `is_last` marks the last operator of a formula, whose rounding dust Excel turns into 0.
-    """
-    if not isinstance(left, Grid) and not isinstance(right, Grid):
-        return _binary(operator, left, right, is_last=is_last)
-    row_count = max(side.row_count for side in (left, right) if isinstance(side, Grid))
-    column_count = max(side.column_count for side in (left, right) if isinstance(side, Grid))
-    if row_count * column_count > GRID_CELLS_MAX:
-        raise TooManyReferences(
-            f"A formula makes an array of more than {GRID_CELLS_MAX:,} cells; refer to smaller ranges."
-        )
-    rows: Sequence[Sequence[Value]] = [
-        [
-            _binary(operator, element(left, row, column), element(right, row, column), is_last=is_last)
-            for column in range(column_count)
-        ]
-        for row in range(row_count)
-    ]
-    return Grid(rows, row_count, column_count)
-
-
-def _binary(operator: str, left: Value, right: Value, *, is_last: bool = False) -> Value:
-    calculate = _ARITHMETIC.get(operator)
-    if calculate is not None:
-        left_number, right_number = to_number(left), to_number(right)
-        if isinstance(left_number, ErrorValue):
-            return left_number
-        if isinstance(right_number, ErrorValue):
-            return right_number
-        result = calculate(left_number, right_number)
-        if is_last and isinstance(result, float):
-            return snap(result, left_number)
-        return result
-    if operator == "&":
-        left_text, right_text = to_text(left), to_text(right)
-        if isinstance(left_text, ErrorValue):
-            return left_text
-        if isinstance(right_text, ErrorValue):
-            return right_text
-        joined = left_text + right_text
-        return ErrorValue.VALUE if len(joined) > TEXT_LENGTH_MAX else joined
-    order = compare(left, right)
-    return order if isinstance(order, ErrorValue) else _COMPARISON[operator](order)
-
-
-def apply_each(operation: Callable[[Value], Value], operand: Argument) -> Argument:
-    """A one-sided operator on a value, or on each value of an array."""
-    if not isinstance(operand, Grid):
-        return operation(operand)
-    rows = [
-        [operation(operand.at(row, column)) for column in range(operand.column_count)]
-        for row in range(operand.row_count)
-    ]
-    return Grid(rows, operand.row_count, operand.column_count)
-
-
-def _negative(value: Value) -> Value:
-    number = to_number(value)
-    return number if isinstance(number, ErrorValue) else settle(-number)
-
-
-def _hundredth(value: Value) -> Value:
-    number = to_number(value)
-    return number if isinstance(number, ErrorValue) else settle(number / 100.0)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from tollway.engine.functions import find_function
 from tollway.engine.functions.registry import Context, Function, Grid, call
 from tollway.engine.graph import Address, FormulaBook, areas, is_external
-from tollway.engine.interpret import Interpreter, apply_binary, branch, in_line
+from tollway.engine.interpret import Interpreter, in_line
 from tollway.engine.operands import (
     BLANK,
     Interpreted,
@@ -23,6 +23,8 @@ from tollway.engine.operands import (
     kind_of,
 )
 from tollway.engine.operations import Builder, Constant, Kind, Operand, Slot
+from tollway.engine.operators import apply_binary
+from tollway.engine.selection import branch
 from tollway.engine.syntax import (
     Area,
     ArrayConstant,

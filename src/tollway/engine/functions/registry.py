@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,8 +94,30 @@ class Grid(Rectangle[Value]):
     __slots__ = ()
     blank = None
 
+    def part(self, rows: range, columns: range) -> Grid:
+        """Rows and columns in one piece, counted from 0; still a reference where this is one."""
+        filled = range(rows.start, max(rows.start, min(rows.stop, len(self.rows))))
+        kept = [list(self.rows[row][columns.start : columns.stop]) for row in filled]
+        origin = None
+        if self.origin is not None:
+            sheet, top, left = self.origin
+            origin = (sheet, top + rows.start, left + columns.start)
+        return Grid(kept, len(rows), len(columns), origin)
+
+
+class Closure:
+    """A LAMBDA with the names it sees: a value that can be called and passed on, but not kept in a cell."""
+
+    __slots__ = ("names", "node")
+
+    def __init__(self, node: Any, names: dict[str, Any]) -> None:
+        self.node = node
+        self.names = names
+
 
 Argument = Value | Grid
+# What a call of a LAMBDA leaves out: the parameter counts as blank, and ISOMITTED tells.
+OMITTED = Closure(None, {})
 
 
 def grid_of(rows: Sequence[Sequence[Value]]) -> Grid:
@@ -103,13 +125,37 @@ def grid_of(rows: Sequence[Sequence[Value]]) -> Grid:
     return Grid(rows, len(rows), len(rows[0]))
 
 
+class Cells(Protocol):
+    """What functions about references and LAMBDAs may ask of the workbook; sheets count from 0."""
+
+    @property
+    def workbook(self) -> Any:
+        """The workbook as read."""
+
+    def range_of(self, sheet: int, bounds: tuple[int, int, int, int]) -> Grid:
+        """The cells of a reference, read when they are asked for."""
+
+    def reference(self, text: str, *, is_r1c1: bool) -> Argument:
+        """What INDIRECT gives for a text."""
+
+    def invoke(self, called: Argument | Closure, arguments: Sequence[Any]) -> Argument:
+        """What a LAMBDA gives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a function may know of the cell it is in, and of the workbook."""
+    """What a function may know of the cell it is in, and of the workbook.
+
+    `cells` is None where a function is called without a workbook around it; `array` is (rows, columns) inside
+    an array formula of that area.
+    """
 
     row: int
     column: int
     is_1904: bool
+    sheet: int = 0
+    cells: Cells | None = None
+    array: tuple[int, int] | None = None
 
 
 # Arrays in, array out. Where the result is not finite, or a mask beside it is true, the exact scalar
@@ -148,6 +194,8 @@ class Function:
 
 
 FUNCTIONS: dict[str, Function] = {}
+# By name and number of arguments: bounded, because a call has at most 255 of them.
+_KINDS_OF: dict[tuple[str, int], tuple[str, ...]] = {}
 Scalar = TypeVar("Scalar", bound=Callable[..., Any])
 
 
@@ -175,11 +223,23 @@ def function(
     return register
 
 
-def call(called: Function, arguments: Sequence[Argument], context: Context) -> Argument:
-    """Call a function as a cell would: convert, apply to arrays element by element, settle the result."""
-    shape = _lifted_shape(called, arguments)
+def kinds_of(called: Function, count: int) -> tuple[str, ...]:
+    """The kinds of a call's arguments, by how many there are."""
+    known = _KINDS_OF.get((called.name, count))
+    if known is None:
+        known = _KINDS_OF[called.name, count] = tuple(called.parameter(index) for index in range(count))
+    return known
+
+
+def call(called: Function, arguments: Sequence[Argument], context: Context | None) -> Argument:
+    """Call a function as a cell would: convert, apply to arrays element by element, settle the result.
+
+    `context` may be None for a function that does not want one.
+    """
+    kinds = kinds_of(called, len(arguments))
+    shape = _lifted_shape(kinds, arguments)
     if shape is None:
-        return _call_once(called, arguments, context)
+        return _call_once(called, kinds, arguments, context)
     row_count, column_count = shape
     if row_count * column_count > GRID_CELLS_MAX:
         return ErrorValue.NUM
@@ -188,19 +248,19 @@ def call(called: Function, arguments: Sequence[Argument], context: Context) -> A
         cells: list[Value] = []
         for column in range(column_count):
             chosen = [
-                argument if called.parameter(index) in _WHOLE_KINDS else element(argument, row, column)
-                for index, argument in enumerate(arguments)
+                argument if kind in _WHOLE_KINDS else element(argument, row, column)
+                for kind, argument in zip(kinds, arguments, strict=True)
             ]
-            result = _call_once(called, chosen, context)
+            result = _call_once(called, kinds, chosen, context)
             cells.append(result.at(0, 0) if isinstance(result, Grid) else result)
         rows.append(cells)
     return Grid(rows, row_count, column_count)
 
 
-def _lifted_shape(called: Function, arguments: Sequence[Argument]) -> tuple[int, int] | None:
+def _lifted_shape(kinds: Sequence[str], arguments: Sequence[Argument]) -> tuple[int, int] | None:
     shape: tuple[int, int] | None = None
-    for index, argument in enumerate(arguments):
-        if isinstance(argument, Grid) and called.parameter(index) not in _WHOLE_KINDS:
+    for kind, argument in zip(kinds, arguments, strict=True):
+        if isinstance(argument, Grid) and kind not in _WHOLE_KINDS:
             rows, columns = shape or (1, 1)
             shape = (max(rows, argument.row_count), max(columns, argument.column_count))
     return shape
@@ -217,9 +277,14 @@ def element(argument: Argument, row: int, column: int) -> Value:
     return argument.at(row, column)
 
 
-def _call_once(called: Function, arguments: Sequence[Argument], context: Context) -> Argument:
+def _call_once(
+    called: Function, kinds: Sequence[str], arguments: Sequence[Argument], context: Context | None
+) -> Argument:
     try:
-        given = [_converted(called.parameter(index), argument) for index, argument in enumerate(arguments)]
+        given = [
+            argument if convert is None or isinstance(argument, Grid) else convert(argument)
+            for convert, argument in zip(map(_CONVERTERS.__getitem__, kinds), arguments, strict=True)
+        ]
         result = called.scalar(context, *given) if called.wants_context else called.scalar(*given)
     except FailedError as failure:
         return failure.error
@@ -236,21 +301,35 @@ def _call_once(called: Function, arguments: Sequence[Argument], context: Context
     return result  # type: ignore[no-any-return]  # scalars are declared to give an Argument
 
 
-def _converted(kind: str, argument: Argument) -> Argument:
-    if kind in _WHOLE_KINDS or kind == "any" or isinstance(argument, Grid):
-        return argument
-    converted: Value = argument
-    if kind == "number":
-        converted = to_number(argument)
-    elif kind == "single":
-        converted = ErrorValue.VALUE if isinstance(argument, bool) else to_number(argument)
-    elif kind == "text":
-        converted = to_text(argument)
-    elif kind == "logical":
-        converted = to_logical(argument)
-    if isinstance(converted, ErrorValue):
-        raise FailedError(converted)
-    return converted
+def _as_number(value: Value) -> Value:
+    return value if type(value) is float else _passed(to_number(value))
+
+
+def _as_text(value: Value) -> Value:
+    return value if type(value) is str else _passed(to_text(value))
+
+
+def _as_logical(value: Value) -> Value:
+    return value if type(value) is bool else _passed(to_logical(value))
+
+
+def _passed(value: Value) -> Value:
+    if isinstance(value, ErrorValue):
+        raise FailedError(value)
+    if isinstance(value, Closure):
+        raise FailedError(ErrorValue.VALUE)
+    return value
+
+
+_CONVERTERS: dict[str, Callable[[Value], Value] | None] = {
+    "number": _as_number,
+    "text": _as_text,
+    "logical": _as_logical,
+    "value": _passed,
+    "any": None,
+    "grid": None,
+    "array": None,
+}
 
 
 # --- reading arguments that may be grids ---------------------------------------------------------------

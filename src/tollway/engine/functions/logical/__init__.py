@@ -1,5 +1,5 @@
 """Logical functions. Importing the package registers them."""
 
-from tollway.engine.functions.logical import conditions
+from tollway.engine.functions.logical import conditions, lambdas
 
-__all__ = ["conditions"]
+__all__ = ["conditions", "lambdas"]

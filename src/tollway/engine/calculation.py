@@ -1,0 +1,321 @@
+"""Computes the formulas of a workbook on demand: each when its value is first wanted, as Excel's chain does.
+
+A formula that reads a cell not computed yet is set aside until that cell is; it then starts anew. So IF, CHOOSE
+and their like need only what they read, INDIRECT and OFFSET find what they find, and only a formula that truly
+reads itself is a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tollway.engine.functions.ranges import Bounds
+from tollway.engine.functions.registry import Argument, Grid, element
+from tollway.engine.graph import Address, FormulaBook
+from tollway.engine.interpret import ExternalReferenceError, Interpreter, NotComputedError
+from tollway.engine.references import filled_corner, find_spill
+from tollway.engine.spills import spilled_values
+from tollway.engine.syntax import ArrayPart, DataTable, Node
+from tollway.engine.values import EngineError, ErrorValue, Value
+from tollway.engine.what_if import WhatIf
+
+# Cells of ranges kept for the next formula that reads the same range, and the least that is worth keeping.
+_KEPT_CELLS_MAX = 2_000_000
+_KEPT_RANGE_CELLS = 8
+_ABSENT = object()
+
+
+@dataclass(slots=True)
+class Circle:
+    """Cells that need each other, in the order Excel computes them: sheet by sheet, row by row."""
+
+    members: list[Address]
+
+
+@dataclass
+class Iterated:
+    """What iterating the circles of a workbook came to."""
+
+    cells: set[Address] = field(default_factory=set)
+    unsettled: set[Address] = field(default_factory=set)
+    """Those in circles that still changed at the last round."""
+
+
+class Calculation:
+    """One calculation of a workbook; `given` are cells that hold other values than the workbook says.
+
+    `is_lenient`: Excel's stored value stands for a formula that cannot be computed, which `refused` then names;
+    else its refusal is raised.
+    """
+
+    def __init__(
+        self,
+        book: FormulaBook,
+        given: Mapping[Address, Value] | None = None,
+        *,
+        is_lenient: bool = False,
+        base: Calculation | None = None,
+    ) -> None:
+        self.book = book
+        self.is_lenient = is_lenient
+        self.refused: dict[Address, EngineError] = {}
+        self.external: set[Address] = set()
+        self.iterated = Iterated()
+        self.depth = 0 if base is None else base.depth + 1
+        self._given = dict(given or {})
+        self._known: dict[Address, Value] = dict(self._given)
+        self._base = base
+        self._arrays: dict[Address, Argument] = {}
+        self._provisional: dict[Address, Value] = {}
+        self._ranges: dict[tuple[int, Bounds], Sequence[Sequence[Value]]] = {}
+        self._kept_cells = 0
+        self._cells = [sheet.cells for sheet in book.workbook.sheets]
+        self._what_ifs: dict[DataTable, WhatIf] = {}
+        self.interpreter = _KeepingInterpreter(self)
+
+    # --- values ----------------------------------------------------------------------------------------
+
+    def value(self, address: Address) -> Value:
+        """What a cell holds, computed if need be.
+
+        Raises: CircularReference; UnsupportedFormula and its like where the calculation is not lenient.
+        """
+        try:
+            return self.value_of(address)
+        except NotComputedError:
+            self.compute((address,))
+            return self.value_of(address)
+
+    def compute(self, order: Iterable[Address]) -> dict[Address, Value]:
+        """Compute formula cells, fastest where each comes after those it reads; gives every value known."""
+        known = self._known
+        for address in order:
+            if address not in known:
+                self._compute(address)
+        return known
+
+    def value_of(self, address: Address) -> Value:
+        """What a cell holds. Raises: NotComputedError."""
+        found = self._known.get(address, _ABSENT)
+        if found is not _ABSENT:
+            return found  # type: ignore[return-value]
+        if address in self._provisional:
+            return self._provisional[address]
+        sheet, row, column = address
+        cell = self._cells[sheet].get((row, column))
+        if cell is None:
+            return None
+        if cell.formula is None and cell.array_anchor is None and getattr(cell, "data_table", None) is None:
+            self._known[address] = cell.value
+            return cell.value
+        if self._base is not None:
+            shared = self._base.find_shared(address, self)
+            if shared is not _ABSENT:
+                return shared  # type: ignore[return-value]
+        raise NotComputedError((address,))
+
+    def find_shared(self, address: Address, other: Calculation) -> object:
+        """The value of a cell that is the same in a calculation with other inputs; a marker where it may differ."""
+        if address in other.tainted:
+            return _ABSENT
+        return self._known.get(address, _ABSENT)
+
+    @property
+    def tainted(self) -> frozenset[Address]:
+        """The cells that depend on what was given; set by whoever shares values with another calculation."""
+        return self._tainted
+
+    _tainted: frozenset[Address] = frozenset()
+
+    def taint(self, cells: Iterable[Address]) -> None:
+        """Say which cells depend on what was given."""
+        self._tainted = frozenset(cells)
+
+    # --- one cell and what it needs --------------------------------------------------------------------
+
+    def _compute(self, target: Address) -> None:
+        """Walks with its own stack, so that a chain of 100,000 cells is no deeper than one of ten."""
+        known = self._known
+        stack: list[Address | Circle] = [target]
+        begun: dict[Address, int] = {}
+        while stack:
+            top = stack[-1]
+            try:
+                if isinstance(top, Circle):
+                    self._iterate(top)
+                elif top not in known:
+                    known[top] = self._evaluated(top)
+            except NotComputedError as missing:
+                if not isinstance(top, Circle):
+                    begun[top] = len(stack) - 1
+                self._push(stack, begun, missing.addresses)
+                continue
+            stack.pop()
+            for address in top.members if isinstance(top, Circle) else (top,):
+                begun.pop(address, None)
+
+    def _push(
+        self, stack: list[Address | Circle], begun: dict[Address, int], missing: Sequence[Address]
+    ) -> None:
+        place = min((begun[address] for address in missing if address in begun), default=None)
+        if place is None:
+            stack.extend(reversed(missing))
+            return
+        members: set[Address] = set()
+        for index in range(place, len(stack)):
+            entry = stack[index]
+            if isinstance(entry, Circle):
+                members.update(entry.members)
+            elif begun.get(entry) == index:
+                members.add(entry)
+        if not self.book.workbook.is_iterative:
+            raise self.book.circle(sorted(members))
+        del stack[place:]
+        stack.append(Circle(sorted(members)))
+        for address in members:
+            begun[address] = place
+
+    def _evaluated(self, address: Address) -> Value:
+        cell = self._cells[address[0]][address[1:]]
+        try:
+            tree = self.book.tree(address)
+            if isinstance(tree, ArrayPart):
+                return self._array_part(address, tree)
+            if isinstance(tree, DataTable):
+                return self._data_table(tree)
+            return self.interpreter.cell_value(address, tree)
+        except ExternalReferenceError:
+            self.external.add(address)
+            return cell.value
+        except EngineError as refusal:
+            if not self.is_lenient:
+                raise self._named(refusal, address) from None
+            self.refused[address] = refusal
+            return cell.value
+
+    def _named(self, refusal: EngineError, address: Address) -> EngineError:
+        if not refusal.cells:
+            refusal.cells = (self.book.text(address),)
+            refusal.message = f"{self.book.text(address)}: {refusal.message}"
+            refusal.args = (refusal.message,)
+        return refusal
+
+    # --- arrays ----------------------------------------------------------------------------------------
+
+    def _array_part(self, address: Address, part: ArrayPart) -> Value:
+        sheet, row, column = address
+        anchor = (sheet, row - part.row, column - part.column)
+        found = self._arrays.get(anchor, _ABSENT)
+        if found is _ABSENT:
+            if anchor != address:
+                # Its value is written beside that of the first cell, unless it is no longer filled.
+                if anchor in self._known:
+                    return None
+                raise NotComputedError((anchor,))
+            found = self._array(anchor, part)
+        return element(found, part.row, part.column)  # type: ignore[arg-type]
+
+    def _array(self, anchor: Address, part: ArrayPart) -> Argument:
+        found = self.interpreter.array(anchor, part)
+        if find_spill(self.book, anchor) is not None:
+            found, values = spilled_values(self.book, anchor, found)
+            self._known.update(values)
+        else:
+            found = _shown_array(found)
+        if not self._provisional:
+            self._arrays[anchor] = found
+        return found
+
+    def spill_of(self, address: Address) -> Bounds | None:
+        """The area that the array of a cell fills; None for a cell without one. Raises: NotComputedError."""
+        stored = find_spill(self.book, address)
+        if stored is None:
+            return None
+        self.value_of(address)
+        found = self._arrays.get(address)
+        if not isinstance(found, Grid):
+            return (*address[1:], *address[1:])
+        _, row, column = address
+        return (row, column, row + found.row_count - 1, column + found.column_count - 1)
+
+    def read_rows(self, sheet: int, bounds: Bounds) -> Sequence[Sequence[Value]]:
+        """As Interpreter.read_rows, keeping what several formulas read."""
+        known = self._ranges.get((sheet, bounds))
+        if known is not None:
+            return known
+        rows = Interpreter.read_rows(self.interpreter, sheet, bounds)
+        size = len(rows) * len(rows[0]) if rows else 0
+        if size >= _KEPT_RANGE_CELLS and not self._provisional and self._kept_cells + size < _KEPT_CELLS_MAX:
+            self._kept_cells += size
+            self._ranges[sheet, bounds] = rows
+        return rows
+
+    # --- what-if tables and circles --------------------------------------------------------------------
+
+    def _data_table(self, tree: DataTable) -> Value:
+        if self.depth:
+            # A table inside its own what-if: Excel keeps the value it had.
+            return ErrorValue.NUM
+        given = {to.address: self.value_of(of.address) for to, of in tree.inputs}
+        key = DataTable(tree.formula, tuple((to, to) for to, _ in tree.inputs))
+        what_if = self._what_ifs.get(key)
+        if what_if is None:
+            what_if = self._what_ifs[key] = WhatIf(self.book, tree.formula.address, frozenset(given))
+        inner = Calculation(self.book, given, is_lenient=self.is_lenient, base=self)
+        inner.taint(what_if.tainted)
+        return inner.value(tree.formula.address)
+
+    def _iterate(self, circle: Circle) -> None:
+        """Excel's iteration: every cell once in each round, until none changes by more than the workbook says."""
+        workbook = self.book.workbook
+        held: dict[Address, Value] = {}
+        for sheet, row, column in circle.members:
+            stored = self._cells[sheet][row, column].value
+            held[sheet, row, column] = 0.0 if stored is None else stored
+        self._provisional = held
+        is_settled = False
+        try:
+            for _ in range(getattr(workbook, "iterations_max", 100)):
+                largest = 0.0
+                for address in circle.members:
+                    value = self._evaluated(address)
+                    largest = max(largest, _change(held[address], value))
+                    held[address] = value
+                if largest <= getattr(workbook, "iteration_change_max", 0.001):
+                    is_settled = True
+                    break
+        finally:
+            self._provisional = {}
+        self._known.update(held)
+        self.iterated.cells.update(held)
+        if not is_settled:
+            self.iterated.unsettled.update(held)
+
+
+class _KeepingInterpreter(Interpreter):
+    """Reads through a calculation."""
+
+    def __init__(self, calculation: Calculation) -> None:
+        super().__init__(calculation.book, calculation.value_of, spill_of=calculation.spill_of)
+        self._calculation = calculation
+
+    def read_rows(self, sheet: int, bounds: Bounds) -> Sequence[Sequence[Value]]:
+        return self._calculation.read_rows(sheet, bounds)
+
+
+def _shown_array(found: Argument) -> Argument:
+    """An array as cells show it: a blank is 0."""
+    if not isinstance(found, Grid):
+        return 0.0 if found is None else found
+    rows = [
+        [0.0 if (value := found.at(row, column)) is None else value for column in range(found.column_count)]
+        for row in range(found.row_count)
+    ]
+    return Grid(rows, found.row_count, found.column_count)
+
+
+def _change(before: Value, after: Value) -> float:
+    if isinstance(before, float) and isinstance(after, float):
+        return abs(after - before)
+    return 0.0 if before == after and type(before) is type(after) else float("inf")
