@@ -11,6 +11,7 @@ from tollway.engine.functions.statistical import (
     normal,
     pairs,
     ranking,
+    regression,
     spread,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "normal",
     "pairs",
     "ranking",
+    "regression",
     "spread",
 ]

@@ -8,6 +8,7 @@ from tollway.engine.functions.registry import Argument, function, whole
 from tollway.engine.functions.statistical.incomplete import beta_tails, gamma_tails
 from tollway.engine.functions.statistical.saddle_point import binomial_term, poisson_term
 from tollway.engine.functions.statistical.samples import pairs_of_numbers, probability, require
+from tollway.engine.values import ErrorValue
 
 # A range of outcomes is summed term by term up to here, and is a difference of two sums beyond.
 _TERMS_MAX = 20_000
@@ -25,10 +26,15 @@ def binomial(successes: float, trials: float, chance: float, is_cumulative: bool
     successes, trials: cut to whole numbers. chance: the probability of success in each trial.
     Errors: #NUM! for successes outside 0 to trials, or a probability outside 0 to 1.
     """
-    count, total = whole(successes), whole(trials)
+    count, total = _count(successes), _count(trials)
     require(0 <= count <= total)
     probability(chance)
     return _binomial_sum(count, total, chance) if is_cumulative else _binomial(count, total, chance)
+
+
+def _count(value: float) -> int:
+    """A number rounded down, so that anything below 0 stays below 0, as Excel counts."""
+    return whole(math.floor(value))
 
 
 def _binomial(count: int, total: int, chance: float) -> float:
@@ -50,8 +56,8 @@ def binomial_range(trials: float, chance: float, lowest: float, highest: float |
     trials, lowest, highest: cut to whole numbers; without highest, it is that of exactly the lowest.
     Errors: #NUM! for a probability outside 0 to 1, or unless 0 <= lowest <= highest <= trials.
     """
-    total, first = whole(trials), whole(lowest)
-    last = first if highest is None else whole(highest)
+    total, first = _count(trials), _count(lowest)
+    last = first if highest is None else _count(highest)
     require(0 <= first <= last <= total)
     probability(chance)
     if last - first < _TERMS_MAX:
@@ -67,7 +73,7 @@ def binomial_inverse(trials: float, chance: float, alpha: float) -> float:
     trials: cut to a whole number. chance: the probability of success in each trial.
     Errors: #NUM! for negative trials, or a probability or alpha outside 0 to 1.
     """
-    total = whole(trials)
+    total = _count(trials)
     require(total >= 0)
     probability(chance)
     probability(alpha)
@@ -88,7 +94,7 @@ def negative_binomial(failures: float, successes: float, chance: float, is_cumul
     failures, successes: cut to whole numbers. chance: the probability of success in each trial.
     Errors: #NUM! for negative failures, successes below 1, or a probability outside 0 to 1.
     """
-    failed, reached = whole(failures), whole(successes)
+    failed, reached = _count(failures), _count(successes)
     require(failed >= 0 and reached >= 1)
     probability(chance)
     if is_cumulative:
@@ -115,7 +121,7 @@ def poisson(value: float, mean: float, is_cumulative: bool) -> float:
     value: cut to a whole number. mean: how many are expected.
     Errors: #NUM! for a negative value or mean.
     """
-    count = whole(value)
+    count = _count(value)
     require(count >= 0 and mean >= 0.0)
     return gamma_tails(count + 1.0, mean)[1] if is_cumulative else poisson_term(float(count), mean)
 
@@ -131,7 +137,7 @@ def hypergeometric(
     Errors: #NUM! for a negative number, a sample or successes larger than the population, and a number of
     successes that such a sample cannot have.
     """
-    count, drawn, good, size = (whole(value) for value in (sample_successes, sample, successes, population))
+    count, drawn, good, size = (_count(value) for value in (sample_successes, sample, successes, population))
     require(size > 0 and 0 < drawn <= size and 0 < good <= size)
     lowest, highest = max(0, drawn - (size - good)), min(drawn, good)
     require(count >= 0 and lowest <= count <= highest)
@@ -190,9 +196,11 @@ def probability_between(
 
     values: what can happen. chances: how likely each of them is; they make 1 together. Without a highest
     value, it is the probability of exactly the lowest.
-    Errors: #N/A when the arrays differ in size; #NUM! for a chance outside 0 to 1, or when they do not make 1.
+    Errors: #N/A when the arrays differ in size; #DIV/0! when no place holds two numbers; #NUM! for a chance
+    outside 0 to 1, or when they do not make 1.
     """
     pairs = pairs_of_numbers(values, chances)
+    require(bool(pairs), ErrorValue.DIV0)
     require(all(0.0 <= chance <= 1.0 for _, chance in pairs))
     require(abs(math.fsum(chance for _, chance in pairs) - 1.0) <= _SUM_TOLERANCE)
     last = lowest if highest is None else highest
@@ -206,7 +214,7 @@ def permutations(number: float, chosen: float) -> float:
     number, chosen: cut to whole numbers.
     Errors: #NUM! unless 0 <= chosen <= number and the number is above 0, and where the result is too large.
     """
-    total, picked = whole(number), whole(chosen)
+    total, picked = _count(number), _count(chosen)
     require(total > 0 and 0 <= picked <= total)
     result = 1.0
     for factor in range(total, total - picked, -1):
@@ -222,6 +230,6 @@ def permutations_with_repetition(number: float, chosen: float) -> float:
     number, chosen: cut to whole numbers.
     Errors: #NUM! for a negative number, and where the result is too large.
     """
-    total, picked = whole(number), whole(chosen)
+    total, picked = _count(number), _count(chosen)
     require(total >= 0 and picked >= 0)
     return math.pow(float(total), float(picked))

@@ -115,4 +115,5 @@ def normal_confidence(alpha: float, deviation: float, size: float) -> float:
     probability(alpha, zero=False, one=False)
     count = whole(size)
     require(deviation > 0.0 and count >= 1)
-    return -float(special.ndtri(alpha / 2.0)) * deviation / math.sqrt(count)
+    # Excel asks for the upper end, and so loses the digits that 1 - alpha/2 loses.
+    return float(special.ndtri(1.0 - alpha / 2.0)) * deviation / math.sqrt(count)
