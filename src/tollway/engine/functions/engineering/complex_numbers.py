@@ -59,7 +59,7 @@ def imaginary_part(number: Value) -> float:
 @function("IMABS", "value")
 def absolute_value(number: Value) -> float:
     """The distance of a complex number from 0; #NUM! for a text that is none, #VALUE! for a logical."""
-    return abs(read(number)[0])
+    return size_of(read(number)[0])
 
 
 @function("IMARGUMENT", "value")
@@ -212,6 +212,15 @@ def _part(number: float) -> str:
 # calculates with the parts, does not.
 
 
+def size_of(number: complex) -> float:
+    """The distance from 0, as the larger part times a root, which gives Excel's last digit."""
+    larger, smaller = sorted((abs(number.real), abs(number.imag)), reverse=True)
+    if larger == 0.0:
+        return 0.0
+    ratio = smaller / larger
+    return larger * math.sqrt(1.0 + ratio * ratio)
+
+
 def angle_of(number: complex) -> float:
     """The angle, above -pi to pi; a zero imaginary part has no sign."""
     return math.atan2(number.imag + 0.0, number.real)
@@ -225,9 +234,16 @@ def times(left: complex, right: complex) -> complex:
 
 
 def over(left: complex, right: complex) -> complex:
-    """The quotient, from the parts; #NUM! when the divisor is 0."""
-    size = right.real * right.real + right.imag * right.imag
-    if size == 0.0:
+    """The quotient, from the parts; #NUM! when the divisor is 0.
+
+    By R. L. Smith's way ("Algorithm 116", 1962): the last digits of what nearly cancels are Excel's with it.
+    """
+    if right == 0:
         raise FailedError(ErrorValue.NUM)
-    product = times(left, right.conjugate())
-    return complex(product.real / size, product.imag / size)
+    if abs(right.real) >= abs(right.imag):
+        ratio = right.imag / right.real
+        size = right.real + right.imag * ratio
+        return complex((left.real + left.imag * ratio) / size, (left.imag - left.real * ratio) / size)
+    ratio = right.real / right.imag
+    size = right.real * ratio + right.imag
+    return complex((left.real * ratio + left.imag) / size, (left.imag * ratio - left.real) / size)
