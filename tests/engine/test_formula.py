@@ -5,23 +5,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.engine import ErrorValue, UnreadableFormula, UnsupportedFormula
-from tollway.engine.formula import parse, shifted
+from tollway.engine.copying import parse_r1c1, shifted
+from tollway.engine.formula import parse, print_formula
 from tollway.engine.syntax import (
     ArrayConstant,
     Binary,
     Call,
     Corner,
     ErrorLiteral,
+    External,
     Group,
+    Invoke,
     Logical,
     Name,
+    Node,
     Number,
     Omitted,
     Percent,
     Reference,
+    Single,
+    Spilled,
+    Structured,
     Text,
     Unary,
-    print_formula,
 )
 
 
@@ -36,7 +42,49 @@ from tollway.engine.syntax import (
         ("_xlfn._xlws.SORT(A1)", "SORT(A1)"),
         ("if(,1,)", "IF(,1,)"),
         ('{1,-2;TRUE,"a"}', '{1,-2;TRUE,"a"}'),
-        ("@A1", "A1"),
+        ("@A1", "@A1"),
+        ("_xlfn.SINGLE(A1:A9)", "@A1:A9"),
+        ("SINGLE(A1+1)", "SINGLE(A1+1)"),
+        ("_xlfn.ANCHORARRAY( $C$1 )", "$C$1#"),
+        ("ANCHORARRAY(A1:B2)", "ANCHORARRAY(A1:B2)"),
+        ("_xlfn._TRO_LEADING(A1:B9)", "_TRO_LEADING(A1:B9)"),
+        ("_xlfn.NOT_YET_KNOWN(1)", "_XLFN.NOT_YET_KNOWN(1)"),
+        ("Table1[Sales]", "Table1[Sales]"),
+        ("Table1[]", "Table1[]"),
+        ("Table1[ [#Headers], [a b] : [c] ]", "Table1[[#Headers],[a b]:[c]]"),
+        ("T[[#This Row],[x'[y'']]", "T[[#This Row],[x'[y'']]"),
+        ("T[@[a b]]", "T[[#This Row],[a b]]"),
+        ("[@Sales]*2", "[[#This Row],[Sales]]*2"),
+        ("T[#ALL]", "T[#All]"),
+        ("T[@]", "T[#This Row]"),
+        ("T[[#Data],[#Totals],[x]]", "T[[#Data],[#Totals],[x]]"),
+        ("T[two\nlines]", "T[two\nlines]"),
+        ("Jan:Mar!A1:B2", "Jan:Mar!A1:B2"),
+        ("'a b:c d'!$A$1", "'a b:c d'!$A$1"),
+        ("A1:INDEX(B1:B9,3)", "A1:INDEX(B1:B9,3)"),
+        ("OFFSET(A1,1,1):B3", "OFFSET(A1,1,1):B3"),
+        ("first_one:last_one", "first_one:last_one"),
+        ("A1:B2:C3", "A1:B2:C3"),
+        ("Sheet1!A1:Sheet1!B3", "Sheet1!A1:B3"),
+        ("Sheet1!from_:Sheet1!to_", "Sheet1!from_:Sheet1!to_"),
+        ("SUM((A1,B2:C3))", "SUM((A1,B2:C3))"),
+        ("(A1:B2,C3) (B1:C9)", "(A1:B2,C3) (B1:C9)"),
+        ("A1:B3 INDEX(A1:C4,0,2)", "A1:B3 INDEX(A1:C4,0,2)"),
+        ("_xlfn.LAMBDA(_xlpm.x, _xlpm.x+1)(5)", "LAMBDA(_xlpm.x,_xlpm.x+1)(5)"),
+        ("LAMBDA([x],x)()", "LAMBDA([x],x)()"),
+        ("curried(1)(2)", "CURRIED(1)(2)"),
+        ("'C:\\x y\\[b.xlsx]S'!A1:B2", "'C:\\x y\\[b.xlsx]S'!A1:B2"),
+        ("[1]!rate", "[1]!rate"),
+        ("[1]!Table1[a]", "[1]!Table1[a]"),
+        ('{-1,+2,50%;#N/A,FALSE,"x"}', '{-1,2,0.5;#N/A,FALSE,"x"}'),
+        ("1E+5+.5+5.", "100000+0.5+5"),
+        ("#REF!A1+Sheet1!#REF!+#ref!$A$1", "#REF!+#REF!+#REF!"),
+        ("na.me\\x?y+été+\\z", "na.me\\x?y+été+\\z"),
+        ("SUM(\r\n A1 ,\n\tB1\n)", "SUM(A1,B1)"),
+        ("TRUE()+FALSE", "TRUE()+FALSE"),
+        ("!$A$1", "$A$1"),
+        ("-@A1:A3^2", "-@A1:A3^2"),
+        ("ZZZ:ZZZ", "ZZZ:ZZZ"),
         ("LOG10(2)", "LOG10(2)"),
         ("A1048577", "A1048577"),
         ("true", "TRUE"),
@@ -51,22 +99,50 @@ def test_a_formula_is_read_and_written_back(text, printed):
 @pytest.mark.parametrize(
     ("text", "construct"),
     [
-        ("SUM(Table1[Sales])", "structured reference"),
-        ("[@Sales]*2", "structured reference"),
-        ("A1#", "spilled range"),
-        ("Jan:Dec!A1", "3-D reference"),
-        ("A1:INDEX(B1:B9,3)", "range with a computed end"),
-        ("@A1:A9", "implicit intersection"),
+        ("cmd|'/c calc'!A0", "DDE link"),
+        ("Excel|Sheet1!R1C1", "DDE link"),
+        ("[1]!macro(1)", "function of another workbook (macro)"),
     ],
 )
-def test_what_is_not_computed_yet_is_refused_by_name(text, construct):
+def test_what_asks_other_programs_is_refused_by_name(text, construct):
     with pytest.raises(UnsupportedFormula) as raised:
         parse(text)
     assert raised.value.construct == construct
 
 
 @pytest.mark.parametrize(
-    "text", ["1+", "SUM(1", "1)", "{1,2;3}", "A1 2", '"open', "1..2", "", "?", "A1,", "&"]
+    "text",
+    [
+        "1+",
+        "SUM(1",
+        "1)",
+        "{1,2;3}",
+        "A1 2",
+        '"open',
+        "1..2",
+        "",
+        "?",
+        "A1,",
+        "&",
+        "T[",
+        "T[[a]",
+        "T[#Nothing]",
+        "T[[a],[b]]",
+        "T[[#All],[#Totals]]",
+        "A1 [x]",
+        "1#",
+        "A1##",
+        "Jan:Mar!name",
+        "5:name",
+        "Sheet1!(A1)",
+        "1(2)",
+        "{A1}",
+        "{--1}",
+        "A0:A1048577:",
+        "$ZZZ:$ZZZ",
+        "'open!A1",
+        "@",
+    ],
 )
 def test_what_excel_would_not_accept_is_refused(text):
     with pytest.raises(UnreadableFormula):
@@ -100,10 +176,42 @@ def test_a_chain_of_thousands_of_operators_is_fine():
         ("Sheet1!A1", "Sheet1!B3"),
         ("LOG10(A1)", "LOG10(B3)"),
         ("XFD1", "#REF!"),
+        ("A1:XFD1", "B3:#REF!"),
+        ("Sheet1!XFD:XFD", "Sheet1!#REF!"),
+        ("SUM(A1,\n  $B2 )", "SUM(B3,\n  $B4 )"),
+        ("T[[#This Row],[A1]]*A1", "T[[#This Row],[A1]]*B3"),
+        ("Jan:Mar!A1+[1]S!A1+A1#", "Jan:Mar!B3+[1]S!B3+B3#"),
+        ("_xlfn.LET(_xlpm.a1,A1,_xlpm.a1)", "_xlfn.LET(_xlpm.a1,B3,_xlpm.a1)"),
+        ("A1:INDEX(A:A,2)", "B3:INDEX(B:B,2)"),
     ],
 )
 def test_a_shared_formula_moves_as_a_copy_would(text, copied):
     assert shifted(text, 2, 1) == copied
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("R1C1", "$A$1"),
+        ("RC", "$D$5"),
+        ("r[-1]c[2]", "$F$4"),
+        ("R2", "$2:$2"),
+        ("C[-1]", "$C:$C"),
+        ("'a b'!R1C1:RC[3]", "'a b'!$A$1:$G$5"),
+        ("Jan:Mar!R[1]C", "Jan:Mar!$D$6"),
+        ("R[-5]C", "#REF!"),
+        ("C16385", "#REF!"),
+        ("rate", "rate"),
+        ("[1]S!R1C1", "[1]S!R1C1"),
+    ],
+)
+def test_references_by_numbers_are_read_for_their_cell(text, printed):
+    assert print_formula(parse_r1c1(text, 5, 4)) == printed
+
+
+def test_letters_are_no_reference_by_numbers():
+    with pytest.raises(UnreadableFormula):
+        parse_r1c1("A1", 5, 4)
 
 
 # --- any tree --------------------------------------------------------------------------------------------
@@ -132,19 +240,61 @@ arrays = st.integers(1, 3).flatmap(
         lambda rows: ArrayConstant(tuple(rows))
     )
 )
-leaves = st.one_of(
+several_sheets = st.builds(
+    lambda first, last, corner: Reference(first, corner, None, last),
+    sheets.filter(bool),
+    sheets.filter(bool),
+    corners,
+)
+columns = st.text("ab \n[]#'@:é", min_size=1, max_size=4).filter(lambda name: name == name.strip())
+items = st.sampled_from(
+    [(), ("#all",), ("#data",), ("#headers",), ("#totals",), ("#this row",), ("#headers", "#data")]
+)
+structured = st.builds(
+    lambda table, items, first, last: Structured(table, items, first, None if first is None else last),
+    st.sampled_from([None, "Table1", "été"]),
+    items,
+    st.none() | columns,
+    st.none() | columns,
+)
+externals = st.sampled_from(["[1]S!$A$1", "[1]!rate", "'C:\\[b.xlsx]it''s'!A1:B2", "[2]!T[a]"]).map(External)
+leaves: st.SearchStrategy[Node] = st.one_of(
     numbers,
     texts,
     st.booleans().map(Logical),
     st.sampled_from(list(ErrorValue)).map(ErrorLiteral),
     names,
     references,
+    several_sheets,
+    structured,
+    externals,
     arrays,
 )
 
 
+WHOLE = (Number, Text, Logical, Reference, Name, Call, Group, Structured, Spilled, Invoke)
+ENDS = (Name, Call, Group, Structured, Invoke)
+
+
 def bracketed(tree):
-    return tree if isinstance(tree, (Number, Text, Logical, Reference, Name, Call, Group)) else Group(tree)
+    return tree if isinstance(tree, WHOLE) else Group(tree)
+
+
+def is_one_cell(tree):
+    return isinstance(tree, Reference) and tree.last is None
+
+
+def end(tree):
+    """What may stand on one side of a colon, and before #."""
+    return tree if isinstance(tree, ENDS) or is_one_cell(tree) else Group(tree)
+
+
+def joined(operator, left, right):
+    """Two references with an operator between; two cells would be read as one reference."""
+    left, right = end(left), end(right)
+    if is_one_cell(left) or isinstance(left, Name):
+        left = Group(left)
+    return Binary(operator, left, right)
 
 
 OPERATORS = ["+", "-", "*", "/", "^", "&", "=", "<>", "<", ">", "<=", ">="]
@@ -160,6 +310,11 @@ def grown(trees):
         st.builds(Group, trees),
         st.builds(Call, st.sampled_from(["SUM", "IF", "NORM.S.INV"]), several),
         st.builds(Call, st.just("IF"), st.tuples(trees, st.just(Omitted()), trees)),
+        st.builds(joined, st.sampled_from([":", " "]), trees, trees),
+        st.builds(lambda left, right: Group(Binary(",", left, right)), operands, operands),
+        st.builds(Single, operands),
+        st.builds(Spilled, trees.map(end)),
+        st.builds(lambda callee, arguments: Invoke(Group(callee), arguments), trees, several),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,6 +24,12 @@ _END_RECORD_BYTES = 22
 _ZIP_COMMENT_BYTES_MAX = 65_535
 # An entry of the central directory is 46 bytes and its name; no honest one is longer than this on average.
 _DIRECTORY_ENTRY_BYTES = 1_024
+# Elements inside one another; no part of a workbook that is read goes beyond a dozen.
+_XML_DEPTH_MAX = 256
+# A link out of the file is shown to this length.
+_TARGET_LENGTH_MAX = 500
+# Names of elements kept without their prefix; a workbook has some dozens.
+_TAGS_KEPT = 1_000
 # Small parts may compress beyond any ratio without harm.
 _RATIO_EXEMPT_BYTES = 2 * _MEGABYTE
 # The stream that marks an encrypted workbook inside an OLE file, as UTF-16.
@@ -43,6 +50,7 @@ class ReadLimits:
     cells_max: int = 500_000
     formulas_max: int = 50_000
     formula_length_max: int = 8_192
+    formula_characters_max: int = 10_000_000
 
 
 StartElement = Callable[[str, dict[str, str]], None]
@@ -238,7 +246,9 @@ def _unpacks_too_far(found: int, limits: ReadLimits) -> WorkbookTooLarge:
 def _parser(part: str, start: StartElement, end: EndElement) -> expat.XMLParserType:
     parser = expat.ParserCreate()
     parser.buffer_text = True
-    texts: list[list[str]] = [[]]
+    parser.buffer_size = _CHUNK_BYTES
+    texts = [""]
+    bare: dict[str, str] = {}
 
     def refuse(*_: object) -> None:
         raise NotAWorkbook(
@@ -247,14 +257,24 @@ def _parser(part: str, start: StartElement, end: EndElement) -> expat.XMLParserT
         )
 
     def on_start(tag: str, attributes: dict[str, str]) -> None:
-        texts.append([])
-        start(tag.rpartition(":")[2], attributes)
+        texts.append("")
+        if len(texts) > _XML_DEPTH_MAX:
+            raise NotAWorkbook(
+                f"The part {part} of the workbook nests elements more than {_XML_DEPTH_MAX} deep, "
+                "which workbooks do not; save it again in Excel."
+            )
+        name = bare.get(tag)
+        if name is None:
+            name = tag.rpartition(":")[2]
+            if len(bare) < _TAGS_KEPT:
+                bare[tag] = name
+        start(name, attributes)
 
     def on_end(tag: str) -> None:
-        end(tag.rpartition(":")[2], "".join(texts.pop()))
+        end(bare.get(tag) or tag.rpartition(":")[2], texts.pop())
 
     def on_text(text: str) -> None:
-        texts[-1].append(text)
+        texts[-1] += text
 
     parser.StartElementHandler = on_start
     parser.EndElementHandler = on_end
@@ -267,6 +287,7 @@ def _parser(part: str, start: StartElement, end: EndElement) -> expat.XMLParserT
 
 def resolved(part: str, target: str) -> str:
     """The name of the part that a relationship of `part` points at."""
+    target = target.replace("\\", "/")
     if target.startswith("/"):
         return target.lstrip("/")
     return posixpath.normpath(posixpath.join(posixpath.dirname(part), target))
@@ -274,16 +295,53 @@ def resolved(part: str, target: str) -> str:
 
 def relationships(archive: Archive, part: str) -> dict[str, tuple[str, str]]:
     """Id to (type, part name) of what a part refers to; links out of the file are left out."""
+    return {
+        attributes.get("Id", ""): (
+            attributes.get("Type", "").rpartition("/")[2],
+            resolved(part, attributes.get("Target", "")),
+        )
+        for attributes in _relationship_attributes(archive, part)
+        if attributes.get("TargetMode") != "External"
+    }
+
+
+def external_targets(archive: Archive, part: str) -> list[str]:
+    """Where the links of a part that lead out of the file point to, each only once."""
+    found = [
+        attributes.get("Target", "")[:_TARGET_LENGTH_MAX]
+        for attributes in _relationship_attributes(archive, part)
+        if attributes.get("TargetMode") == "External"
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _relationship_attributes(archive: Archive, part: str) -> list[dict[str, str]]:
     folder, _, name = part.rpartition("/")
     rels = f"{folder}/_rels/{name}.rels" if folder else f"_rels/{name}.rels"
-    found: dict[str, tuple[str, str]] = {}
+    found: list[dict[str, str]] = []
     if rels not in archive:
         return found
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        if tag == "Relationship" and attributes.get("TargetMode") != "External":
-            kind = attributes.get("Type", "").rpartition("/")[2]
-            found[attributes.get("Id", "")] = (kind, resolved(part, attributes.get("Target", "")))
+        if tag == "Relationship":
+            found.append(attributes)
 
     archive.read_xml(rels, start, lambda _tag, _text: None)
     return found
+
+
+# --- text ----------------------------------------------------------------------------------------------
+
+_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
+
+
+def unescaped(text: str) -> str:
+    """Undo the _x000D_ form in which the file writes characters that XML cannot hold.
+
+    NUL and half of a surrogate pair, which no text may hold elsewhere, become U+FFFD.
+    """
+    if "_x" not in text:
+        return text
+    decoded = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text).replace("\0", "\ufffd")
+    # Through UTF-16, where both halves of a pair become the one character that they mean.
+    return decoded.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -1,25 +1,24 @@
-"""Reads Excel's formula language into a tree (syntax.py), and shifts references as shared formulas need.
+"""Reads Excel's formula language into a tree (syntax.py).
 
-The tree is syntax only: names are not resolved and sheets not looked up (graph.py does that).
+The tree is syntax only: names are not resolved and sheets not looked up (binding.py does that).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
 from functools import lru_cache
 
+from tollway.engine.function_names import EXCEL_FUNCTIONS
+from tollway.engine.lexemes import find_corner, find_line, is_data_exchange, lexemes
+from tollway.engine.printing import print_formula
 from tollway.engine.syntax import (
-    COLUMN_MAX,
-    ROW_MAX,
     ArrayConstant,
     Binary,
     Call,
-    Corner,
     ErrorLiteral,
     External,
     Group,
+    Invoke,
     Logical,
     Name,
     Node,
@@ -27,237 +26,114 @@ from tollway.engine.syntax import (
     Omitted,
     Percent,
     Reference,
+    Single,
+    Spilled,
+    Structured,
     Text,
     Unary,
     cell_text,
-    column_number,
-    print_corner,
-    print_formula,
     sheet_text,
 )
+from tollway.engine.table_references import parse_brackets
 from tollway.engine.values import (
     ERROR_BY_TEXT,
+    ErrorValue,
     UnreadableFormula,
     UnsupportedFormula,
     Value,
 )
 
-__all__ = ["cell_text", "parse", "print_formula", "sheet_text", "shifted"]
+__all__ = ["cell_text", "parse", "print_formula", "sheet_text"]
 
 # Excel's own limits.
 FORMULA_LENGTH_MAX = 8_192
 NESTING_MAX = 64
+ARGUMENTS_MAX = 255
 # Operators inside operators inside brackets; NESTING_MAX brackets hold far fewer in any real formula.
 DEPTH_MAX = 192
 # Parsed trees kept: copies of one formula are common, and trees are immutable.
 _TREES_KEPT = 4_096
+# Excel writes these before functions that came after 2007.
+_PREFIXES = ("_XLFN.", "_XLWS.")
+# Characters that no sheet's name holds; before "!" they show the path of another workbook.
+_PATH_CHARACTERS = frozenset("[]\\/")
 
-
-# --- text to tree --------------------------------------------------------------------------------------
+# Higher binds tighter. A sign binds tighter than any of them, so -2^2 is 4, and 2^3^2 is 64.
+_BINDING = {
+    "=": 1, "<>": 1, "<": 1, ">": 1, "<=": 1, ">=": 1, "&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "^": 5,
+}  # fmt: skip
+# Words that may begin the second of two references with only a space between.
+_REFERENCE_KINDS = frozenset({"cell", "columns", "rows", "sheet", "name", "call", "bracket"})
+_REFERENCES = (Reference, Name, Group, Call, Structured, Spilled, Invoke, External, ErrorLiteral)
 
 
 @lru_cache(maxsize=_TREES_KEPT)
 def parse(text: str) -> Node:
     """Read a formula, with or without its equals sign.
 
-    Raises: UnreadableFormula for what Excel would not accept, UnsupportedFormula for what this engine
-    does not compute yet (structured references, spilled ranges, 3-D and external references).
+    Raises: UnreadableFormula for what Excel would not accept, UnsupportedFormula for what asks other programs
+    (DDE, functions of other workbooks).
     """
     if len(text) > FORMULA_LENGTH_MAX:
         raise UnreadableFormula(
             f"The formula has {len(text):,} characters and Excel allows {FORMULA_LENGTH_MAX:,}; "
             "split it over several cells."
         )
-    return _Parser(text.removeprefix("=")).formula()
-
-
-@dataclass(frozen=True, slots=True)
-class _Lexeme:
-    kind: str
-    text: str
-    after_space: bool
-
-
-_SHEET = r"(?:'(?:[^']|'')+'|(?:\[\d+\])?[^\W\d][\w.]*(?::[^\W\d][\w.]*)?|\[\d+\])!"
-_LEXEME = re.compile(
-    rf"""(?P<space>[ \t\r\n]*)(?:
-    (?P<text>"(?:[^"]|"")*")
-  | (?P<error>{"|".join(re.escape(text) for text in ERROR_BY_TEXT)})
-  | (?P<sheet>{_SHEET})
-  | (?P<columns>\$?[A-Za-z]{{1,3}}:\$?[A-Za-z]{{1,3}}(?![\w.(!\[]))
-  | (?P<rows>\$?\d{{1,7}}:\$?\d{{1,7}}(?![\w.]))
-  | (?P<cell>\$?[A-Za-z]{{1,3}}\$?\d{{1,7}}(?![\w.(!\[]))
-  | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-  | (?P<call>[^\W\d][\w.]*\()
-  | (?P<name>[^\W\d\\][\w.\\?]*|\\[\w.\\?]*)
-  | (?P<operator><=|>=|<>|[-+*/^&=<>%,:;(){{}}@\#])
-  | (?P<bracket>\[[^\]]*\]?)
-  | (?P<end>\Z)
-    )""",
-    re.VERBOSE,
-)
-_CELL = re.compile(r"(\$?)([A-Za-z]{1,3})(\$?)(\d{1,7})")
-# Higher binds tighter. A sign binds tighter than any of them, so -2^2 is 4, and 2^3^2 is 64.
-_BINDING = {
-    "=": 1, "<>": 1, "<": 1, ">": 1, "<=": 1, ">=": 1, "&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "^": 5,
-}  # fmt: skip
-_BINDING_PERCENT = 6
-_BINDING_SIGN = 7
-_PREFIXES = ("_XLFN.", "_XLWS.", "_XLUDF.")
-
-
-def _lexemes(text: str) -> Iterator[_Lexeme]:
-    position = 0
-    while True:
-        match = _LEXEME.match(text, position)
-        if match is None or match.lastgroup is None:
-            raise UnreadableFormula(
-                f"The formula cannot be read from character {position + 1} on: {text[position : position + 20]!r}."
-            )
-        kind = match.lastgroup
-        yield _Lexeme(kind, match[kind], bool(match["space"]))
-        if kind == "end":
-            return
-        position = match.end()
+    try:
+        return _Parser(text.removeprefix("=")).formula()
+    except UnreadableFormula:
+        if is_data_exchange(text):
+            raise UnsupportedFormula(
+                "The formula asks another program (DDE), which is not supported; "
+                "replace it by the value that it gives.",
+                construct="DDE link",
+            ) from None
+        raise
 
 
 class _Parser:
     """Precedence climbing over the lexemes of one formula."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.lexemes = list(_lexemes(text))
+        self.source = text
+        self.lexemes = lexemes(text)
         self.position = 0
+        self.kind, self.text, self.space = self.lexemes[0]
         self.nesting = 0
         self.depth = 0
 
-    def formula(self) -> Node:
-        tree = self.expression(0)
-        if self.next.kind != "end":
-            raise self.unreadable()
-        return tree
+    # --- words -------------------------------------------------------------------------------------------
 
-    @property
-    def next(self) -> _Lexeme:
-        return self.lexemes[self.position]
-
-    def take(self) -> _Lexeme:
-        lexeme = self.lexemes[self.position]
-        self.position += 1
-        return lexeme
-
-    def take_operator(self, operator: str) -> bool:
-        if self.next.kind == "operator" and self.next.text == operator:
+    def advance(self) -> None:
+        if self.kind != "end":
             self.position += 1
+            self.kind, self.text, self.space = self.lexemes[self.position]
+
+    def take(self, operator: str) -> bool:
+        if self.kind == "operator" and self.text == operator:
+            self.advance()
             return True
         return False
 
     def expect(self, operator: str) -> None:
-        if not self.take_operator(operator):
+        if not self.take(operator):
             raise self.unreadable()
 
     def unreadable(self) -> UnreadableFormula:
-        found = "the end of the formula" if self.next.kind == "end" else repr(self.next.text)
+        found = "the end of the formula" if self.kind == "end" else repr(self.text)
         return UnreadableFormula(
-            f"The formula does not follow Excel's grammar at {found}: ={self.text[:200]}"
+            f"The formula does not follow Excel's grammar at {found}: ={self.source[:200]}"
         )
 
-    def expression(self, binding: int) -> Node:
-        self.depth += 1
+    def deepen(self, levels: int = 1) -> None:
+        self.depth += levels
         if self.depth > DEPTH_MAX:
             raise UnreadableFormula(
                 f"The formula has more than {DEPTH_MAX} operators inside one another; "
                 "split it over several cells."
             )
-        left = self.intersections()
-        percents = 0
-        while True:
-            lexeme = self.next
-            if lexeme.kind != "operator":
-                break
-            if lexeme.text == "%" and binding < _BINDING_PERCENT:
-                percents += 1
-                if percents > NESTING_MAX:
-                    raise self.unreadable()
-                self.position += 1
-                left = Percent(left)
-                continue
-            operator_binding = _BINDING.get(lexeme.text, 0)
-            if operator_binding <= binding:
-                break
-            self.position += 1
-            left = Binary(lexeme.text, left, self.expression(operator_binding))
-        self.depth -= 1
-        return left
 
-    def intersections(self) -> Node:
-        left = self.operand()
-        while self.next.after_space and self.next.kind in ("cell", "columns", "rows", "sheet", "name"):
-            if not isinstance(left, (Reference, Name, Group, Binary)):
-                raise self.unreadable()
-            left = Binary(" ", left, self.operand())
-        if self.next.kind == "operator" and self.next.text == ":":
-            raise _unsupported(
-                "range with a computed end", "a range whose end is computed (such as A1:INDEX(...))"
-            )
-        if self.next.kind == "operator" and self.next.text == "#":
-            raise _unsupported("spilled range", "a reference to a spilled range (#)")
-        if self.next.kind == "bracket":
-            raise _unsupported("structured reference", "a structured reference (Table[column])")
-        return left
-
-    def operand(self) -> Node:
-        lexeme = self.take()
-        match lexeme.kind:
-            case "number":
-                value = float(lexeme.text)
-                if value == float("inf"):
-                    raise UnreadableFormula(f"The number {lexeme.text} is larger than Excel allows.")
-                return Number(value)
-            case "text":
-                return Text(lexeme.text[1:-1].replace('""', '"'))
-            case "error":
-                return ErrorLiteral(ERROR_BY_TEXT[lexeme.text])
-            case "sheet":
-                return self.on_sheet(lexeme.text[:-1])
-            case "cell" | "columns" | "rows":
-                return self.reference(None, lexeme)
-            case "call":
-                return self.call(lexeme.text[:-1])
-            case "name":
-                return self.name(None, lexeme.text)
-            case "bracket":
-                raise _unsupported("structured reference", "a structured reference (Table[column])")
-            case "operator":
-                return self.prefix(lexeme.text)
-        self.position -= 1
-        raise self.unreadable()
-
-    def prefix(self, operator: str) -> Node:
-        if operator in ("+", "-"):
-            return Unary(operator, self.expression(_BINDING_SIGN))
-        if operator == "(":
-            return self.group()
-        if operator == "{":
-            return self.array_constant()
-        if operator == "@":
-            inner = self.operand()
-            if isinstance(inner, Reference) and inner.last is None:
-                return inner
-            raise _unsupported("implicit intersection", "the implicit intersection operator (@)")
-        self.position -= 1
-        raise self.unreadable()
-
-    def group(self) -> Node:
-        self.enter()
-        inner = self.expression(0)
-        while self.take_operator(","):
-            inner = Binary(",", inner, self.expression(0))
-        self.expect(")")
-        self.nesting -= 1
-        return Group(inner)
-
-    def enter(self) -> None:
+    def nest(self) -> None:
         self.nesting += 1
         if self.nesting > NESTING_MAX:
             raise UnreadableFormula(
@@ -265,75 +141,235 @@ class _Parser:
                 "split it over several cells."
             )
 
-    def call(self, written: str) -> Node:
-        self.enter()
-        name = written.upper()
-        while name.startswith(_PREFIXES):
-            name = name.partition(".")[2]
+    # --- operators ---------------------------------------------------------------------------------------
+
+    def formula(self) -> Node:
+        tree = self.union()
+        if self.kind != "end":
+            raise self.unreadable()
+        return tree
+
+    def union(self) -> Node:
+        left = self.expression(0)
+        while self.take(","):
+            left = Binary(",", left, self.expression(0))
+        return left
+
+    def expression(self, binding: int) -> Node:
+        self.deepen()
+        left = self.signed()
+        percents = 0
+        while self.kind == "operator":
+            operator = self.text
+            if operator == "%":
+                percents += 1
+                if percents > NESTING_MAX:
+                    raise self.unreadable()
+                self.advance()
+                left = Percent(left)
+                continue
+            operator_binding = _BINDING.get(operator, 0)
+            if operator_binding <= binding:
+                break
+            self.advance()
+            left = Binary(operator, left, self.expression(operator_binding))
+        self.depth -= 1
+        return left
+
+    def signed(self) -> Node:
+        if self.kind != "operator" or self.text not in ("+", "-"):
+            return self.intersection()
+        signs = []
+        while self.kind == "operator" and self.text in ("+", "-"):
+            signs.append(self.text)
+            self.deepen()
+            self.advance()
+        tree = self.intersection()
+        for sign in reversed(signs):
+            tree = Unary(sign, tree)
+        self.depth -= len(signs)
+        return tree
+
+    def intersection(self) -> Node:
+        if self.take("@"):
+            self.deepen()
+            inner = self.intersection()
+            self.depth -= 1
+            return Single(inner)
+        left = self.range()
+        while self.space and self.begins_reference() and isinstance(left, (*_REFERENCES, Binary)):
+            left = Binary(" ", left, self.range())
+        return left
+
+    def begins_reference(self) -> bool:
+        return self.kind in _REFERENCE_KINDS or (self.kind == "operator" and self.text == "(")
+
+    def range(self) -> Node:
+        left = self.operand()
+        while self.kind == "operator" and self.text == ":":
+            if not isinstance(left, (*_REFERENCES, Binary)):
+                raise self.unreadable()
+            self.advance()
+            left = _range_between(left, self.operand())
+        return left
+
+    # --- operands ----------------------------------------------------------------------------------------
+
+    def operand(self) -> Node:
+        node = self.plain_operand()
+        while self.kind in {"operator", "bracket"}:
+            if self.kind == "bracket":
+                if self.space or not isinstance(node, (Name, External)):
+                    raise self.unreadable()
+                node = self.of_table(node)
+            elif self.text == "#" and isinstance(node, _REFERENCES) and not isinstance(node, Spilled):
+                self.advance()
+                node = Spilled(node)
+            elif self.text == "(" and _may_be_called(node, self.space):
+                self.advance()
+                node = Invoke(node, self.arguments())
+            else:
+                break
+        return node
+
+    def plain_operand(self) -> Node:
+        kind, text = self.kind, self.text
+        self.advance()
+        match kind:
+            case "cell" | "columns" | "rows":
+                return _reference(None, kind, text)
+            case "number":
+                return _number(text)
+            case "call":
+                return self.call(text[:-1].upper())
+            case "text":
+                return Text(text[1:-1].replace('""', '"'))
+            case "name":
+                return _name(None, text)
+            case "sheet":
+                return self.on_sheet(text[:-1])
+            case "error":
+                return self.error(text)
+            case "bracket":
+                return Structured(None, *parse_brackets(text))
+            case "operator" if text == "(":
+                return self.group()
+            case "operator" if text == "{":
+                return self.array_constant()
+        self.position -= kind != "end"
+        self.kind, self.text, self.space = self.lexemes[self.position]
+        raise self.unreadable()
+
+    def group(self) -> Node:
+        self.nest()
+        inner = self.union()
+        self.expect(")")
+        self.nesting -= 1
+        return Group(inner)
+
+    def call(self, name: str) -> Node:
+        arguments = self.arguments()
+        bare = name
+        while bare.startswith(_PREFIXES):
+            bare = bare.partition(".")[2]
+        if bare in ("SINGLE", "ANCHORARRAY") and len(arguments) == 1:
+            return Single(arguments[0]) if bare == "SINGLE" else Spilled(arguments[0])
+        # What Excel marks as a function of a version after ours stays marked: it is one, even if unknown here.
+        return Call(bare if bare in EXCEL_FUNCTIONS or bare == name else f"_XLFN.{bare}", arguments)
+
+    def arguments(self) -> tuple[Node, ...]:
+        self.nest()
         arguments: list[Node] = []
-        if not self.take_operator(")"):
+        if not self.take(")"):
             arguments.append(self.argument())
-            while self.take_operator(","):
+            while self.take(","):
                 arguments.append(self.argument())
             self.expect(")")
+        if len(arguments) > ARGUMENTS_MAX:
+            raise UnreadableFormula(
+                f"The formula calls a function with {len(arguments):,} arguments and Excel allows {ARGUMENTS_MAX}; "
+                "give it ranges instead."
+            )
         self.nesting -= 1
-        return Call(name, tuple(arguments))
+        return tuple(arguments)
 
     def argument(self) -> Node:
-        if self.next.kind == "operator" and self.next.text in (",", ")"):
+        if self.kind == "operator" and self.text in (",", ")"):
             return Omitted()
         return self.expression(0)
 
-    def name(self, sheet: str | None, text: str) -> Node:
-        if sheet is None and text.upper() in ("TRUE", "FALSE"):
-            return Logical(text.upper() == "TRUE")
-        return Name(sheet, text)
+    def error(self, text: str) -> Node:
+        value = ERROR_BY_TEXT[text.upper()]
+        # #REF!A1 is a reference to a sheet that was deleted.
+        if (
+            value is ErrorValue.REF
+            and not self.space
+            and self.kind in ("cell", "columns", "rows", "name", "error")
+        ):
+            self.advance()
+        return ErrorLiteral(value)
 
     def on_sheet(self, written: str) -> Node:
         sheet = written[1:-1].replace("''", "'") if written.startswith("'") else written
-        if "[" in sheet:
+        if not _PATH_CHARACTERS.isdisjoint(sheet):
             return self.external(written)
-        if ":" in sheet:
-            raise _unsupported("3-D reference", "a reference over several sheets (Sheet1:Sheet3!A1)")
-        lexeme = self.take()
-        if lexeme.kind in ("cell", "columns", "rows"):
-            return self.reference(sheet, lexeme)
-        if lexeme.kind == "name":
-            return self.name(sheet, lexeme.text)
-        if lexeme.kind == "error":
-            return ErrorLiteral(ERROR_BY_TEXT[lexeme.text])
-        self.position -= 1
-        raise self.unreadable()
+        kind, text = self.kind, self.text
+        if kind not in ("cell", "columns", "rows", "name", "error"):
+            raise self.unreadable()
+        self.advance()
+        first, colon, last = sheet.partition(":")
+        if kind == "error":
+            return ErrorLiteral(ERROR_BY_TEXT[text.upper()])
+        if kind == "name" and colon:
+            raise UnreadableFormula(f"A name belongs to one sheet or to all, not to {sheet!r}.")
+        if kind == "name":
+            return _name(sheet or None, text)
+        reference = _reference(first or None, kind, text)
+        if not colon or not isinstance(reference, Reference):
+            return reference
+        last_corner = reference.last
+        if kind == "cell" and self.kind == "operator" and self.text == ":":
+            following_kind, following, _ = self.lexemes[self.position + 1]
+            if following_kind == "cell" and (found := find_corner(following)) is not None:
+                last_corner = found
+                self.advance()
+                self.advance()
+        return Reference(first, reference.first, last_corner, last)
 
     def external(self, sheet: str) -> Node:
-        lexeme = self.take()
-        if lexeme.kind not in ("cell", "columns", "rows", "name", "error"):
-            raise _unsupported("external reference", "a function of another workbook")
-        text = f"{sheet}!{lexeme.text}"
-        if lexeme.kind == "cell" and self.next.text == ":" and self.lexemes[self.position + 1].kind == "cell":
-            self.position += 1
-            text += f":{self.take().text}"
+        if self.kind == "call":
+            raise UnsupportedFormula(
+                f"The formula calls {self.text[:-1]}, a function of another workbook, which is not supported; "
+                "replace it by the value that it gives.",
+                construct=f"function of another workbook ({self.text[:-1]})",
+            )
+        if self.kind not in ("cell", "columns", "rows", "name", "error", "bracket"):
+            raise self.unreadable()
+        kind = self.kind
+        text = f"{sheet}!{self.text}"
+        self.advance()
+        if kind == "cell" and self.kind == "operator" and self.text == ":":
+            following_kind, following, _ = self.lexemes[self.position + 1]
+            if following_kind == "cell":
+                text += f":{following}"
+                self.advance()
+                self.advance()
         return External(text)
 
-    def reference(self, sheet: str | None, lexeme: _Lexeme) -> Node:
-        if lexeme.kind != "cell":
-            first, _, last = lexeme.text.partition(":")
-            return Reference(sheet, _line(first), _line(last))
-        corner = _corner(lexeme.text)
-        if corner is None:
-            return Name(sheet, lexeme.text)
-        if self.next.kind == "operator" and self.next.text == ":":
-            following = self.lexemes[self.position + 1]
-            if following.kind == "cell" and (last_corner := _corner(following.text)) is not None:
-                self.position += 2
-                return Reference(sheet, corner, last_corner)
-        return Reference(sheet, corner)
+    def of_table(self, table: Name | External) -> Node:
+        brackets = self.text
+        self.advance()
+        if isinstance(table, External):
+            return External(table.text + brackets)
+        return Structured(table.text, *parse_brackets(brackets))
+
+    # --- array constants ---------------------------------------------------------------------------------
 
     def array_constant(self) -> Node:
         rows: list[tuple[Value, ...]] = []
         row: list[Value] = [self.constant()]
-        while not self.take_operator("}"):
-            if self.take_operator(","):
+        while not self.take("}"):
+            if self.take(","):
                 row.append(self.constant())
             else:
                 self.expect(";")
@@ -345,71 +381,70 @@ class _Parser:
         return ArrayConstant(tuple(rows))
 
     def constant(self) -> Value:
-        sign = -1.0 if self.take_operator("-") else 1.0
-        if sign > 0:
-            self.take_operator("+")
-        node = self.operand()
-        if isinstance(node, Number):
-            return sign * node.value
-        if isinstance(node, (Text, Logical, ErrorLiteral)) and sign > 0:
-            return node.value
+        sign = -1.0 if self.take("-") else 1.0
+        is_signed = sign < 0 or self.take("+")
+        kind, text = self.kind, self.text
+        if kind == "number":
+            self.advance()
+            value = sign * _number(text).value
+            return value / 100.0 if self.take("%") else value
+        if is_signed:
+            raise self.unreadable()
+        if kind == "text":
+            self.advance()
+            return text[1:-1].replace('""', '"')
+        if kind == "error":
+            self.advance()
+            return ERROR_BY_TEXT[text.upper()]
+        if kind == "name" and text.upper() in ("TRUE", "FALSE"):
+            self.advance()
+            return text.upper() == "TRUE"
         raise self.unreadable()
 
 
-def _unsupported(construct: str, words: str) -> UnsupportedFormula:
-    return UnsupportedFormula(f"The formula uses {words}, which is not supported yet.", construct=construct)
+def _number(text: str) -> Number:
+    value = float(text)
+    if not math.isfinite(value):
+        raise UnreadableFormula(f"The number {text} is larger than Excel allows.")
+    return Number(value)
 
 
-def _corner(text: str) -> Corner | None:
-    """The cell that a text such as $A1 names; None where the sheet does not reach that far (it is a name)."""
-    match = _CELL.fullmatch(text)
-    if match is None:
-        return None
-    row, column = int(match[4]), column_number(match[2])
-    if not (1 <= row <= ROW_MAX and column <= COLUMN_MAX):
-        return None
-    return Corner(row, column, bool(match[3]), bool(match[1]))
+def _name(sheet: str | None, text: str) -> Node:
+    if sheet is None and text.upper() in ("TRUE", "FALSE"):
+        return Logical(text.upper() == "TRUE")
+    return Name(sheet, text)
 
 
-def _line(text: str) -> Corner:
-    """One end of a whole-column or whole-row reference."""
-    fixed, bare = text.startswith("$"), text.removeprefix("$")
-    if bare.isdigit():
-        if not 1 <= int(bare) <= ROW_MAX:
-            raise UnreadableFormula(f"A sheet has no row {bare}; rows are 1 to {ROW_MAX:,}.")
-        return Corner(int(bare), None, row_fixed=fixed)
-    if column_number(bare) > COLUMN_MAX:
-        raise UnreadableFormula(f"A sheet has no column {bare.upper()}; the last is XFD.")
-    return Corner(None, column_number(bare), column_fixed=fixed)
+def _reference(sheet: str | None, kind: str, text: str) -> Node:
+    """A cell, whole columns or whole rows; what lies beyond the sheet's end is a name."""
+    if kind == "cell":
+        corner = find_corner(text)
+        return Name(sheet, text) if corner is None else Reference(sheet, corner)
+    ends = [end.strip(" ") for end in text.split(":")]
+    first, last = find_line(ends[0]), find_line(ends[1])
+    if first is not None and last is not None:
+        return Reference(sheet, first, last)
+    if kind == "rows" or "$" in text:
+        raise UnreadableFormula(f"A sheet has no {text}: its last row is 1,048,576 and its last column XFD.")
+    return Binary(":", Name(sheet, ends[0]), Name(None, ends[1]))
 
 
-# --- shared formulas -----------------------------------------------------------------------------------
-
-
-def shifted(text: str, rows: int, columns: int) -> str:
-    """The formula as Excel would copy it `rows` down and `columns` to the right: fixed parts ($) stay.
-
-    A reference that leaves the sheet becomes #REF!. Works on the text, so that a formula which cannot be
-    computed is still copied and refused where it stands.
-    """
-    parts: list[str] = []
-    for lexeme in _lexemes(text):
-        written = lexeme.text
-        if lexeme.kind == "cell" and (corner := _corner(written)) is not None:
-            written = _shifted_corner(corner, rows, columns)
-        elif lexeme.kind in ("columns", "rows"):
-            first, _, last = written.partition(":")
-            ends = [_shifted_corner(_line(end), rows, columns) for end in (first, last)]
-            written = "#REF!" if "#REF!" in ends else ":".join(ends)
-        parts.append((" " if lexeme.after_space else "") + written)
-    return "".join(parts)
-
-
-def _shifted_corner(corner: Corner, rows: int, columns: int) -> str:
-    row = corner.row if corner.row is None or corner.row_fixed else corner.row + rows
-    column = corner.column if corner.column is None or corner.column_fixed else corner.column + columns
-    if (row is not None and not 1 <= row <= ROW_MAX) or (
-        column is not None and not 1 <= column <= COLUMN_MAX
+def _range_between(left: Node, right: Node) -> Node:
+    """Two cells on one sheet make a reference; anything else stays a range whose ends are computed."""
+    if (
+        isinstance(left, Reference)
+        and isinstance(right, Reference)
+        and left.last is None
+        and right.last is None
+        and left.last_sheet is None
+        and (right.sheet is None or (left.sheet is not None and right.sheet.lower() == left.sheet.lower()))
     ):
-        return "#REF!"
-    return print_corner(Corner(row, column, corner.row_fixed, corner.column_fixed))
+        return Reference(left.sheet, left.first, right.first)
+    return Binary(":", left, right)
+
+
+def _may_be_called(node: Node, space: str) -> bool:
+    """Whether a bracket behind a node holds arguments; behind a space it is the other side of an intersection."""
+    if isinstance(node, Call) and node.name == "LAMBDA":
+        return True
+    return not space and isinstance(node, (Call, Invoke, Group))

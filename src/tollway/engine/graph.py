@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+from tollway.engine.binding import Binder
+from tollway.engine.cells import Bounds, Cell, DataTableFacts
+from tollway.engine.copying import parse_r1c1
 from tollway.engine.formula import parse
-from tollway.engine.functions import find_function, is_volatile
 from tollway.engine.syntax import (
-    COLUMN_MAX,
-    ROW_MAX,
     Area,
-    ArrayConstant,
     ArrayPart,
     Binary,
     Call,
+    DataTable,
     ErrorLiteral,
     External,
-    Group,
-    Logical,
-    Name,
+    NamedLambda,
     Node,
-    Number,
-    Omitted,
-    Percent,
-    Reference,
-    Text,
-    Unary,
+    Spilled,
     cell_text,
+    children,
     column_letters,
     sheet_text,
 )
@@ -35,24 +30,27 @@ from tollway.engine.values import (
     EngineError,
     ErrorValue,
     TooManyReferences,
-    UnreadableFormula,
     UnsupportedFormula,
 )
-from tollway.engine.workbook import Bounds, Cell, Workbook
+from tollway.engine.workbook import Workbook
 
-# Names that stand for names that stand for names; no honest workbook goes deeper.
-NAME_DEPTH_MAX = 16
 # Filled cells that all formulas together may read.
 REFERENCED_CELLS_MAX = 20_000_000
 # Cells of a circle that a message lists.
 _CIRCLE_CELLS_SHOWN = 20
-# They came with the Analysis ToolPak and give #N/A where an argument is left empty; others take 0 or "".
-_NEVER_OMITTED = frozenset({"EDATE", "EOMONTH", "MROUND", "QUOTIENT"})
-# They give the range they add the size of the range they test.
-_SUM_RANGE_FUNCTIONS = frozenset({"SUMIF", "AVERAGEIF"})
+# References, numbers, operators and calls that all formulas together may hold, those of their names included.
+PARTS_IN_ALL_MAX = 5_000_000
 
 # (sheet index, row, column); rows and columns count from 1.
 Address = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a formula refers to; `is_open` where it may read cells that none of these areas shows."""
+
+    areas: list[Area]
+    is_open: bool
 
 
 class FormulaBook:
@@ -63,6 +61,8 @@ class FormulaBook:
         self._referenced_cells_max = referenced_cells_max
         self._trees: dict[Address, Node | EngineError] = {}
         self._referenced_cells = 0
+        self._parts_count = 0
+        self._lambdas: dict[tuple[int | None, str], Node] = {}
 
     def cell(self, address: Address) -> Cell | None:
         """What a cell holds, or None for a blank one."""
@@ -96,8 +96,9 @@ class FormulaBook:
             try:
                 known = self._bound(address)
             except EngineError as error:
-                error.cells = (self.text(address),)
-                error.message = f"{self.text(address)}: {error.message}"
+                if not error.cells:
+                    error.cells = (self.text(address),)
+                    error.message = f"{self.text(address)}: {error.message}"
                 known = error
             self._trees[address] = known
         if isinstance(known, EngineError):
@@ -108,18 +109,51 @@ class FormulaBook:
         cell = self.cell(address)
         assert cell is not None
         sheet, row, column = address
+        if not self.workbook.is_full_precision:
+            raise UnsupportedFormula(
+                "The workbook computes with precision as displayed, which is not supported yet; "
+                "switch it off under File, Options, Advanced.",
+                construct="precision as displayed",
+            )
+        if cell.data_table is not None:
+            return data_table_node(cell.data_table, address)
         if cell.array_anchor is not None:
             anchor_row, anchor_column = cell.array_anchor
             anchor = self.tree((sheet, anchor_row, anchor_column))
             assert isinstance(anchor, ArrayPart)
             return ArrayPart(anchor.tree, row - anchor_row, column - anchor_column)
         assert cell.formula is not None
-        tree = _Binder(self.workbook, sheet).bind(parse(cell.formula))
+        if self._parts_count > PARTS_IN_ALL_MAX:
+            raise TooManyReferences(
+                f"The formulas of the workbook hold more than {PARTS_IN_ALL_MAX:,} references, numbers and calls "
+                "in all, those of the names they use included; remove formulas that the model does not need."
+            )
+        binder = Binder(self.workbook, address)
+        try:
+            tree = binder.bind(parse(cell.formula))
+        finally:
+            self._parts_count += binder.parts_count
         return tree if cell.array is None else ArrayPart(tree, 0, 0)
+
+    def named_lambda(self, scope: int | None, name: str) -> Node:
+        """The LAMBDA that a name stands for, bound; `name` is in lower case.
+
+        Raises: UnreadableFormula, UnsupportedFormula.
+        """
+        known = self._lambdas.get((scope, name))
+        if known is None:
+            binder = Binder(self.workbook, (scope or 0, 1, 1), is_movable=False)
+            known = self._lambdas[scope, name] = binder.named_lambda(self.workbook.names[scope, name])
+        return known
+
+    def bind_text(self, address: Address, text: str, *, is_r1c1: bool = False) -> Node:
+        """A reference written in a text, as INDIRECT takes it, as if it stood in a cell. Raises: EngineError."""
+        tree = parse_r1c1(text, address[1], address[2]) if is_r1c1 else parse(text)
+        return Binder(self.workbook, address).bind(tree)
 
     def precedents(self, address: Address) -> Iterator[Address]:
         """The computed cells that a formula reads directly."""
-        for area in areas(self.tree(address)):
+        for area in self.reads(self.tree(address)).areas:
             for row, column in self.workbook.sheets[area.sheet].positions_in(area.bounds):
                 self._referenced_cells += 1
                 if self._referenced_cells > self._referenced_cells_max:
@@ -145,6 +179,44 @@ class FormulaBook:
             self.circle,
         )
 
+    def loose_order(self, targets: Iterable[Address], leaves: Collection[Address] = ()) -> list[Address]:
+        """As order(), where circles are broken anywhere and formulas that cannot be bound need nothing.
+
+        Good as a first guess: Calculation finds out what each formula truly reads.
+
+        Raises: TooManyReferences.
+        """
+
+        def precedents(address: Address) -> Iterator[Address]:
+            try:
+                for found in self.precedents(address):
+                    if found not in leaves:
+                        yield found
+            except TooManyReferences:
+                raise
+            except EngineError:
+                return
+
+        return dependency_order([target for target in targets if self.is_formula(target)], precedents, None)
+
+    def reads(self, tree: Node) -> Reads:
+        """The references of a bound tree, those inside the LAMBDAs it names too, and whether there are more."""
+        found: list[Area] = []
+        is_open = False
+        named: set[NamedLambda] = set()
+        stack: list[Node] = [tree]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, Area):
+                found.append(node)
+                continue
+            is_open = is_open or is_computed_reference(node)
+            if isinstance(node, NamedLambda) and node not in named:
+                named.add(node)
+                stack.append(self.named_lambda(node.scope, node.name))
+            stack.extend(reversed(children(node)))
+        return Reads(found, is_open)
+
     def circle(self, circle: Sequence[Address]) -> CircularReference:
         """The refusal of cells that need each other."""
         advice = (
@@ -159,12 +231,33 @@ class FormulaBook:
         )
 
 
+def data_table_node(facts: DataTableFacts, address: Address) -> Node:
+    """One cell of a what-if table, bound; #REF! where an input cell was deleted."""
+    sheet, row, column = address
+    top, left, _, _ = facts.bounds
+    if facts.is_broken or top == 1 or left == 1:
+        return ErrorLiteral(ErrorValue.REF)
+
+    def cell(place: tuple[int, int]) -> Area:
+        return Area(sheet, (*place, *place), True)
+
+    inputs: list[tuple[Area, Area]] = []
+    if facts.row_input is not None:
+        inputs.append((cell(facts.row_input), cell((top - 1, column))))
+    if facts.column_input is not None:
+        inputs.append((cell(facts.column_input), cell((row, left - 1))))
+    if len(inputs) == 2:
+        return DataTable(cell((top - 1, left - 1)), tuple(inputs))
+    formula = (row, left - 1) if facts.row_input is not None else (top - 1, column)
+    return DataTable(cell(formula), tuple(inputs))
+
+
 def dependency_order(
     targets: Sequence[Address],
     precedents: Callable[[Address], Iterator[Address]],
-    circle: Callable[[Sequence[Address]], EngineError],
+    circle: Callable[[Sequence[Address]], EngineError] | None,
 ) -> list[Address]:
-    """Depth-first order over any graph of cells; raises what `circle` makes of the cells of a circle."""
+    """Depth-first order over any graph of cells; raises what `circle` makes of a circle, or steps over it."""
     order: list[Address] = []
     finished: set[Address] = set()
     for target in targets:
@@ -179,6 +272,8 @@ def dependency_order(
                 finished.add(address)
                 order.append(address)
             elif following in path:
+                if circle is None:
+                    continue
                 on_path = list(path)
                 raise circle(on_path[on_path.index(following) :])
             else:
@@ -229,157 +324,15 @@ def is_external(tree: Node) -> bool:
     return False
 
 
-def children(node: Node) -> Sequence[Node]:
-    """The nodes directly below one."""
+def is_computed_reference(node: Node) -> bool:
+    """Whether what a node refers to is known only when it is computed: OFFSET, INDIRECT, A1:INDEX(..), A1#."""
     match node:
-        case Unary(_, operand) | Percent(operand):
-            return (operand,)
-        case Binary(_, left, right):
-            return (left, right)
-        case Group(inner):
-            return (inner,)
-        case Call(_, arguments):
-            return arguments
-        case ArrayPart(tree, _, _):
-            return (tree,)
+        case Call(name, _):
+            return name in ("INDIRECT", "OFFSET")
+        case Binary(operator, _, _):
+            return operator == ":"
         case _:
-            return ()
-
-
-class _Binder:
-    """Replaces references and names of one sheet's formula by what they stand for, and checks functions."""
-
-    def __init__(self, workbook: Workbook, sheet: int) -> None:
-        self.workbook = workbook
-        self.sheet = sheet
-        self.name_depth = 0
-
-    def bind(self, tree: Node) -> Node:
-        # Chains of operators lean to the left and may be thousands long: walked, not recursed into.
-        spine: list[Binary | Percent] = []
-        while isinstance(tree, (Binary, Percent)):
-            spine.append(tree)
-            tree = tree.left if isinstance(tree, Binary) else tree.operand
-        bound = self.operand(tree)
-        for node in reversed(spine):
-            if isinstance(node, Percent):
-                bound = Percent(bound)
-            elif node.operator in (" ", ","):
-                bound = _joined(node.operator, bound, self.bind(node.right))
-            else:
-                bound = Binary(node.operator, bound, self.bind(node.right))
-        return bound
-
-    def operand(self, node: Node) -> Node:
-        match node:
-            case Number() | Text() | Logical() | ErrorLiteral() | ArrayConstant() | Omitted() | External():
-                return node
-            case Reference():
-                return self.area(node)
-            case Name(sheet, text):
-                return self.name(sheet, text)
-            case Unary(operator, operand):
-                return Unary(operator, self.bind(operand))
-            case Group(inner):
-                return Group(self.bind(inner))
-            case Call():
-                return self.call(node)
-            case _:
-                raise AssertionError(node)
-
-    def area(self, reference: Reference) -> Node:
-        sheet = self.sheet
-        if reference.sheet is not None:
-            found = self.workbook.sheet_index.get(reference.sheet.lower())
-            if found is None:
-                return ErrorLiteral(ErrorValue.REF)
-            sheet = found
-        first, last = reference.first, reference.last or reference.first
-        rows = sorted((first.row or 1, last.row or ROW_MAX))
-        columns = sorted((first.column or 1, last.column or COLUMN_MAX))
-        return Area(sheet, (rows[0], columns[0], rows[1], columns[1]), reference.last is None)
-
-    def name(self, sheet: str | None, text: str) -> Node:
-        scope = self.sheet if sheet is None else self.workbook.sheet_index.get(sheet.lower(), -1)
-        found = self.workbook.find_name(text, scope)
-        if found is None:
-            return ErrorLiteral(ErrorValue.NAME)
-        self.name_depth += 1
-        if self.name_depth > NAME_DEPTH_MAX:
-            raise UnreadableFormula(
-                f"The name {text} stands for names that stand for names, more than {NAME_DEPTH_MAX} deep."
-            )
-        tree = parse(found.formula)
-        if _has_relative_reference(tree):
-            raise UnsupportedFormula(
-                f"The formula uses the name {text}, whose reference moves with the cell, "
-                "which is not supported yet.",
-                construct="relative defined name",
-            )
-        bound = self.bind(tree)
-        self.name_depth -= 1
-        return bound if isinstance(bound, Area) else Group(bound)
-
-    def call(self, node: Call) -> Node:
-        called = find_function(node.name)
-        if called is None:
-            reason = "gives another result at each calculation, and" if is_volatile(node.name) else "which"
-            raise UnsupportedFormula(
-                f"The formula uses {node.name}, {reason} is not supported yet.", construct=node.name
-            )
-        if not called.accepts(len(node.arguments)):
-            raise UnreadableFormula(
-                f"The formula calls {node.name} with {len(node.arguments)} arguments, which Excel does not allow."
-            )
-        if node.name in _NEVER_OMITTED and Omitted() in node.arguments:
-            return ErrorLiteral(ErrorValue.NA)
-        arguments = [self.bind(argument) for argument in node.arguments]
-        if node.name in _SUM_RANGE_FUNCTIONS and len(arguments) == 3:
-            arguments[2] = _resized(arguments[2], arguments[0])
-        return Call(node.name, tuple(arguments))
-
-
-def _joined(operator: str, left: Node, right: Node) -> Node:
-    """The cells that two references have in common; #NULL! when there are none."""
-    while isinstance(left, Group):
-        left = left.inner
-    while isinstance(right, Group):
-        right = right.inner
-    if operator == "," or not (isinstance(left, Area) and isinstance(right, Area)):
-        raise UnsupportedFormula(
-            "The formula joins references with a comma, or computed ones with a space, "
-            "which is not supported yet.",
-            construct="union of references",
-        )
-    top, first = max(left.bounds[0], right.bounds[0]), max(left.bounds[1], right.bounds[1])
-    bottom, last = min(left.bounds[2], right.bounds[2]), min(left.bounds[3], right.bounds[3])
-    if left.sheet != right.sheet or top > bottom or first > last:
-        return ErrorLiteral(ErrorValue.NULL)
-    return Area(left.sheet, (top, first, bottom, last), (top, first) == (bottom, last))
-
-
-def _resized(area: Node, like: Node) -> Node:
-    """The cells that SUMIF adds: from the corner of its third argument, as many as its first has."""
-    if not (isinstance(area, Area) and isinstance(like, Area)):
-        return area
-    top, left, _, _ = area.bounds
-    bottom = min(ROW_MAX, top + like.bounds[2] - like.bounds[0])
-    right = min(COLUMN_MAX, left + like.bounds[3] - like.bounds[1])
-    return Area(area.sheet, (top, left, bottom, right), False)
-
-
-def _has_relative_reference(tree: Node) -> bool:
-    stack: list[Node] = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Reference):
-            for corner in (node.first, node.last or node.first):
-                if (corner.row is not None and not corner.row_fixed) or (
-                    corner.column is not None and not corner.column_fixed
-                ):
-                    return True
-        stack.extend(children(node))
-    return False
+            return isinstance(node, Spilled)
 
 
 def bounds_text(bounds: Bounds) -> str:

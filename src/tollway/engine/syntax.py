@@ -1,12 +1,13 @@
-"""The tree of a formula: its nodes, how it is written, and how cells and sheets are named."""
+"""The tree of a formula: its nodes, and how cells and sheets are named."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tollway.engine.values import ErrorValue, Value, number_text
+from tollway.engine.values import ErrorValue, Value
 
 ROW_MAX = 1_048_576
 COLUMN_MAX = 16_384
@@ -271,6 +272,36 @@ Node = (
 )
 
 
+# --- walking -------------------------------------------------------------------------------------------
+
+
+def children(node: Node) -> Sequence[Node]:
+    """The nodes directly below one."""
+    match node:
+        case Binary(_, left, right):
+            return (left, right)
+        case Call(_, arguments):
+            return arguments
+        case Group(inner):
+            return (inner,)
+        case Unary(_, operand) | Percent(operand) | Single(operand) | Spilled(operand):
+            return (operand,)
+        case ArrayPart(tree, _, _):
+            return (tree,)
+        case Invoke(callee, arguments):
+            return (callee, *arguments)
+        case Let(bindings, result):
+            return (*(value for _, value in bindings), result)
+        case Lambda(_, body, _):
+            return (body,)
+        case Union(parts):
+            return parts
+        case DataTable(formula, inputs):
+            return (formula, *(area for pair in inputs for area in pair))
+        case _:
+            return ()
+
+
 # --- addresses -----------------------------------------------------------------------------------------
 
 
@@ -297,6 +328,21 @@ def cell_text(row: int, column: int) -> str:
     return f"{column_letters(column)}{row}"
 
 
+_AREA = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})(?::\$?([A-Za-z]{1,3})\$?(\d{1,7}))?")
+
+
+def area_bounds(reference: str) -> tuple[int, int, int, int] | None:
+    """The bounds that a text such as B2:C5 names; None where it names none on a sheet."""
+    match = _AREA.fullmatch(reference.strip())
+    if match is None:
+        return None
+    top, left = int(match[2]), column_number(match[1])
+    bottom, right = (int(match[4]), column_number(match[3])) if match[4] else (top, left)
+    if not (1 <= top <= bottom <= ROW_MAX and left <= right <= COLUMN_MAX):
+        return None
+    return (top, left, bottom, right)
+
+
 _BARE_SHEET = re.compile(r"[^\W\d][\w.]*")
 _LIKE_CELL = re.compile(
     r"[A-Za-z]{1,3}\d{1,7}|[Rr]\d*[Cc]\d*|[Rr]|[Cc]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]"
@@ -308,75 +354,3 @@ def sheet_text(name: str) -> str:
     if _BARE_SHEET.fullmatch(name) and not _LIKE_CELL.fullmatch(name):
         return name
     return "'" + name.replace("'", "''") + "'"
-
-
-# --- tree to text --------------------------------------------------------------------------------------
-
-
-def print_formula(tree: Node) -> str:
-    """Write a tree as Excel would, without the equals sign; parse() of it gives the same tree."""
-    # A chain of operators leans to the left and may be thousands long: walked, not recursed into.
-    tail: list[str] = []
-    while isinstance(tree, (Binary, Percent)):
-        if isinstance(tree, Percent):
-            tail.append("%")
-            tree = tree.operand
-        else:
-            tail.append(tree.operator + print_formula(tree.right))
-            tree = tree.left
-    return _print_operand(tree) + "".join(reversed(tail))
-
-
-def _print_operand(tree: Node) -> str:
-    match tree:
-        case Number(value):
-            return _print_number(value)
-        case Text(text):
-            return '"' + text.replace('"', '""') + '"'
-        case Logical(truth):
-            return "TRUE" if truth else "FALSE"
-        case ErrorLiteral(error):
-            return error.text
-        case ArrayConstant(rows):
-            return "{" + ";".join(",".join(_print_constant(value) for value in row) for row in rows) + "}"
-        case Reference(sheet, first, last):
-            prefix = "" if sheet is None else sheet_text(sheet) + "!"
-            return prefix + print_corner(first) + ("" if last is None else ":" + print_corner(last))
-        case External(text):
-            return text
-        case Name(sheet, text):
-            return text if sheet is None else f"{sheet_text(sheet)}!{text}"
-        case Unary(operator, operand):
-            return operator + print_formula(operand)
-        case Group(inner):
-            return f"({print_formula(inner)})"
-        case Call(name, arguments):
-            return f"{name}({','.join(print_formula(argument) for argument in arguments)})"
-        case _:
-            return ""
-
-
-def _print_number(value: float) -> str:
-    text = number_text(value)
-    return text if float(text) == value else repr(value).upper()
-
-
-def _print_constant(value: Value) -> str:
-    match value:
-        case bool():
-            return "TRUE" if value else "FALSE"
-        case float():
-            return ("-" if value < 0 else "") + _print_number(abs(value))
-        case str():
-            return '"' + value.replace('"', '""') + '"'
-        case _:
-            return str(value)
-
-
-def print_corner(corner: Corner) -> str:
-    """One end of a reference: $B$5, or B for a whole column."""
-    column = (
-        "" if corner.column is None else ("$" if corner.column_fixed else "") + column_letters(corner.column)
-    )
-    row = "" if corner.row is None else ("$" if corner.row_fixed else "") + str(corner.row)
-    return column + row

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cached_property
+from dataclasses import dataclass
+from datetime import datetime, time
 
-from tollway.engine.archive import Archive, ReadLimits
-from tollway.engine.formula import shifted
+from tollway.engine.archive import Archive, ReadLimits, unescaped
+from tollway.engine.cells import Bounds, Cell, DataTableFacts, Place, Sheet
+from tollway.engine.copying import shifted
 from tollway.engine.serials import serial_from_date
-from tollway.engine.syntax import COLUMN_MAX, ROW_MAX, cell_text, column_number
+from tollway.engine.syntax import COLUMN_MAX, ROW_MAX, area_bounds, cell_text, column_number
 from tollway.engine.values import (
     ERROR_BY_TEXT,
     ErrorValue,
@@ -23,62 +21,11 @@ from tollway.engine.values import (
     WorkbookTooLarge,
 )
 
-# (top, left, bottom, right), counted from 1, both ends included.
-Bounds = tuple[int, int, int, int]
-
-
-@dataclass(slots=True)
-class Cell:
-    """One cell that holds something.
-
-    `formula` is without its equals sign; shared formulas are written out. `value` is what Excel stored.
-    `array` is the area that an array formula fills; `array_anchor` is set in the other cells of that area,
-    which have a value but no formula of their own.
-    """
-
-    formula: str | None
-    value: Value
-    number_format: str = "General"
-    array: Bounds | None = None
-    array_anchor: tuple[int, int] | None = None
-
-
-@dataclass
-class Sheet:
-    """One sheet: its cells by (row, column), counted from 1. A chart sheet has none."""
-
-    name: str
-    cells: dict[tuple[int, int], Cell] = field(default_factory=dict)
-    is_hidden: bool = False
-
-    @cached_property
-    def rows_by_column(self) -> dict[int, list[int]]:
-        """The rows that hold something, ascending, for each column that does."""
-        rows: dict[int, list[int]] = {}
-        for row, column in self.cells:
-            rows.setdefault(column, []).append(row)
-        for column_rows in rows.values():
-            column_rows.sort()
-        return rows
-
-    @cached_property
-    def used(self) -> tuple[int, int]:
-        """The last row and the last column that hold something; (0, 0) for an empty sheet."""
-        if not self.cells:
-            return (0, 0)
-        return (max(row for row, _ in self.cells), max(column for _, column in self.cells))
-
-    def positions_in(self, bounds: Bounds) -> Iterator[tuple[int, int]]:
-        """The cells inside an area that hold something, column by column."""
-        top, left, bottom, right = bounds
-        columns = self.rows_by_column
-        wanted = range(left, right + 1) if right - left < len(columns) else sorted(columns)
-        for column in wanted:
-            rows = columns.get(column)
-            if rows is None or not left <= column <= right:
-                continue
-            for row in rows[bisect_left(rows, top) : bisect_right(rows, bottom)]:
-                yield (row, column)
+# Days from the first day of one date system to that of the other.
+_DAYS_TO_1904 = 1_462
+# Cells that array formulas and what-if tables may cover, for each filled cell: they do not overlap.
+_COVERED_SHARE_MAX = 4
+_COVERED_MIN = 10_000
 
 
 class Counts:
@@ -88,6 +35,7 @@ class Counts:
         self.limits = limits
         self.cell_count = 0
         self.formula_count = 0
+        self.formula_characters = 0
 
     def add_cell(self) -> None:
         """Count one that holds something. Raises: WorkbookTooLarge."""
@@ -112,6 +60,23 @@ class Counts:
                 f"{self.limits.formula_length_max:,} are allowed; split it over several cells.",
                 cells=(address,),
             )
+        self.formula_characters += len(formula)
+        if self.formula_characters > self.limits.formula_characters_max:
+            raise WorkbookTooLarge(
+                f"The formulas of the workbook, shared ones written out, have more than the "
+                f"{self.limits.formula_characters_max:,} characters that are allowed in all; shorten or remove some.",
+                cells=(address,),
+            )
+
+
+@dataclass(frozen=True)
+class SharedParts:
+    """What all sheets use: texts, number formats of cell styles, marks of dynamic arrays, the date system."""
+
+    strings: list[str]
+    formats: list[str]
+    dynamic_marks: frozenset[str]
+    is_1904: bool = False
 
 
 _ADDRESS = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
@@ -120,30 +85,29 @@ _ADDRESS = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
 class SheetReader:
     """Reads the cells of one worksheet part."""
 
-    def __init__(
-        self, archive: Archive, counts: Counts, sheet: Sheet, strings: list[str], formats: list[str]
-    ) -> None:
+    def __init__(self, archive: Archive, counts: Counts, sheet: Sheet, shared: SharedParts) -> None:
         self.archive = archive
         self.counts = counts
         self.sheet = sheet
-        self.strings = strings
-        self.formats = formats
+        self.parts = shared
         self.row = 0
         self.column = 0
+        self.row_is_hidden = False
         self.in_cell = False
+        self.attributes: dict[str, str] = {}
         self.kind = "n"
-        self.style = ""
         self.value_text: str | None = None
         self.inline: list[str] = []
         self.phonetic = 0
         self.formula: str | None = None
         self.formula_attributes: dict[str, str] = {}
         self.shared: dict[str, tuple[int, int, str]] = {}
+        self.covering: list[tuple[Place, Bounds]] = []
 
     def read(self, part: str) -> None:
         """Fill the sheet from its part. Raises: NotAWorkbook, WorkbookTooLarge."""
         self.archive.read_xml(part, self._start, self._end)
-        self._mark_array_members()
+        self._mark_covered_cells()
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "c":
@@ -153,6 +117,7 @@ class SheetReader:
         elif tag == "row":
             self.row = self._number_of_row(attributes.get("r"))
             self.column = 0
+            self.row_is_hidden = attributes.get("hidden") in ("1", "true")
         elif tag == "rPh":
             self.phonetic += 1
 
@@ -172,7 +137,7 @@ class SheetReader:
             self.inline.append(text)
 
     def _number_of_row(self, written: str | None) -> int:
-        row = int(written) if written is not None and written.isdigit() else self.row + 1
+        row = int(written[:9]) if written is not None and written.isdigit() else self.row + 1
         if not 1 <= row <= ROW_MAX:
             raise NotAWorkbook(
                 f"The sheet {self.sheet.name!r} has a row {row:,}; a sheet ends at row {ROW_MAX:,}."
@@ -194,41 +159,76 @@ class SheetReader:
             )
         self.in_cell = True
         self.kind = attributes.get("t", "n")
-        self.style = attributes.get("s", "")
+        self.attributes = attributes
         self.value_text = None
         self.inline = []
         self.formula = None
         self.formula_attributes = {}
 
     def _keep_cell(self) -> None:
-        address = f"{self.sheet.name}!{cell_text(self.row, self.column)}"
-        formula, array = self._read_formula(address)
-        value = self._read_value(address)
-        if formula is None and value is None:
+        place = (self.row, self.column)
+        value = self._read_value()
+        if self.formula is None and value is None:
+            return
+        cell = Cell(None, value)
+        if self.formula is not None:
+            self._read_formula(cell, place)
+        if cell.formula is None and value is None:
             return
         self.counts.add_cell()
-        if formula is not None:
-            self.counts.add_formula(formula, address)
-        number_format = "General"
-        if self.style.isdigit() and int(self.style) < len(self.formats):
-            number_format = self.formats[int(self.style)]
-        self.sheet.cells[(self.row, self.column)] = Cell(formula, value, number_format, array)
+        style = self.attributes.get("s", "")
+        if style.isdigit() and len(style) < 10 and int(style) < len(self.parts.formats):
+            cell.number_format = self.parts.formats[int(style)]
+        self.sheet.cells[place] = cell
+        if self.row_is_hidden:
+            self.sheet.hidden_rows.add(self.row)
 
-    def _read_formula(self, address: str) -> tuple[str | None, Bounds | None]:
-        if self.formula is None:
-            return None, None
+    @property
+    def address(self) -> str:
+        """The cell being read, as "Sheet!A1"."""
+        return f"{self.sheet.name}!{cell_text(self.row, self.column)}"
+
+    def _read_formula(self, cell: Cell, place: Place) -> None:
+        assert self.formula is not None
         attributes = self.formula_attributes
         kind = attributes.get("t", "normal")
-        text = self.formula.strip()
-        if kind == "shared":
-            return self._read_shared(text, attributes.get("si", ""), address), None
+        text: str | None = self.formula.strip()
         if kind == "dataTable":
-            return "TABLE()", _bounds(attributes.get("ref", ""))
-        if not text:
-            return None, None
-        return text, _bounds(attributes.get("ref", "")) if kind == "array" else None
+            facts = self._read_data_table(place)
+            cell.data_table = facts
+            self.covering.append((place, facts.bounds))
+            text = f"TABLE({attributes.get('r1', '')},{attributes.get('r2', '')})"
+        elif kind == "shared":
+            text = self._shared_text(text or "", attributes.get("si", ""))
+        elif kind == "array" and text:
+            cell.array = self._own_bounds(place)
+            cell.is_dynamic = self.attributes.get("cm", "") in self.parts.dynamic_marks
+            self.covering.append((place, cell.array))
+        cell.formula = text or None
+        if cell.formula is not None:
+            self.counts.add_formula(cell.formula, self.address)
 
-    def _read_shared(self, text: str, index: str, address: str) -> str | None:
+    def _own_bounds(self, place: Place) -> Bounds:
+        """The area that an array formula says it fills; one cell where that cannot be."""
+        bounds = area_bounds(self.formula_attributes.get("ref", ""))
+        return bounds if bounds is not None and bounds[:2] == place else (*place, *place)
+
+    def _read_data_table(self, place: Place) -> DataTableFacts:
+        attributes = self.formula_attributes
+        bounds = self._own_bounds(place)
+        inputs: list[Place | None] = []
+        for key in ("r1", "r2"):
+            found = area_bounds(attributes.get(key, ""))
+            inputs.append(None if found is None else found[:2])
+        is_broken = any(attributes.get(key) in ("1", "true") for key in ("del1", "del2"))
+        if attributes.get("dt2D") in ("1", "true"):
+            return DataTableFacts(bounds, inputs[0], inputs[1], is_broken or None in inputs)
+        is_broken = is_broken or inputs[0] is None
+        if attributes.get("dtr") in ("1", "true"):
+            return DataTableFacts(bounds, inputs[0], None, is_broken)
+        return DataTableFacts(bounds, None, inputs[0], is_broken)
+
+    def _shared_text(self, text: str, index: str) -> str | None:
         if text:
             self.shared[index] = (self.row, self.column, text)
             return text
@@ -237,12 +237,11 @@ class SheetReader:
         row, column, master = self.shared[index]
         try:
             return shifted(master, self.row - row, self.column - column)
-        except UnreadableFormula as error:
-            raise NotAWorkbook(
-                f"The formula that {address} shares cannot be read: {error.message}", cells=(address,)
-            ) from error
+        except UnreadableFormula:
+            # It is refused, by each of its cells, when the formulas are read.
+            return master
 
-    def _read_value(self, address: str) -> Value:
+    def _read_value(self) -> Value:
         if self.kind == "inlineStr":
             return unescaped("".join(self.inline))
         text = self.value_text
@@ -250,7 +249,8 @@ class SheetReader:
             return None
         try:
             return self._typed_value(text)
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, OverflowError) as error:
+            address = self.address
             raise NotAWorkbook(
                 f"The cell {address} holds {text[:40]!r}, which is no value of kind {self.kind!r}; "
                 "open the workbook in Excel and save it again.",
@@ -260,7 +260,10 @@ class SheetReader:
     def _typed_value(self, text: str) -> Value:
         match self.kind:
             case "s":
-                return self.strings[int(text)]
+                index = int(text)
+                if index < 0:
+                    raise IndexError(text)
+                return self.parts.strings[index]
             case "str":
                 return unescaped(text)
             case "b":
@@ -268,50 +271,44 @@ class SheetReader:
             case "e":
                 return ERROR_BY_TEXT.get(text.strip(), ErrorValue.UNKNOWN)
             case "d":
-                return _serial_of_iso(text.strip())
+                return _serial_of_iso(text.strip(), is_1904=self.parts.is_1904)
             case _:
                 number = float(text)
                 if not math.isfinite(number):
                     raise ValueError(text)
                 return number
 
-    def _mark_array_members(self) -> None:
-        anchors = [(position, cell) for position, cell in self.sheet.cells.items() if cell.array is not None]
-        for anchor, cell in anchors:
-            assert cell.array is not None
-            for position in self.sheet.positions_in(cell.array):
-                member = self.sheet.cells[position]
+    def _mark_covered_cells(self) -> None:
+        cells = self.sheet.cells
+        covered_max = _COVERED_MIN + _COVERED_SHARE_MAX * len(cells)
+        covered_count = 0
+        for anchor, bounds in self.covering:
+            if bounds[:2] == bounds[2:]:
+                continue
+            facts = cells[anchor].data_table
+            for position in self.sheet.positions_in(bounds):
+                covered_count += 1
+                if covered_count > covered_max:
+                    raise NotAWorkbook(
+                        f"The array formulas of the sheet {self.sheet.name!r} lie over one another, at the latest "
+                        f"in {cell_text(*anchor)}, which Excel does not allow; save the workbook again in Excel."
+                    )
+                member = cells[position]
                 if position != anchor and member.formula is None:
                     member.array_anchor = anchor
+                    member.data_table = facts
 
 
-def _bounds(reference: str) -> Bounds | None:
-    first, _, last = reference.partition(":")
-    ends = [_ADDRESS.fullmatch(end) for end in (first, last or first)]
-    if ends[0] is None or ends[1] is None:
-        return None
-    return (int(ends[0][2]), column_number(ends[0][1]), int(ends[1][2]), column_number(ends[1][1]))
-
-
-def _serial_of_iso(text: str) -> float:
+def _serial_of_iso(text: str, *, is_1904: bool) -> float:
+    """The serial number of an ISO 8601 date, with a time or without, or of a time alone."""
+    if "-" not in text:
+        return _share_of_day(time.fromisoformat(text))
     moment = datetime.fromisoformat(text)
     serial = serial_from_date(moment.year, moment.month, moment.day)
     if serial is None:
         raise ValueError(text)
-    seconds = moment.hour * 3600 + moment.minute * 60 + moment.second + moment.microsecond / 1e6
-    return serial + seconds / 86_400
+    return serial - (_DAYS_TO_1904 if is_1904 else 0) + _share_of_day(moment.time())
 
 
-_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
-
-
-def unescaped(text: str) -> str:
-    """Undo the _x000D_ form in which the file writes characters that XML cannot hold.
-
-    NUL and half of a surrogate pair, which no text may hold elsewhere, become U+FFFD.
-    """
-    if "_x" not in text:
-        return text
-    decoded = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text).replace("\0", "\ufffd")
-    # Through UTF-16, where both halves of a pair become the one character that they mean.
-    return decoded.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+def _share_of_day(moment: time) -> float:
+    return (moment.hour * 3600 + moment.minute * 60 + moment.second + moment.microsecond / 1e6) / 86_400
