@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xlsxwriter
+from tests.engine.sheets import workbook_of
 
 from tollway.engine import (
     BLOCK_ITERATIONS,
@@ -139,6 +140,19 @@ def test_a_stored_shard_reads_back_whole_and_equal_shards_are_equal_bytes(progra
     assert again.errors.dtype == np.int8
     facts = ProgramFacts.of(program)
     assert repr(summarize(facts, [again])) == repr(summarize(facts, [shard]))
+
+
+def test_a_shard_and_its_summary_tell_how_many_iterations_were_left_to_the_exact_rules():
+    # LEN has no block form, so the interpreter does every iteration; 2 * A1 needs it in none.
+    cells = {"A1": 1, "B2": "=2*A1", "B3": "=LEN(A1)*A1"}
+    counts = {}
+    for output in ("B2", "B3"):
+        drawn = build_program(workbook_of(cells), [Input("A1", Uniform(min=0.0, max=1.0))], [output])
+        shard = ShardResult.from_bytes(run_shard(drawn, 7, 0, 5_000).to_bytes())
+        (summary,) = summarize(ProgramFacts.of(drawn), [shard])
+        assert summary.replayed_count == shard.replayed_count
+        counts[output] = shard.replayed_count
+    assert counts == {"B2": 0, "B3": 5_000}
 
 
 def test_a_shard_stored_without_bins_has_none(program):

@@ -20,7 +20,7 @@ ITERATIONS_MAX = 100_000_000
 """The most iterations of one run; plans set lower limits."""
 
 # Raised when the arrays of a stored shard change meaning.
-_STORED_VERSION = 1
+_STORED_VERSION = 2
 
 
 class DamagedShard(EngineError):
@@ -42,11 +42,16 @@ class ShardResult:
     nodes: tuple[Node, ...]
     bin_counts: NDArray[np.int64] | None = None
     """(O, bins), how many values lie in each of the bins asked for."""
+    replayed_count: int = 0
+    """Iterations of which some part was left to the exact scalar rules."""
 
     def to_bytes(self) -> bytes:
         """Pack into an uncompressed .npz; equal shards give equal bytes."""
         arrays: dict[str, NDArray[Any]] = {
-            "header": np.array([_STORED_VERSION, self.first_iteration, self.iteration_count], dtype=np.int64),
+            "header": np.array(
+                [_STORED_VERSION, self.first_iteration, self.iteration_count, self.replayed_count],
+                dtype=np.int64,
+            ),
             "values": self.values,
             "errors": self.errors,
             "nodes": np.array([[node.level, node.index] for node in self.nodes], dtype=np.int64).reshape(
@@ -66,11 +71,12 @@ class ShardResult:
         """Unpack what `to_bytes` gave. Raises: DamagedShard."""
         try:
             with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-                version, first_iteration, iteration_count = (int(number) for number in arrays["header"])
+                version, *counts = (int(number) for number in arrays["header"])
                 if version != _STORED_VERSION:
                     raise DamagedShard(
                         f"This stored shard has version {version}; version {_STORED_VERSION} is read. Run again."
                     )
+                first_iteration, iteration_count, replayed_count = counts
                 moments = {name: arrays[f"moments_{name}"] for name in moment_names()}
                 return cls(
                     first_iteration=first_iteration,
@@ -84,6 +90,7 @@ class ShardResult:
                         for row, (level, index) in enumerate(arrays["nodes"])
                     ),
                     bin_counts=arrays.get("bin_counts"),
+                    replayed_count=replayed_count,
                 )
         except (ValueError, KeyError, IndexError, EOFError, OSError, zipfile.BadZipFile) as problem:
             raise DamagedShard(f"These bytes are not a stored shard ({problem}). Run again.") from problem
@@ -125,6 +132,7 @@ def run_shard(
     centres = np.array([drawn.distribution.mean for drawn in program.inputs]).reshape(-1, 1)
     scales = np.array([drawn.distribution.std for drawn in program.inputs]).reshape(-1, 1)
     nodes: list[Node] = []
+    replayed_count = 0
     for done in range(0, iteration_count, BLOCK_ITERATIONS):
         first = first_iteration + done
         count = min(BLOCK_ITERATIONS, iteration_count - done)
@@ -138,10 +146,13 @@ def run_shard(
         nodes.append(Node(0, first // BLOCK_ITERATIONS, moments))
         values[:, done : done + count] = block.values
         errors[:, done : done + count] = block.errors
+        replayed_count += block.replayed_count
         if on_block is not None:
             on_block(done + count)
     bin_counts = None if bin_edges is None else _bin_counts(values, errors, bin_edges)
-    return ShardResult(first_iteration, iteration_count, values, errors, joined(nodes), bin_counts)
+    return ShardResult(
+        first_iteration, iteration_count, values, errors, joined(nodes), bin_counts, replayed_count
+    )
 
 
 def _bin_counts(values: Floats, errors: NDArray[np.int8], bin_edges: Floats) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ every error value is counted beside them, never left out silently.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -88,6 +88,8 @@ class OutputSummary:
     numeric_count: int
     error_counts: dict[str, int]
     """Iterations by the error value that the cell showed, such as {"#DIV/0!": 12}."""
+    replayed_count: int
+    """Iterations of the run of which some part was left to the exact scalar rules; the same for all outputs."""
     mean: float | None
     mean_standard_error: float | None
     std: float | None
@@ -146,14 +148,20 @@ def summarize(
     """
     levels = check_confidence_levels(confidence_levels)
     parts = sorted(
-        ((shard.first_iteration, shard.iteration_count, shard.nodes) for shard in shards),
+        (
+            (shard.first_iteration, shard.iteration_count, shard.nodes, shard.replayed_count)
+            for shard in shards
+        ),
         key=lambda part: part[0],
     )
-    iteration_count = sum(count for _, count, _ in parts)
-    nodes = joined(node for _, _, shard_nodes in parts for node in shard_nodes)
+    iteration_count = sum(count for _, count, _, _ in parts)
+    nodes = joined(node for _, _, shard_nodes, _ in parts for node in shard_nodes)
+    replayed_count = sum(count for _, _, _, count in parts)
     moments = total(nodes) if nodes else None
     return [
-        _summary(facts, output, shards, iteration_count, moments, levels)
+        replace(
+            _summary(facts, output, shards, iteration_count, moments, levels), replayed_count=replayed_count
+        )
         for output in range(len(facts.output_cells))
     ]
 
@@ -176,6 +184,7 @@ def _summary(
         iteration_count=iteration_count,
         numeric_count=count,
         error_counts=error_counts,
+        replayed_count=0,
         mean=spread.mean,
         mean_standard_error=None if spread.std is None else spread.std / math.sqrt(count),
         std=spread.std,

@@ -83,6 +83,7 @@ def _output_json(summary: Summary) -> dict[str, Any]:
         "statistics": {
             "count": summary["numeric_count"],
             "error_counts": dict(summary["error_counts"]),
+            "replayed_count": summary.get("replayed_count"),
             "mean": summary["mean"],
             "mean_standard_error": summary["mean_standard_error"],
             "median": summary["percentiles"]["50"],
@@ -226,6 +227,7 @@ def _write_statistics(writer: _Writer, sheet: Any, summary: Summary) -> None:
         ("Iterations", summary["iteration_count"], "#,##0"),
         ("Iterations with a number", summary["numeric_count"], "#,##0"),
         *((f"Iterations with {text}", count, "#,##0") for text, count in summary["error_counts"].items()),
+        ("Iterations replayed exactly", summary.get("replayed_count"), "#,##0"),
         ("Mean", summary["mean"], number_format),
         ("Standard error of the mean", summary["mean_standard_error"], number_format),
         ("Standard deviation", summary["std"], number_format),

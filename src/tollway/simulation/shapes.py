@@ -183,6 +183,8 @@ def _output_results(output: dict[str, Any], summary: dict[str, Any]) -> dict[str
         "statistics": {
             "count": summary["numeric_count"],
             "error_counts": summary["error_counts"],
+            # Runs of before this was counted have none.
+            "replayed_count": summary.get("replayed_count"),
             "mean": summary["mean"],
             "mean_standard_error": summary["mean_standard_error"],
             "std": summary["std"],

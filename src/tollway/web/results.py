@@ -144,6 +144,8 @@ def statistics_of(summary: Summary, write: Write) -> list[tuple[str, str]]:
         shown.insert(1, ("Std. error of mean", figure_format(error, error)(error)))
     if summary["skewness"] is not None:
         shown.append(("Skewness", number(summary["skewness"], 2)))
+    if replayed := summary.get("replayed_count"):
+        shown.append(("Replayed exactly", percent(replayed / summary["iteration_count"], 2)))
     return shown
 
 

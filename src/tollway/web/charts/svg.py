@@ -29,8 +29,10 @@ class Scale:
 
     def percent(self, value: float) -> float:
         """Where a value stands, kept inside the plot."""
-        # Halved before subtracting, so that a span wider than the largest float does not overflow.
-        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        # Halved before subtracting, so that a span wider than the largest float does not overflow. Half of a span of
+        # the smallest float is none.
+        span = self.high / 2 - self.low / 2
+        share = (value / 2 - self.low / 2) / span if span else 0.5
         return min(100.0, max(0.0, share * 100))
 
 
