@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tollway.engine.cell_facts import CellFacts
 from tollway.engine.functions import find_function
 from tollway.engine.functions.ranges import Bounds, CellRange, MultiRange, spread
 from tollway.engine.functions.registry import (
@@ -49,7 +50,6 @@ from tollway.engine.syntax import (
     Union,
 )
 from tollway.engine.values import ErrorValue, TooManyReferences, Value
-from tollway.engine.workbook import Workbook
 
 # Operators between references; what they join is no value yet.
 _JOINING = frozenset({":", " ", ","})
@@ -68,7 +68,7 @@ class ExternalReferenceError(Exception):
     """A formula reads another workbook: the value that Excel stored for the whole cell stands."""
 
 
-class Interpreter:
+class Interpreter(CellFacts):
     """Computes formulas over whatever `value_of` says each cell holds.
 
     `value_of` may raise NotComputedError, which passes through; `spill_of` gives the area that the array of a
@@ -82,7 +82,7 @@ class Interpreter:
         *,
         spill_of: Callable[[Address], Bounds | None] | None = None,
     ) -> None:
-        self.book = book
+        super().__init__(book)
         self.value_of = value_of
         self.spill_of = spill_of or (lambda address: find_spill(book, address))
         self.limits = CallLimits()
@@ -113,11 +113,6 @@ class Interpreter:
             Parameter: self._parameter,
             Invoke: self._invoke,
         }
-
-    @property
-    def workbook(self) -> Workbook:
-        """The workbook as read."""
-        return self.book.workbook
 
     # --- a whole formula -------------------------------------------------------------------------------
 

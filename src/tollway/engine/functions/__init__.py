@@ -28,10 +28,8 @@ FAMILIES = {
     text: "Text",
 }
 
-# They give another result at each calculation, or depend on what no reference shows.
-_VOLATILE = frozenset(
-    {"CELL", "INDIRECT", "INFO", "NOW", "OFFSET", "RAND", "RANDARRAY", "RANDBETWEEN", "TODAY"}
-)
+# They give another result at each calculation, so that a run could not be repeated.
+_VOLATILE = frozenset({"RAND", "RANDARRAY", "RANDBETWEEN"})
 
 
 def find_function(name: str) -> Function | None:

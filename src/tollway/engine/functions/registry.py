@@ -141,6 +141,18 @@ class Cells(Protocol):
     def invoke(self, called: Argument | Closure, arguments: Sequence[Any]) -> Argument:
         """What a LAMBDA gives."""
 
+    def formula_text(self, address: tuple[int, int, int]) -> str | None:
+        """The formula of a cell as Excel shows it; None for a cell without one."""
+
+    def number_format(self, address: tuple[int, int, int]) -> str:
+        """The format code of a cell."""
+
+    def is_hidden_row(self, sheet: int, row: int, *, by_hand: bool) -> bool:
+        """Whether a row is hidden by a filter or, where that counts too, by hand."""
+
+    def is_total(self, address: tuple[int, int, int]) -> bool:
+        """Whether the formula of a cell holds a SUBTOTAL or AGGREGATE."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -321,8 +333,15 @@ def _passed(value: Value) -> Value:
     return value
 
 
+def _as_single(value: Value) -> Value:
+    if isinstance(value, bool):
+        raise FailedError(ErrorValue.VALUE)
+    return _as_number(value)
+
+
 _CONVERTERS: dict[str, Callable[[Value], Value] | None] = {
     "number": _as_number,
+    "single": _as_single,
     "text": _as_text,
     "logical": _as_logical,
     "value": _passed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tollway.engine.functions.ranges import CellRange, MultiRange, reference_of
@@ -38,8 +39,8 @@ def offset(
     Errors: #VALUE! for what is no reference in one piece; #REF! for a height or width of 0, and outside the sheet.
     """
     base = reference_of(reference)
-    row_count = base.row_count if height is None else whole(number(height))
-    column_count = base.column_count if width is None else whole(number(width))
+    row_count = base.row_count if height is None else _extent(number(height))
+    column_count = base.column_count if width is None else _extent(number(width))
     top, left = base.bounds[0] + whole(rows), base.bounds[1] + whole(columns)
     if not row_count or not column_count:
         return ErrorValue.REF
@@ -50,6 +51,11 @@ def offset(
         return ErrorValue.REF
     assert context.cells is not None
     return context.cells.range_of(base.sheet, bounds)
+
+
+def _extent(size: float) -> int:
+    """A size cut to an integer, where a part of one row is one row, as values stored by Excel show."""
+    return whole(math.copysign(1.0, size)) if 0.0 < abs(size) < 1.0 else whole(size)
 
 
 @function("INDIRECT", "text [any]", returns="any", wants_context=True)

@@ -6,8 +6,18 @@ from tollway.engine.functions.math import (
     matrices,
     numerals,
     rounding,
+    subtotals,
     sums,
     trigonometry,
 )
 
-__all__ = ["arithmetic", "combinatorics", "matrices", "numerals", "rounding", "sums", "trigonometry"]
+__all__ = [
+    "arithmetic",
+    "combinatorics",
+    "matrices",
+    "numerals",
+    "rounding",
+    "subtotals",
+    "sums",
+    "trigonometry",
+]
