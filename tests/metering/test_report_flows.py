@@ -12,7 +12,7 @@ from tests.parties import Party, make_party
 
 from tollway.customers.entities import Mode
 from tollway.kit.csv_text import FORMULA_STARTS
-from tollway.kit.db import Database
+from tollway.kit.db import Database, Transaction
 from tollway.metering.report_flows import (
     CSV_COLUMNS,
     TAIL_BACK_MAX,
@@ -29,6 +29,10 @@ from tollway.metering.report_operations import CallFilter
 @pytest.fixture
 async def party(database: Database, now: datetime) -> Party:
     return await make_party(database, now)
+
+
+async def anybody(_tx: Transaction) -> bool:
+    return True
 
 
 async def lines_of(database: Database, party: Party, **bound: int) -> list[dict[str, str]]:
@@ -82,7 +86,9 @@ async def test_a_tail_shows_what_comes_once_and_what_came_late(
 ) -> None:
     feed, stopping = CallFeed(), asyncio.Event()
     await log_call(database, party.customer_id, now - timedelta(minutes=2), request_id="req_before")
-    tail = watch_calls(feed, database, stopping, party.customer_id, Mode.TEST, CallFilter(), now, now)
+    tail = watch_calls(
+        feed, database, stopping, party.customer_id, Mode.TEST, CallFilter(), now, now, anybody
+    )
     await log_call(database, party.customer_id, now, request_id="req_first")
     assert [one.request_id for one in await anext(tail)] == ["req_first"]
     # The second is older than the first: its record came late.
@@ -106,6 +112,7 @@ async def test_a_tail_shows_nothing_that_was_not_asked_for(
         CallFilter(method="GET"),
         now,
         now,
+        anybody,
     )
     await log_call(database, other.customer_id, now, method="GET")
     await log_call(database, party.customer_id, now, method="POST")
@@ -122,7 +129,7 @@ async def test_a_tail_goes_on_from_a_bounded_time_ago(
     await log_call(database, party.customer_id, now - TAIL_BACK_MAX / 2, request_id="req_missed")
     since = now - timedelta(days=300)
     tail = watch_calls(
-        CallFeed(), database, asyncio.Event(), party.customer_id, Mode.TEST, CallFilter(), since, now
+        CallFeed(), database, asyncio.Event(), party.customer_id, Mode.TEST, CallFilter(), since, now, anybody
     )
     assert [one.request_id for one in await anext(tail)] == ["req_missed"]
     await tail.aclose()
@@ -131,7 +138,9 @@ async def test_a_tail_goes_on_from_a_bounded_time_ago(
 async def test_a_tail_ends_when_the_server_stops(database: Database, party: Party, now: datetime) -> None:
     stopping = asyncio.Event()
     feed = CallFeed()
-    tail = watch_calls(feed, database, stopping, party.customer_id, Mode.TEST, CallFilter(), now, now)
+    tail = watch_calls(
+        feed, database, stopping, party.customer_id, Mode.TEST, CallFilter(), now, now, anybody
+    )
     await log_call(database, party.customer_id, now)
     assert await anext(tail)
     stopping.set()

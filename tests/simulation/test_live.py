@@ -125,6 +125,22 @@ async def test_streams_end_promptly_when_the_server_stops(
     assert not any(line == "event: done" for line in rest), "the run is not over; the client comes back"
 
 
+async def test_a_stream_ends_when_its_key_is_revoked(
+    parts: Parts, served: httpx.AsyncClient, party: Party, rows: Rows
+) -> None:
+    run = await rows.run(party, await rows.model(party, read_now()), read_now())
+    url = f"{API}/simulations/{run.public_id}/progress"
+    async with served.stream("GET", url, headers=party.headers | STREAM) as response:
+        lines = response.aiter_lines()
+        assert await anext(lines) == "event: progress"
+        async with parts.database.transaction() as tx:
+            await tx.execute("UPDATE api_keys SET status = 'deleted', revoked_at = now(), key_hash = NULL")
+        asked = time.monotonic()
+        rest = [line async for line in lines]
+        assert time.monotonic() - asked < flows.LOOK_SECONDS + 2
+    assert not any(line == "event: done" for line in rest)
+
+
 async def test_a_client_that_leaves_frees_its_place(
     parts: Parts, served: httpx.AsyncClient, party: Party, rows: Rows
 ) -> None:

@@ -15,7 +15,9 @@ from tollway.admission.passage import Passage
 from tollway.customers.callers import Caller
 from tollway.keys import operations as keys
 from tollway.kit import idempotency
+from tollway.kit.clock import read_now
 from tollway.kit.db import Database, Transaction
+from tollway.kit.problems import Problem
 from tollway.kit.scope import request_id
 from tollway.metering import operations as metering
 from tollway.metering.entities import Quota, UsageEvent
@@ -131,6 +133,16 @@ class Call:
             if content is not None and self.idempotency_key is not None:
                 await idempotency.finish(tx, self._scope(), self.idempotency_key, status, outcome.body)
         return outcome, bool(units)
+
+    async def is_still_allowed(self, tx: Transaction) -> bool:
+        """Whether the key may still call this, for answers that go on for long."""
+        if self.passage is None:
+            return True
+        try:
+            await self.passage.assert_current(tx, read_now())
+        except Problem:
+            return False
+        return True
 
     async def find_answer(self, content: Any) -> Outcome | None:
         """Return what the same request was answered before, or None; ask before work outside `perform`.

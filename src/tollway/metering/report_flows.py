@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tollway.customers.entities import Mode
 from tollway.kit.csv_text import csv_lines
-from tollway.kit.db import Database
+from tollway.kit.db import Database, Transaction
 from tollway.kit.problems import TooMany
 from tollway.metering import report_operations as reports
 from tollway.metering.reports import PAGE, CallFilter, LoggedCall
@@ -50,6 +50,10 @@ TAIL_SEEN_MAX = 5_000
 TAIL_LATENESS = timedelta(seconds=30)
 # How far back a tail that was interrupted goes on from.
 TAIL_BACK_MAX = timedelta(minutes=5)
+
+
+# Whether whoever watches may still see what comes.
+MayGoOn = Callable[[Transaction], Awaitable[bool]]
 
 
 class LiveTailsAtOnce(TooMany):
@@ -146,8 +150,13 @@ async def watch_calls(
     chosen: CallFilter,
     since: datetime,
     now: datetime,
+    may_go_on: MayGoOn,
 ) -> AsyncIterator[list[LoggedCall]]:
     """Yield the chosen calls as they reach the log, oldest first, until the time is over or the server stops.
+
+    INVARIANT: whoever watches is asked for anew before each look, once a second, so that a session that ended and a
+    role that was taken away see nothing more
+    (tests/web/customer/test_live_tail.py::test_a_tail_ends_with_what_let_it_in).
 
     Nothing is yielded twice. An empty list comes now and then, to keep the connection alive. Calls reach the
     log late and out of order, so each look goes back a little behind `since`.
@@ -162,6 +171,8 @@ async def watch_calls(
         while clock() - started < TAIL_SECONDS_MAX:
             newer = _from(chosen, since - TAIL_LATENESS)
             async with database.transaction() as tx:
+                if not await may_go_on(tx):
+                    return
                 page = await reports.list_calls(tx, customer_id, mode, newer, None, TAIL_CALLS_MAX)
             new = [call for call in reversed(page.items) if call.id not in seen]
             if new:

@@ -395,7 +395,7 @@ async def show_progress(
         if not streamed:
             return Outcome(body=shapes.progress(run, memory_mb(), call.now))
         workshop.feed.assert_room(call.caller.owner_id)
-        events = _events(flows.watch_run(workshop, call.caller, run))
+        events = _events(flows.watch_run(workshop, call.caller, run, call.is_still_allowed))
         return Outcome(response=StreamingResponse(events, media_type="text/event-stream"))
 
     return await call.answer("read", work)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -337,10 +337,13 @@ async def download_results(call: Call, run_id: str, file_format: Literal["json",
     return Download(drawn, XLSX_TYPE, f"{run.public_id}.xlsx")
 
 
-async def watch_run(workshop: Workshop, caller: Caller, run: Run) -> AsyncIterator[Run | None]:
+async def watch_run(
+    workshop: Workshop, caller: Caller, run: Run, may_go_on: Callable[[Transaction], Awaitable[bool]]
+) -> AsyncIterator[Run | None]:
     """Yield a run whenever it changed, at most five times a second, until it is over or the server stops.
 
-    None is yielded now and then where nothing changed, to keep the connection alive.
+    None is yielded now and then where nothing changed, to keep the connection alive. Whether whoever watches may still
+    see it is asked before each look, which is every two seconds at least; where not, nothing more is yielded.
 
     Call `workshop.feed.assert_room` first. Raises: RunNotFound where it was deleted meanwhile.
     """
@@ -352,6 +355,8 @@ async def watch_run(workshop: Workshop, caller: Caller, run: Run) -> AsyncIterat
         while clock() - started < STREAM_SECONDS_MAX:
             changed.clear()
             async with workshop.database.transaction() as tx:
+                if not await may_go_on(tx):
+                    return
                 run = await operations.get_run(tx, caller, run.public_id)
             facts = (run.status, run.iterations_completed, run.summarized_at)
             if facts != seen:

@@ -23,6 +23,7 @@ from tollway.customers.entities import (
 )
 from tollway.customers.guard import READING_METHODS, Needs
 from tollway.customers.permissions import Permission
+from tollway.kit.clock import read_now
 from tollway.kit.cookies import read_session_cookie
 from tollway.kit.db import Database, Transaction
 from tollway.kit.http import database_of, refuse_cross_site
@@ -66,6 +67,21 @@ class Page:
     def call(self) -> Call:
         """The request as a metered call, for what counts against the quota."""
         return Call.of(self.request, self.caller, PRODUCT, self.database)
+
+    async def is_still_allowed(self, tx: Transaction) -> bool:
+        """Whether the same session may still look at the same customer's things, for answers that go on for long."""
+        secret = read_session_cookie(self.request, secure=site_of(self.request).secure)
+        found = await customers.find_session_caller(tx, secret, read_now()) if secret else None
+        if found is None:
+            return False
+        caller = found.as_caller(self.caller.address)
+        if (caller.customer_id, caller.impersonator) != (self.caller.customer_id, self.caller.impersonator):
+            return False
+        try:
+            Needs(Permission.VIEW).check(caller, self.request)
+        except Problem:
+            return False
+        return True
 
     async def shell(self, tx: Transaction) -> tuple[Shell, Entitlement]:
         """Gather what the frame around the page shows, and what the customer may do."""

@@ -163,6 +163,7 @@ async def stream_requests(request: Request, page: SignedIn) -> Response:
             chosen,
             place.request_timestamp if place else page.now,
             page.now,
+            page.is_still_allowed,
         )
         # Sent at once, so that the browser knows that it is connected.
         yield ": open\n\n"

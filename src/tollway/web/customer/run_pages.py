@@ -102,7 +102,7 @@ async def stream_events(request: Request, page: SignedIn, run_id: str) -> Respon
 
     async def events() -> AsyncIterator[str]:
         over = False
-        async for changed in simulation_flows.watch_run(workshop, page.caller, run):
+        async for changed in simulation_flows.watch_run(workshop, page.caller, run, page.is_still_allowed):
             if changed is None:
                 yield ": still here\n\n"
                 continue
