@@ -7,7 +7,7 @@ import math
 from tollway.engine.functions.date_and_time.day_counts import ACTUAL_360, basis_of, year_fraction
 from tollway.engine.functions.date_and_time.serial_days import day_1900
 from tollway.engine.functions.registry import Context, FailedError, function, whole
-from tollway.engine.values import ErrorValue
+from tollway.engine.values import ErrorValue, round_half_up
 
 # VDB steps through at most this many periods, AMORDEGRC and AMORLINC too.
 PERIODS_MAX = 1_000_000
@@ -151,23 +151,26 @@ def degressive_amortization(
 ) -> float:
     """Depreciation of an accounting period by the French degressive system, rounded to whole units.
 
-    The rate counts 1.5 times for a life of 3 or 4 periods, 2 times for 5 or 6, 2.5 times for more; the last two
-    periods share what is left. Arguments are those of AMORLINC.
+    The rate counts 1.5 times for a life of 3 or 4 periods, 2 times for 5 or 6, 2.5 times for more; of the last two
+    periods the first takes half of what is left, the other all. Arguments are those of AMORLINC.
     Errors: #NUM! for an argument out of its range, and for a life below 3 or between 4 and 5.
     """
     first, wanted = _first_part(context, cost, purchased, first_period, salvage, period, rate, basis)
     life = 1.0 / rate
     if life < 3.0 or 4.0 < life < 5.0:
         raise FailedError(ErrorValue.NUM)
+    if 0.0 < period < 1.0:
+        # A quirk of Excel's, as its stored values show.
+        return 0.0
     scaled = rate * (1.5 if life < 5.0 else 2.0 if life <= 6.0 else 2.5)
-    loss = _rounded(first * scaled * cost)
+    loss = min(round_half_up(first * scaled * cost, 0), cost - salvage)
     value = cost - loss
-    left = value - salvage
-    for passed in range(wanted):
-        loss = _rounded(scaled * value)
-        left -= loss
-        if left < 0.0:
-            return _rounded(value * 0.5) if wanted - passed <= 2 else 0.0
+    last = math.ceil(life) - 1
+    for passed in range(1, wanted + 1):
+        if passed > last or (passed > 1 and value <= salvage):
+            return 0.0
+        share = 1.0 if passed == last else 0.5 if passed == last - 1 else scaled
+        loss = round_half_up(share * value, 0)
         value -= loss
     return loss
 
@@ -189,7 +192,3 @@ def _first_part(
     if not in_range or bought > ended or chosen == ACTUAL_360:
         raise FailedError(ErrorValue.NUM)
     return year_fraction(chosen, bought, ended) or 1.0, wanted
-
-
-def _rounded(amount: float) -> float:
-    return float(math.floor(amount + 0.5))

@@ -187,17 +187,26 @@ def accrued_interest(
 
 
 def _periods(anchor: int, start: int, end: int, times: int, basis: int) -> float:
-    """The coupon periods from one day to another, where coupons are counted from an anchor."""
+    """The coupon periods from one day to another, where coupons are counted from an anchor.
+
+    From the start of the one that ends on the anchor, or for a later end of the one that holds it, days are counted
+    straight to the end, even backwards, and by that one's length, as Excel does.
+    """
     months = 12 // times
     step = 0
     while months_later(anchor, months * step) < end:
         step += 1
-    total = 0.0
     after = months_later(anchor, months * step)
-    while after > start:
-        step -= 1
-        before = months_later(anchor, months * step)
-        days = days_by(basis, max(start, before), min(end, after)) if before < end else 0
-        total += days / normal_days(basis, times, before, after)
-        after = before
-    return total
+    before = months_later(anchor, months * (step - 1))
+    length = normal_days(basis, times, before, after)
+    if start >= before:
+        return days_by(basis, start, end) / length
+    whole_periods = 0
+    while months_later(anchor, months * (step - 2 - whole_periods)) >= start:
+        whole_periods += 1
+    first_end = months_later(anchor, months * (step - 1 - whole_periods))
+    first_length = normal_days(
+        basis, times, months_later(anchor, months * (step - 2 - whole_periods)), first_end
+    )
+    first_part = days_by(basis, start, first_end) / first_length
+    return first_part + whole_periods + days_by(basis, before, end) / length

@@ -69,13 +69,21 @@ def _odd_first(
         passed += 1
         before = months_later(end, -months * (regular + passed))
         length = normal_days(chosen, times, before, after)
-        whole_first += days_by(chosen, max(issued, before), after) / length
-        if before < start:
-            accrued += days_by(chosen, max(issued, before), min(start, after)) / length
+        whole_first += _share(chosen, before, after, length, issued, after)
+        accrued += _share(chosen, before, after, length, issued, start)
         if start < after:
-            wait += days_by(chosen, start, after) / length if before < start else 1.0
+            wait += days_by(chosen, start, after) / length if before <= start else 1.0
         after = before
     return OddFirst(accrued, whole_first, wait, regular, times)
+
+
+def _share(basis: int, before: int, after: int, length: float, start: int, end: int) -> float:
+    """The part of a coupon period between two days; a whole one is 1, however a basis counts its days."""
+    if end <= before or start >= after:
+        return 0.0
+    if start <= before and end >= after:
+        return 1.0
+    return days_by(basis, max(start, before), min(end, after)) / length
 
 
 @function("ODDFPRICE", "single single single single single single single single [single]", wants_context=True)
@@ -149,12 +157,11 @@ def _odd_last(
     while before < end:
         step += 1
         after = months_later(last, months * step)
-        length = normal_days(chosen, times, before, after)
-        all_periods += days_by(chosen, before, min(end, after)) / length
-        if before < start:
-            passed += days_by(chosen, before, min(start, after)) / length
-        if after > start:
-            left += days_by(chosen, max(start, before), min(end, after)) / length
+        # Unlike in an odd first period, these are as long as a basis counts their own days.
+        length = days_by(chosen, before, after)
+        all_periods += _share(chosen, before, after, length, before, end)
+        passed += _share(chosen, before, after, length, before, start)
+        left += _share(chosen, before, after, length, start, end)
         before = after
     return OddLast(passed, left, all_periods, times)
 
