@@ -5,7 +5,6 @@ Excel keeps this difference: ABS(TRUE) is 1, SQRTPI(TRUE) is #VALUE!.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from tollway.engine.functions.registry import Argument, FailedError, Grid, number
@@ -33,11 +32,3 @@ def toolpak_numbers(arguments: Sequence[Argument]) -> list[float]:
         else:
             found.append(toolpak_number(argument))
     return found
-
-
-def toolpak_whole(value: Argument) -> int:
-    """One value cut to an integer; #NUM! past what a double counts exactly."""
-    converted = toolpak_number(value)
-    if abs(converted) >= 2.0**53:
-        raise FailedError(ErrorValue.NUM)
-    return math.trunc(converted)

@@ -19,8 +19,7 @@ from tollway.engine.functions.engineering.bessel_orders import (
     bessel_y1,
 )
 from tollway.engine.functions.registry import FailedError, function
-from tollway.engine.functions.toolpak import toolpak_number
-from tollway.engine.values import ErrorValue, Value
+from tollway.engine.values import ErrorValue
 
 # The recurrences take as many steps as the order is high.
 _ORDER_MAX = 100_000
@@ -31,18 +30,18 @@ _RESCALE_ABOVE = 1e10
 _RESCALE_BY = 1e-10
 
 
-@function("BESSELI", "value value")
-def bessel_i(x: Value, order: Value) -> float:
+@function("BESSELI", "single single")
+def bessel_i(x: float, order: float) -> float:
     """The modified Bessel function I of an order, cut to an integer, at x.
 
     Errors: #NUM! for a negative order or on overflow, #VALUE! for a logical.
     """
-    place, n = toolpak_number(x), _order(order)
+    n = _order(order)
     if n < 2:
-        return bessel_i0(place) if n == 0 else bessel_i1(place)
-    if place == 0:
+        return bessel_i0(x) if n == 0 else bessel_i1(x)
+    if x == 0:
         return 0.0
-    size = abs(place)
+    size = abs(x)
     above, here, wanted = 0.0, 1.0, 0.0
     for step in range(2 * (n + int(math.sqrt(_DEPTH * n))), 0, -1):
         above, here = here, above + step * (2.0 / size) * here
@@ -50,24 +49,24 @@ def bessel_i(x: Value, order: Value) -> float:
             above, here, wanted = above * _RESCALE_BY, here * _RESCALE_BY, wanted * _RESCALE_BY
         if step == n:
             wanted = above
-    wanted *= bessel_i0(place) / here
-    return -wanted if place < 0 and n % 2 else wanted
+    wanted *= bessel_i0(x) / here
+    return -wanted if x < 0 and n % 2 else wanted
 
 
-@function("BESSELJ", "value value")
-def bessel_j(x: Value, order: Value) -> float:
+@function("BESSELJ", "single single")
+def bessel_j(x: float, order: float) -> float:
     """The Bessel function J of an order, cut to an integer, at x.
 
     Errors: #NUM! for a negative order, #VALUE! for a logical.
     """
-    place, n = toolpak_number(x), _order(order)
+    n = _order(order)
     if n < 2:
-        return bessel_j0(place) if n == 0 else bessel_j1(place)
-    if place == 0:
+        return bessel_j0(x) if n == 0 else bessel_j1(x)
+    if x == 0:
         return 0.0
-    size = abs(place)
+    size = abs(x)
     wanted = _upward(size, n, bessel_j0(size), bessel_j1(size), -1.0) if size > n else _j_downward(size, n)
-    return -wanted if place < 0 and n % 2 else wanted
+    return -wanted if x < 0 and n % 2 else wanted
 
 
 def _j_downward(size: float, n: int) -> float:
@@ -87,8 +86,8 @@ def _j_downward(size: float, n: int) -> float:
     return wanted / (2.0 * total - here)
 
 
-@function("BESSELK", "value value")
-def bessel_k(x: Value, order: Value) -> float:
+@function("BESSELK", "single single")
+def bessel_k(x: float, order: float) -> float:
     """The modified Bessel function K of an order, cut to an integer, at x.
 
     Errors: #NUM! for a negative order, unless x is above 0, and on overflow; #VALUE! for a logical.
@@ -96,8 +95,8 @@ def bessel_k(x: Value, order: Value) -> float:
     return _second_kind(x, order, bessel_k0, bessel_k1, 1.0)
 
 
-@function("BESSELY", "value value")
-def bessel_y(x: Value, order: Value) -> float:
+@function("BESSELY", "single single")
+def bessel_y(x: float, order: float) -> float:
     """The Bessel function Y of an order, cut to an integer, at x.
 
     Errors: #NUM! for a negative order, unless x is above 0, and on overflow; #VALUE! for a logical.
@@ -106,14 +105,14 @@ def bessel_y(x: Value, order: Value) -> float:
 
 
 def _second_kind(
-    x: Value, order: Value, first: Callable[[float], float], second: Callable[[float], float], sign: float
+    x: float, order: float, first: Callable[[float], float], second: Callable[[float], float], sign: float
 ) -> float:
-    place, n = toolpak_number(x), _order(order)
-    if place <= 0:
+    n = _order(order)
+    if x <= 0:
         raise FailedError(ErrorValue.NUM)
     if n < 2:
-        return first(place) if n == 0 else second(place)
-    return _upward(place, n, first(place), second(place), sign)
+        return first(x) if n == 0 else second(x)
+    return _upward(x, n, first(x), second(x), sign)
 
 
 def _upward(x: float, n: int, below: float, here: float, sign: float) -> float:
@@ -125,8 +124,7 @@ def _upward(x: float, n: int, below: float, here: float, sign: float) -> float:
     return here
 
 
-def _order(order: Value) -> int:
-    number = toolpak_number(order)
-    if not 0 <= number <= _ORDER_MAX:
+def _order(order: float) -> int:
+    if not 0 <= order <= _ORDER_MAX:
         raise FailedError(ErrorValue.NUM)
-    return math.trunc(number)
+    return math.trunc(order)

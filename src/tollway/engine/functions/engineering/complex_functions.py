@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from tollway.engine.functions.engineering.complex_numbers import angle_of, over, read, size_of, written
 from tollway.engine.functions.registry import FailedError, function
-from tollway.engine.functions.toolpak import toolpak_number
 from tollway.engine.values import ErrorValue, Value
 
 
@@ -17,20 +16,19 @@ def complex_root(number: Value) -> str:
     return _applied(_root, number)
 
 
-@function("IMPOWER", "value value", returns="text")
-def complex_power(number: Value, power: Value) -> str:
+@function("IMPOWER", "value single", returns="text")
+def complex_power(number: Value, power: float) -> str:
     """A complex number to a power, which is a real number.
 
     Errors: #NUM! for a text that is no complex number, and for 0 to a power of 0 or below; #VALUE! for a
     logical.
     """
     value, suffix = read(number)
-    exponent = toolpak_number(power)
     if value == 0:
-        if exponent <= 0:
+        if power <= 0:
             raise FailedError(ErrorValue.NUM)
         return written(0j, suffix)
-    size, angle = size_of(value) ** exponent, angle_of(value) * exponent
+    size, angle = size_of(value) ** power, angle_of(value) * power
     return written(_polar(size, angle), suffix)
 
 

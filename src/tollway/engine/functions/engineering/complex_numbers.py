@@ -26,15 +26,15 @@ _PLAIN_EXPONENT_MAX = 20
 _DEFAULT_SUFFIX = "i"
 
 
-@function("COMPLEX", "value value [any]", returns="text")
-def complex_text_of(real: Value, imaginary: Value, suffix: Value = _DEFAULT_SUFFIX) -> str:
+@function("COMPLEX", "single single [any]", returns="text")
+def complex_text_of(real: float, imaginary: float, suffix: Value = _DEFAULT_SUFFIX) -> str:
     """A complex number from its real and its imaginary part: COMPLEX(3,4) is "3+4i".
 
     `suffix` is i or j, i if left out.
 
     Errors: #VALUE! for another suffix, and for a logical or a text that is no number.
     """
-    number = complex(toolpak_number(real), toolpak_number(imaginary))
+    number = complex(real, imaginary)
     if isinstance(suffix, ErrorValue):
         raise FailedError(suffix)
     if suffix is None or suffix == "":

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from tollway.engine.functions.engineering.units import Quantity, find_unit
 from tollway.engine.functions.registry import FailedError, function
-from tollway.engine.functions.toolpak import toolpak_number
-from tollway.engine.values import ErrorValue, Value
+from tollway.engine.values import ErrorValue
 
 _CELSIUS_ZERO = 273.15
 _FAHRENHEIT_ZERO_RANKINE = 459.67
 _FREEZING_FAHRENHEIT = 32.0
 
 
-@function("CONVERT", "value text text")
-def convert(number: Value, from_unit: str, to_unit: str) -> float:
+@function("CONVERT", "single text text")
+def convert(number: float, from_unit: str, to_unit: str) -> float:
     """A number of one unit in another unit of the same quantity: CONVERT(1,"lbm","kg") is 0.45359237.
 
     Units are written as Excel writes them, upper and lower case apart; metric ones take prefixes such as k or
@@ -21,15 +20,14 @@ def convert(number: Value, from_unit: str, to_unit: str) -> float:
 
     Errors: #N/A for a unit that is not known, and for two that measure different things; #VALUE! for a logical.
     """
-    value = toolpak_number(number)
     given, wanted = find_unit(from_unit), find_unit(to_unit)
     if given is None or wanted is None or given[1].quantity is not wanted[1].quantity:
         raise FailedError(ErrorValue.NA)
     given_name, given_unit, given_factor = given
     wanted_name, wanted_unit, wanted_factor = wanted
     if given_unit.quantity is Quantity.TEMPERATURE:
-        return _temperature(value * given_factor, given_name, wanted_name) / wanted_factor
-    return value * (given_unit.size * given_factor) / (wanted_unit.size * wanted_factor)
+        return _temperature(number * given_factor, given_name, wanted_name) / wanted_factor
+    return number * (given_unit.size * given_factor) / (wanted_unit.size * wanted_factor)
 
 
 def _temperature(degrees: float, given: str, wanted: str) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tollway.engine.functions.math.rounding_blocks import mod_block
 from tollway.engine.functions.registry import Argument, FailedError, function
-from tollway.engine.functions.toolpak import toolpak_number, toolpak_numbers
+from tollway.engine.functions.toolpak import toolpak_numbers
 from tollway.engine.values import ErrorValue, Value, divide, modulo, power
 
 Floats = NDArray[np.float64]
@@ -83,20 +83,20 @@ def remainder(value: float, divisor: float) -> Value:
     return modulo(value, divisor)
 
 
-@function("QUOTIENT", "number number")
+@function("QUOTIENT", "single single")
 def quotient(value: float, divisor: float) -> Value:
     """The integer part of a division; #DIV/0! by zero."""
     ratio = divide(value, divisor)
     return ratio if isinstance(ratio, ErrorValue) else float(math.trunc(ratio))
 
 
-@function("SQRTPI", "value")
-def square_root_of_pi_times(value: Value) -> float:
+@function("SQRTPI", "single")
+def square_root_of_pi_times(value: float) -> float:
     """The square root of a number times pi.
 
     Errors: #NUM! for a negative number, #VALUE! for a logical.
     """
-    return math.sqrt(toolpak_number(value) * math.pi)
+    return math.sqrt(value * math.pi)
 
 
 # --- common divisors and multiples ---------------------------------------------------------------------

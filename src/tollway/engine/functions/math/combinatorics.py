@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 
 from tollway.engine.functions.registry import Argument, FailedError, function, whole
-from tollway.engine.functions.toolpak import toolpak_numbers, toolpak_whole
-from tollway.engine.values import ErrorValue, Value
+from tollway.engine.functions.toolpak import toolpak_numbers
+from tollway.engine.values import ErrorValue
 
 # More things than this are not counted; 300 is the last double factorial that is a number of Excel.
 _COUNT_MAX = 1_000_000
@@ -35,13 +35,13 @@ def combinations(count: float, chosen: float) -> float:
     return float(math.comb(count_whole, chosen_whole))
 
 
-@function("FACTDOUBLE", "value")
-def double_factorial(value: Value) -> float:
+@function("FACTDOUBLE", "single")
+def double_factorial(value: float) -> float:
     """The product of the integer part and every second integer below it, down to 1 or 2; 1 for -1 and 0.
 
     Errors: #NUM! below -1 and when the result is too large (from 301 on), #VALUE! for a logical.
     """
-    start = toolpak_whole(value)
+    start = whole(value)
     if not -1 <= start <= _DOUBLE_FACTORIAL_MAX:
         raise FailedError(ErrorValue.NUM)
     return float(math.prod(range(start, 0, -2)))

@@ -13,10 +13,9 @@ from tollway.engine.functions.math.rounding_blocks import (
     round_down_block,
     round_up_block,
 )
-from tollway.engine.functions.registry import FailedError, function, number
+from tollway.engine.functions.registry import FailedError, function
 from tollway.engine.values import (
     ErrorValue,
-    Value,
     decimal_text,
     floor_decimal,
     round_away,
@@ -101,12 +100,9 @@ def floor_math(value: float, significance: float = 1.0, mode: float = 0.0) -> fl
     return abs(significance) * steps
 
 
-@function("MROUND", "value value")
-def round_to_multiple(given: Value, given_multiple: Value) -> float:
+@function("MROUND", "single single")
+def round_to_multiple(value: float, multiple: float) -> float:
     """The nearest multiple, halves away from zero; #NUM! when the signs differ, #VALUE! for a logical."""
-    if isinstance(given, bool) or isinstance(given_multiple, bool):
-        raise FailedError(ErrorValue.VALUE)
-    value, multiple = number(given), number(given_multiple)
     if value == 0 or multiple == 0:
         return 0.0
     if (value < 0) != (multiple < 0):

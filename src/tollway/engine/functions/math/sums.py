@@ -154,23 +154,22 @@ def _pairs(x_values: Argument, y_values: Argument) -> list[tuple[float, float]]:
     return pairs
 
 
-@function("SERIESSUM", "value value value grid")
-def power_series(x: Value, first_power: Value, step: Value, coefficients: Argument) -> float:
+@function("SERIESSUM", "single single single grid")
+def power_series(x: float, first_power: float, step: float, coefficients: Argument) -> float:
     """The sum of coefficients times rising powers of x: a₁·xⁿ + a₂·xⁿ⁺ᵐ + a₃·xⁿ⁺²ᵐ + ...
 
     Errors: #VALUE! for a logical or a text that is no number, blanks among the coefficients too; #NUM! where
     a power is none, such as a root of a negative x.
     """
-    base, exponent, growth = (toolpak_number(value) for value in (x, first_power, step))
-    total = 0.0
+    total, exponent = 0.0, first_power
     grid = as_grid(coefficients)
     for index in range(grid.row_count * grid.column_count):
         coefficient = grid.at(*divmod(index, grid.column_count))
         if coefficient is None:
             raise FailedError(ErrorValue.VALUE)
-        factor = 1.0 if base == 0 and exponent == 0 else power(base, exponent)
+        factor = 1.0 if x == 0 and exponent == 0 else power(x, exponent)
         if isinstance(factor, ErrorValue):
             raise FailedError(factor)
         total += toolpak_number(coefficient) * factor
-        exponent += growth
+        exponent += step
     return total
