@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tollway.engine.cell_facts import CellFacts
+from tollway.engine.copying import shifted
 from tollway.engine.functions import find_function
 from tollway.engine.functions.ranges import Bounds, CellRange, MultiRange, spread
 from tollway.engine.functions.registry import (
@@ -381,6 +382,24 @@ class Interpreter(CellFacts):
             for argument in node.arguments
         ]
         return self.invoke(called, arguments)
+
+    def copied_value(self, address: Address, rows: int) -> Value:
+        """What the formula of a cell would give some rows further down; without a formula the cell's value.
+
+        Raises: EngineError where the formula cannot be computed.
+        """
+        cell = self.book.cell(address)
+        if cell is None or cell.formula is None:
+            return self.value_of(address)
+        sheet, row, column = address
+        target = (sheet, row + rows, column)
+        tree = self.book.bind_text(target, shifted(cell.formula, rows, 0))
+        outer = self._address, self._array, self._context, self._names
+        self._address, self._array, self._context, self._names = target, None, None, {}
+        try:
+            return shown(self.value(tree, False))
+        finally:
+            self._address, self._array, self._context, self._names = outer
 
     def invoke(self, called: Argument | Closure, arguments: Sequence[Any]) -> Any:
         """What a LAMBDA gives; #VALUE! for what is none, and for a wrong number of arguments."""

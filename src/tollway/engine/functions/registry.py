@@ -141,6 +141,9 @@ class Cells(Protocol):
     def invoke(self, called: Argument | Closure, arguments: Sequence[Any]) -> Argument:
         """What a LAMBDA gives."""
 
+    def copied_value(self, address: tuple[int, int, int], rows: int) -> Value:
+        """What the formula of a cell would give some rows further down; without a formula the cell's value."""
+
     def formula_text(self, address: tuple[int, int, int]) -> str | None:
         """The formula of a cell as Excel shows it; None for a cell without one."""
 

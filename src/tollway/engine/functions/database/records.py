@@ -11,11 +11,14 @@ import math
 from collections.abc import Callable, Sequence
 
 from tollway.engine.functions.criteria import Test, database_test_of
-from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid
-from tollway.engine.values import ErrorValue, Value, to_text
+from tollway.engine.functions.registry import Argument, Context, FailedError, Grid, as_grid
+from tollway.engine.values import ErrorValue, UnsupportedFormula, Value, to_text
+
+# Whether a record, a row of the database, meets one criterion.
+RecordTest = Callable[[Grid, int], bool]
 
 
-def field_values(database: Argument, field: Argument, criteria: Argument) -> list[Value]:
+def field_values(context: Context, database: Argument, field: Argument, criteria: Argument) -> list[Value]:
     """What the records that meet the criteria hold in a field, in order.
 
     Errors: #VALUE! when the field is not in the database, and when the database or the criteria have no row
@@ -23,19 +26,19 @@ def field_values(database: Argument, field: Argument, criteria: Argument) -> lis
     """
     grid = _table(database)
     column = _field_column(grid, field)
-    return [grid.at(row, column) for row in matching_rows(grid, criteria)]
+    return [grid.at(row, column) for row in matching_rows(context, grid, criteria)]
 
 
-def matching_rows(grid: Grid, criteria: Argument) -> list[int]:
+def matching_rows(context: Context, grid: Grid, criteria: Argument) -> list[int]:
     """The places, counted from 0, of the rows below the names that meet the criteria."""
     asked = _table(criteria)
     columns = [_name_column(grid, asked.at(0, column)) for column in range(asked.column_count)]
-    alternatives = [_tests(asked, row, columns) for row in range(1, asked.row_count)]
+    alternatives = [_tests(context, asked, row, columns) for row in range(1, asked.row_count)]
     # Rows beyond those that hold anything are no records.
     return [
         row
         for row in range(1, len(grid.rows))
-        if any(all(test(grid.at(row, column)) for column, test in tests) for tests in alternatives)
+        if any(all(is_met(grid, row) for is_met in tests) for tests in alternatives)
     ]
 
 
@@ -46,23 +49,46 @@ def _table(argument: Argument) -> Grid:
     return grid
 
 
-def _tests(asked: Grid, row: int, columns: Sequence[int | None]) -> list[tuple[int, Test]]:
-    tests: list[tuple[int, Test]] = []
+def _tests(context: Context, asked: Grid, row: int, columns: Sequence[int | None]) -> list[RecordTest]:
+    tests: list[RecordTest] = []
     for place, column in enumerate(columns):
         criterion = asked.at(row, place)
         if criterion is None:
             continue
         if column is None:
-            # Under a name that is no field stands a condition, which is true or not for the record.
-            tests.append((0, _constant_test(criterion)))
+            tests.append(_computed_test(context, asked, row, place))
         else:
-            tests.append((column, database_test_of(criterion)))
+            tests.append(_field_test(column, database_test_of(criterion)))
     return tests
 
 
-def _constant_test(criterion: Value) -> Callable[[Value], bool]:
-    is_met = isinstance(criterion, (bool, float)) and bool(criterion)
-    return lambda _value: is_met
+def _field_test(column: int, test: Test) -> RecordTest:
+    return lambda grid, row: test(grid.at(row, column))
+
+
+def _computed_test(context: Context, asked: Grid, row: int, place: int) -> RecordTest:
+    """A condition under a name that is no field: a formula about the first record, copied down for the others.
+
+    It is met where it gives TRUE or a number other than 0. Source: Microsoft, "Filter by using advanced
+    criteria", "Criteria created as the result of a formula".
+    """
+    criterion = asked.at(row, place)
+    if asked.origin is None:
+        is_met = _is_true(criterion)
+        return lambda _grid, _row: is_met
+    if context.cells is None:
+        raise UnsupportedFormula(
+            "A database function has a formula among its criteria, which is not computed for each iteration "
+            "yet; compare a field of the database instead.",
+            construct="computed criteria",
+        )
+    cells, (sheet, top, left) = context.cells, asked.origin
+    address = (sheet, top + row, left + place)
+    return lambda _grid, record: _is_true(cells.copied_value(address, record - 1))
+
+
+def _is_true(value: Value) -> bool:
+    return isinstance(value, (bool, float)) and bool(value)
 
 
 def _field_column(grid: Grid, field: Argument) -> int:
