@@ -6,6 +6,7 @@ The tree is syntax only: names are not resolved and sheets not looked up (bindin
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 from tollway.engine.function_names import EXCEL_FUNCTIONS
@@ -51,8 +52,8 @@ NESTING_MAX = 64
 ARGUMENTS_MAX = 255
 # Operators inside operators inside brackets; NESTING_MAX brackets hold far fewer in any real formula.
 DEPTH_MAX = 192
-# Parsed trees kept: copies of one formula are common, and trees are immutable.
-_TREES_KEPT = 4_096
+# Formulas kept as read: copies of one formula are common, and trees are immutable.
+_FORMULAS_KEPT = 4_096
 # Excel writes these before functions that came after 2007.
 _PREFIXES = ("_XLFN.", "_XLWS.")
 # Characters that no sheet's name holds; before "!" they show the path of another workbook.
@@ -62,13 +63,29 @@ _PATH_CHARACTERS = frozenset("[]\\/")
 _BINDING = {
     "=": 1, "<>": 1, "<": 1, ">": 1, "<=": 1, ">=": 1, "&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "^": 5,
 }  # fmt: skip
+# Operands of one word, where none of the operators of references follows.
+_SHORT_KINDS = frozenset({"cell", "number", "text"})
+_AFTER_OPERAND = frozenset({*_BINDING, "%", ",", ")"})
 # Words that may begin the second of two references with only a space between.
 _REFERENCE_KINDS = frozenset({"cell", "columns", "rows", "sheet", "name", "call", "bracket"})
 _REFERENCES = (Reference, Name, Group, Call, Structured, Spilled, Invoke, External, ErrorLiteral)
 
 
-@lru_cache(maxsize=_TREES_KEPT)
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A formula as read: its tree, and the names of the functions it calls, one for each call."""
+
+    tree: Node
+    functions: tuple[str, ...]
+
+
 def parse(text: str) -> Node:
+    """The tree of a formula: read_formula() without its functions."""
+    return read_formula(text).tree
+
+
+@lru_cache(maxsize=_FORMULAS_KEPT)
+def read_formula(text: str) -> Formula:
     """Read a formula, with or without its equals sign.
 
     Raises: UnreadableFormula for what Excel would not accept, UnsupportedFormula for what asks other programs
@@ -80,7 +97,8 @@ def parse(text: str) -> Node:
             "split it over several cells."
         )
     try:
-        return _Parser(text.removeprefix("=")).formula()
+        parser = _Parser(text.removeprefix("="))
+        return Formula(parser.formula(), tuple(parser.functions))
     except UnreadableFormula:
         if is_data_exchange(text):
             raise UnsupportedFormula(
@@ -101,6 +119,7 @@ class _Parser:
         self.kind, self.text, self.space = self.lexemes[0]
         self.nesting = 0
         self.depth = 0
+        self.functions: list[str] = []
 
     # --- words -------------------------------------------------------------------------------------------
 
@@ -177,6 +196,11 @@ class _Parser:
         return left
 
     def signed(self) -> Node:
+        if self.kind in _SHORT_KINDS:
+            # Most operands are one word; the way through every kind of reference takes several times as long.
+            following, operator, _ = self.lexemes[self.position + 1]
+            if following == "end" or (following == "operator" and operator in _AFTER_OPERAND):
+                return self.plain_operand()
         if self.kind != "operator" or self.text not in ("+", "-"):
             return self.intersection()
         signs = []
@@ -275,7 +299,9 @@ class _Parser:
         if bare in ("SINGLE", "ANCHORARRAY") and len(arguments) == 1:
             return Single(arguments[0]) if bare == "SINGLE" else Spilled(arguments[0])
         # What Excel marks as a function of a version after ours stays marked: it is one, even if unknown here.
-        return Call(bare if bare in EXCEL_FUNCTIONS or bare == name else f"_XLFN.{bare}", arguments)
+        known = bare if bare in EXCEL_FUNCTIONS or bare == name else f"_XLFN.{bare}"
+        self.functions.append(known)
+        return Call(known, arguments)
 
     def arguments(self) -> tuple[Node, ...]:
         self.nest()

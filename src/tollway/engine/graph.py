@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tollway.engine.binding import Binder
 from tollway.engine.cells import Bounds, Cell, DataTableFacts
 from tollway.engine.copying import parse_r1c1
-from tollway.engine.formula import parse
+from tollway.engine.formula import parse, read_formula
 from tollway.engine.syntax import (
     Area,
     ArrayPart,
@@ -54,7 +55,10 @@ class Reads:
 
 
 class FormulaBook:
-    """The formulas of a workbook, parsed and bound when first asked for."""
+    """The formulas of a workbook, parsed and bound when first asked for.
+
+    `function_counts`: how often the formulas asked for so far call each function.
+    """
 
     def __init__(self, workbook: Workbook, *, referenced_cells_max: int = REFERENCED_CELLS_MAX) -> None:
         self.workbook = workbook
@@ -62,6 +66,7 @@ class FormulaBook:
         self._trees: dict[Address, Node | EngineError] = {}
         self._referenced_cells = 0
         self._parts_count = 0
+        self.function_counts: Counter[str] = Counter()
         self._lambdas: dict[tuple[int | None, str], Node] = {}
 
     def cell(self, address: Address) -> Cell | None:
@@ -130,7 +135,9 @@ class FormulaBook:
             )
         binder = Binder(self.workbook, address)
         try:
-            tree = binder.bind(parse(cell.formula))
+            written = read_formula(cell.formula)
+            self.function_counts.update(written.functions)
+            tree = binder.bind(written.tree)
         finally:
             self._parts_count += binder.parts_count
         return tree if cell.array is None else ArrayPart(tree, 0, 0)

@@ -13,10 +13,9 @@ import numpy as np
 
 from tollway.engine.agreement import Agreement, check_agreement, filled
 from tollway.engine.distributions import Distribution, Normal, Triangular
-from tollway.engine.formula import parse
 from tollway.engine.graph import Address, FormulaBook, areas, is_external
 from tollway.engine.labels import label_of
-from tollway.engine.syntax import Call, Node, children
+from tollway.engine.syntax import Node
 from tollway.engine.values import EngineError, UnsupportedFormula
 from tollway.engine.workbook import Workbook
 
@@ -132,6 +131,7 @@ def inspect_workbook(workbook: Workbook) -> Inspection:
     book = FormulaBook(workbook)
     formulas = list(book.formula_addresses())
     trees = BoundFormulas(book, formulas)
+    functions = _function_counts(book)
     order = trees.order()
     agreement = check_agreement(book, trees.bound, order)
     trees.unsupported.extend(
@@ -144,7 +144,7 @@ def inspect_workbook(workbook: Workbook) -> Inspection:
     return Inspection(
         application=workbook.application,
         formulas_count=sum(1 for address in formulas if _formula_text(book, address) is not None),
-        functions=_function_counts(book, formulas),
+        functions=functions,
         unsupported=tuple(trees.unsupported[:UNSUPPORTED_SHOWN]),
         external_links_count=sum(is_external(tree) for tree in trees.bound.values()),
         inputs=_input_candidates(book, trees, order, outputs),
@@ -189,23 +189,9 @@ def _formula_text(book: FormulaBook, address: Address) -> str | None:
     return None if cell is None else cell.formula
 
 
-def _function_counts(book: FormulaBook, formulas: Sequence[Address]) -> dict[str, int]:
+def _function_counts(book: FormulaBook) -> dict[str, int]:
     """How often each function is called, most used first; formulas that cannot be parsed are left out."""
-    counts: Counter[str] = Counter()
-    for address in formulas:
-        text = _formula_text(book, address)
-        if text is None:
-            continue
-        try:
-            stack: list[Node] = [parse(text)]
-        except EngineError:
-            continue
-        while stack:
-            node = stack.pop()
-            if isinstance(node, Call):
-                counts[node.name] += 1
-            stack.extend(children(node))
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return dict(sorted(book.function_counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _outlines(workbook: Workbook) -> Iterator[SheetOutline]:

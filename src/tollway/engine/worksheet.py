@@ -46,7 +46,7 @@ class Counts:
                 "remove sheets and rows that the model does not need."
             )
 
-    def add_formula(self, formula: str, address: str) -> None:
+    def add_formula(self, formula: str, sheet: str, place: Place) -> None:
         """Count one and measure it. Raises: WorkbookTooLarge."""
         self.formula_count += 1
         if self.formula_count > self.limits.formulas_max:
@@ -55,6 +55,7 @@ class Counts:
                 "remove sheets and rows that the model does not need."
             )
         if len(formula) > self.limits.formula_length_max:
+            address = f"{sheet}!{cell_text(*place)}"
             raise WorkbookTooLarge(
                 f"The formula in {address} has {len(formula):,} characters and "
                 f"{self.limits.formula_length_max:,} are allowed; split it over several cells.",
@@ -65,7 +66,7 @@ class Counts:
             raise WorkbookTooLarge(
                 f"The formulas of the workbook, shared ones written out, have more than the "
                 f"{self.limits.formula_characters_max:,} characters that are allowed in all; shorten or remove some.",
-                cells=(address,),
+                cells=(f"{sheet}!{cell_text(*place)}",),
             )
 
 
@@ -206,7 +207,7 @@ class SheetReader:
             self.covering.append((place, cell.array))
         cell.formula = text or None
         if cell.formula is not None:
-            self.counts.add_formula(cell.formula, self.address)
+            self.counts.add_formula(cell.formula, self.sheet.name, place)
 
     def _own_bounds(self, place: Place) -> Bounds:
         """The area that an array formula says it fills; one cell where that cannot be."""
