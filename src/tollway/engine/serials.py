@@ -32,6 +32,7 @@ _MONTHS["sept"] = 9
 # Longer texts cannot be a number, and need no search.
 _NUMBER_TEXT_LENGTH_MAX = 64
 _NUMBER = re.compile(r"(?:\d+|\d{1,3}(?:,\d{3})+)?(?:\.\d*)?(?:[eE][+-]?\d{1,3})?")
+_MIXED_FRACTION = re.compile(r"(\d+|\d{1,3}(?:,\d{3})+) (\d{1,5})/([1-9]\d{0,4})")
 _YEAR_FIRST = re.compile(r"(\d{4})[-/](\d{1,2})(?:[-/](\d{1,2}))?")
 _MONTH_FIRST = re.compile(r"(\d{1,2})[-/](\d{1,2})[-/](\d{4}|\d{1,2})")
 _MONTH_AND_NUMBER = re.compile(r"(\d{1,2})[-/](\d{4}|\d{1,2})")
@@ -92,7 +93,7 @@ def days_in_month(year: int, month: int) -> int:
 
 
 def number_from_text(text: str) -> float | None:
-    """The number that Excel sees in a text, or None: "3", " 1,234.5 ", "$5", "(5)", "12.5%", "6:30 PM".
+    """The number that Excel sees in a text, or None: "3", " 1,234.5 ", "$5", "5€", "(5)", "12.5%", "1 1/2", "6:30 PM".
 
     Dates are read as in an English (United States) Excel, in the 1900 system.
     """
@@ -114,11 +115,18 @@ def _plain_number(text: str) -> float | None:
     elif text[0] in "+-":
         sign = -1.0 if text[0] == "-" else 1.0
         text = text[1:].lstrip(" ")
-    if text.startswith("$"):
+    if text.startswith(("$", "€")):
         text = text[1:].lstrip(" ")
+    elif text.endswith("€"):
+        # The euro is read after a number too, whatever the country, as the corpus shows.
+        text = text[:-1].rstrip(" ")
     scale = 1.0
     if text.endswith("%"):
         text, scale = text[:-1].rstrip(" "), 100.0
+    elif text.startswith("%"):
+        text, scale = text[1:].lstrip(" "), 100.0
+    if match := _MIXED_FRACTION.fullmatch(text):
+        return sign * (int(match[1].replace(",", "")) + int(match[2]) / int(match[3])) / scale
     if not text or not (text[0].isdigit() or text[0] == ".") or not _NUMBER.fullmatch(text) or text == ".":
         return None
     number = float(text.replace(",", ""))
