@@ -125,7 +125,8 @@ def least_common_multiple(*values: Argument) -> float:
 
 
 def _counts(values: Sequence[Argument]) -> list[int]:
-    counts = [math.trunc(value) for value in toolpak_numbers(values)]
-    if any(not 0 <= count < _COUNT_LIMIT for count in counts):
+    numbers = toolpak_numbers(values)
+    # Before they are cut to integers: -0.5 is refused.
+    if any(not 0 <= number < _COUNT_LIMIT for number in numbers):
         raise FailedError(ErrorValue.NUM)
-    return counts or [0]
+    return [math.trunc(number) for number in numbers] or [0]

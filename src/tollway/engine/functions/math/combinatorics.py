@@ -70,9 +70,10 @@ def multinomial(*values: Argument) -> float:
     Errors: #NUM! for a negative number and when the result is too large; #VALUE! for a logical or a text
     that is no number.
     """
-    counts = [math.trunc(value) for value in toolpak_numbers(values)]
-    if min(counts, default=0) < 0 or sum(counts) > _COUNT_MAX:
+    numbers = toolpak_numbers(values)
+    if min(numbers, default=0.0) < 0 or sum(numbers) > _COUNT_MAX:
         raise FailedError(ErrorValue.NUM)
+    counts = [math.trunc(number) for number in numbers]
     ways, total = 1, 0
     for count in counts:
         total += count

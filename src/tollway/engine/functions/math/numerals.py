@@ -75,7 +75,7 @@ def _subtractive(index: int, number: int, steps: int) -> str | None:
 def arabic(text: str) -> float:
     """The number that Roman numerals stand for, in either case and in any order; 0 for an empty text.
 
-    A letter before a larger one is taken away; a minus sign may stand in front.
+    A letter right before a larger one is taken away; a minus sign may stand in front.
 
     Errors: #VALUE! for other letters, and for more than 255.
     """
@@ -84,12 +84,11 @@ def arabic(text: str) -> float:
     letters = letters.removeprefix("-")
     if len(text) > _ROMAN_LENGTH_MAX or any(letter not in _ROMAN_VALUES for letter in letters):
         raise FailedError(ErrorValue.VALUE)
-    total = largest = 0
-    for letter in reversed(letters):
-        value = _ROMAN_VALUES[letter]
-        total += value if value >= largest else -value
-        largest = max(largest, value)
-    return sign * total
+    values = [_ROMAN_VALUES[letter] for letter in letters]
+    following = [*values[1:], 0]
+    return sign * sum(
+        value if value >= after else -value for value, after in zip(values, following, strict=True)
+    )
 
 
 @function("BASE", "number number [number]", returns="text")
