@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tollway.admission.operations import Call
 from tollway.alerts import operations as alerts
-from tollway.alerts.entities import AlertDesk, Finding, RuleKind
+from tollway.alerts.entities import Finding, RuleKind
 from tollway.app import Parts, open_parts
 from tollway.authentication import second_factor_operations as second_factor
 from tollway.authentication.entities import totp_code
@@ -118,7 +118,7 @@ async def seed(settings: Settings) -> DemoFacts:
             owner = await customers.get_user(tx, customer.user_id)
             if is_new:
                 await _make_webhook(tx, parts, _caller(owner, customer.id), administrator, now)
-                await _make_alerts(tx, parts, customer, administrator, now)
+                await _make_alerts(tx, customer, administrator, now)
         if is_new:
             await _make_model_and_run(parts, _caller(owner, customer.id), now)
         async with parts.database.transaction() as tx:
@@ -237,28 +237,28 @@ async def _make_webhook(
     await webhooks.change(tx, sealer, caller, webhook.public_id, off, now)
 
 
-async def _make_alerts(
-    tx: Transaction, parts: Parts, customer: Customer, administrator: User, now: datetime
-) -> None:
-    """Let one alert be over, and one wait for the administrator: the network of the demo's last calls."""
-    desk = AlertDesk(parts.settings.support_email, parts.settings.base_url)
+async def _make_alerts(tx: Transaction, customer: Customer, administrator: User, now: datetime) -> None:
+    """Let one alert be over, and one wait for the administrator: the network of the demo's last calls.
+
+    They are there to be looked at, and nobody is told of them by mail: nothing of it happened.
+    """
     by = _caller(administrator)
     began = now - timedelta(hours=26)
     rule = await alerts.get_rule(tx, RuleKind.QUEUE_AGE)
     summary = "jobs waiting: 3, the longest for 312 seconds"
     waiting = [Finding(rule.kind, "installation", summary)]
-    [opened] = await alerts.record_findings(tx, desk, rule, waiting, began)
+    [opened] = await alerts.record_findings(tx, None, rule, waiting, began)
     note = "No worker ran while the machine was updated."
     await alerts.acknowledge(tx, by, opened.public_id, note, began + timedelta(minutes=4))
     gone = began + timedelta(minutes=rule.resolves_after_minutes + 1)
-    await alerts.record_findings(tx, desk, rule, [], gone)
+    await alerts.record_findings(tx, None, rule, [], gone)
 
     api_key = await keys.find_default_test_key(tx, customer.id)
     if api_key is not None:
         rule = await alerts.get_rule(tx, RuleKind.NEW_NETWORK)
         summary = f"used from {NETWORK_ABROAD}; it was known from 1 network"
         finding = Finding(rule.kind, f"api_key:{api_key.key_id}", summary, customer.id)
-        await alerts.record_findings(tx, desk, rule, [finding], now)
+        await alerts.record_findings(tx, None, rule, [finding], now)
 
 
 async def _make_model_and_run(parts: Parts, caller: Caller, now: datetime) -> None:

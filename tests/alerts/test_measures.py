@@ -320,10 +320,24 @@ async def test_jobs_that_nobody_takes_are_found(house: House, now: datetime) -> 
         await enqueue_job(tx, "tests.wait", {})
     [row] = await house.rows("SELECT execute_after FROM pgqueuer")
     due = row["execute_after"]
+    await take(house, due)
     assert await found(house, RuleKind.QUEUE_AGE, due + timedelta(seconds=299)) == []
     assert await found(house, RuleKind.QUEUE_AGE, due + timedelta(seconds=300)) == [
         ("installation", "jobs waiting: 1, the longest for 300 seconds")
     ]
+
+
+async def test_a_worker_that_has_just_come_is_not_late(house: House) -> None:
+    """What fell due while none ran is told once a worker had as long for it as the rule gives."""
+    async with house.database.transaction() as tx:
+        await enqueue_job(tx, "tests.wait", {})
+    [row] = await house.rows("SELECT execute_after FROM pgqueuer")
+    began = row["execute_after"] + timedelta(hours=8)
+    for minutes in range(5):
+        await take(house, began + timedelta(minutes=minutes))
+        assert await found(house, RuleKind.QUEUE_AGE, began + timedelta(minutes=minutes)) == []
+    await take(house, began + timedelta(minutes=5))
+    assert len(await found(house, RuleKind.QUEUE_AGE, began + timedelta(minutes=5))) == 1
 
 
 @pytest.mark.promise("B65")

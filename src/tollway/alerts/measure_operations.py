@@ -20,6 +20,8 @@ NETWORK_IS_NEW = timedelta(hours=1)
 NETWORKS_NAMED_MAX = 3
 NETWORKS_KEPT_DAYS = 90
 SAMPLES_KEPT = timedelta(days=1)
+# One is taken each minute; a look that comes late is still one.
+SAMPLES_APART_MAX = timedelta(minutes=2)
 FAILED_WITHIN = timedelta(hours=1)
 MAILS_LOOKED_BACK = timedelta(days=1)
 
@@ -187,8 +189,12 @@ async def _damaged_records(tx: Transaction, rule: Rule, now: datetime) -> list[F
 
 
 async def _queue_age(tx: Transaction, rule: Rule, now: datetime) -> list[Finding]:
-    queue = await jobs.get_queue_state(tx, now)
-    if queue.oldest_due_seconds < rule.thresholds["seconds"]:
+    queue, bound = await jobs.get_queue_state(tx, now), rule.thresholds["seconds"]
+    if queue.oldest_due_seconds < bound:
+        return []
+    # A worker that has just come finds what fell due while none ran, and has had no time to take it.
+    at = now - timedelta(seconds=bound)
+    if not await measure_store.has_sample(tx, at - SAMPLES_APART_MAX, at):
         return []
     return [
         _of_installation(

@@ -203,6 +203,15 @@ async def find_last_sample_at(tx: Transaction) -> datetime | None:
     return found
 
 
+async def has_sample(tx: Transaction, earliest: datetime, latest: datetime) -> bool:
+    """Say whether counters were remembered between two instants: whether anybody followed the rules then."""
+    found = await tx.find_value(
+        "SELECT EXISTS (SELECT FROM usage_samples WHERE taken_at >= %(earliest)s AND taken_at <= %(latest)s)",
+        {"earliest": earliest, "latest": latest},
+    )
+    return bool(found)
+
+
 async def find_difference(tx: Transaction, earliest: datetime, latest: datetime) -> dict[str, Any] | None:
     """Return what the newest sample has beyond the newest one between two instants: calls, failed, latencies."""
     found = await tx.list_rows(

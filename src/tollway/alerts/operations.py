@@ -64,12 +64,16 @@ async def change_rule(tx: Transaction, by: Caller, rule: Rule, now: datetime) ->
 
 
 async def record_findings(
-    tx: Transaction, desk: AlertDesk, rule: Rule, findings: Sequence[Finding], now: datetime
+    tx: Transaction, desk: AlertDesk | None, rule: Rule, findings: Sequence[Finding], now: datetime
 ) -> list[Alert]:
     """Open an alert for each finding, or see again the one that is not resolved; tell of those that are new.
 
     Then those end whose condition has been gone for as long as the rule says, and that is told as well. Call it for
     a rule that is on, with everything that it finds now. Returns: the alerts that were opened.
+
+    Args:
+        desk: where alerts are told; None tells nobody, for what an installation is furnished with and never happened.
+
     Writes: alerts, outbox_mails. Defers: the message to the owner's server.
     """
     opened_ids = []
@@ -81,8 +85,9 @@ async def record_findings(
     gone_since = now - timedelta(minutes=rule.resolves_after_minutes)
     resolved_ids = await store.resolve_unseen(tx, rule.kind, gone_since, now)
     opened = await store.list_by_public_ids(tx, opened_ids)
-    await _tell(tx, desk, rule, opened, now, is_over=False)
-    await _tell(tx, desk, rule, await store.list_by_public_ids(tx, resolved_ids), now, is_over=True)
+    if desk is not None:
+        await _tell(tx, desk, rule, opened, now, is_over=False)
+        await _tell(tx, desk, rule, await store.list_by_public_ids(tx, resolved_ids), now, is_over=True)
     return opened
 
 

@@ -116,7 +116,7 @@ RULES: dict[RuleKind, RuleText] = {
     ),
     RuleKind.QUEUE_AGE: _rule(
         "Background jobs wait",
-        "The job that has been due for longest waits for so long: no worker takes it.",
+        "The job that has been due for longest waits for so long, and a worker was there all along: none takes it.",
         15,
         Threshold("seconds", "Seconds", 300, 10, 86_400),
     ),
