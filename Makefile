@@ -8,7 +8,7 @@ PEERS := .venv-bench
 export CORPUS ?= ../shared/corpus
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts bench soak promises clean
+.PHONY: help run test check format lint types contracts conformance bench soak promises clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,11 @@ types: $(VENV)/dev.stamp
 
 contracts: $(VENV)/dev.stamp
 	@$(BIN)/lint-imports
+
+conformance: $(VENV)/run.stamp ## compare the engine with the values that Excel stored in the corpus
+	@test -d "$(CORPUS)/excel" || { echo "There are no workbooks at $(CORPUS)/excel; say: make conformance CORPUS=/path/to/corpus"; exit 1; }
+	@$(BIN)/tollway conformance "$(CORPUS)/excel" --explained tests/engine/explained.toml
+	@echo "Target: mean_over_functions 0.995, and no accepted cell wrong that tests/engine/explained.toml does not explain."
 
 bench: $(VENV)/dev.stamp $(PEERS)/bench.stamp ## measure each claim of speed beside the peer it names
 	@command -v wrk >/dev/null || apt-get install -y -qq wrk >/dev/null 2>&1 || true

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any
 
 from tollway.engine.calculation import Calculation
@@ -81,45 +83,92 @@ def check_agreement(
     Raises: CircularReference, where the workbook does not say that its circles are iterated.
     """
     calculation = Calculation(book, is_lenient=True)
-    computed = calculation.compute(order)
-    volatile = volatile_cells(book, trees, order)
-    equal = different = left_out = 0
+    counts: Counter[Verdict] = Counter()
     differences: list[Difference] = []
     missing: dict[Address, Value] = {}
-    for address in order:
-        tree, cell = trees.get(address), book.cell(address)
-        assert cell is not None
-        if address in volatile:
-            continue
-        if tree is None or address in calculation.refused or is_external(tree):
-            left_out += 1
-            continue
-        value = computed[address]
-        if cell.value is None:
-            left_out += 1
-            if value is not None:
-                missing[address] = value
-        elif agrees(value, cell.value):
-            equal += 1
-        elif address in calculation.iterated.unsettled:
-            # Excel goes on from where it stopped: a circle that never settles has no value to compare with.
-            left_out += 1
-        else:
-            different += 1
-            if len(differences) < differences_shown:
-                differences.append(
-                    Difference(book.text(address), f"={cell.formula or ''}", cell.value, value)
-                )
+    for one in recomputed(calculation, trees, order, agrees):
+        counts[one.verdict] += 1
+        if one.verdict is Verdict.MISSING and one.computed is not None:
+            missing[one.address] = one.computed
+        elif one.verdict is Verdict.DIFFERENT and len(differences) < differences_shown:
+            cell = book.cell(one.address)
+            formula = None if cell is None else cell.formula
+            differences.append(
+                Difference(book.text(one.address), f"={formula or ''}", one.stored, one.computed)
+            )
     return Agreement(
-        equal,
-        different,
-        left_out,
+        counts[Verdict.EQUAL],
+        counts[Verdict.DIFFERENT],
+        sum(counts[verdict] for verdict in _LEFT_OUT),
         tuple(differences),
         missing,
-        volatile=len(volatile),
+        volatile=counts[Verdict.VOLATILE],
         iterated=len(calculation.iterated.cells),
         refused={address: why for address, why in calculation.refused.items() if address in trees},
     )
+
+
+class Verdict(Enum):
+    """What recomputing a formula says of the value that its file stores."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    REFUSED = "refused"
+    """Not computed: a function or construct that is not supported."""
+    EXTERNAL = "external"
+    """Another workbook's, which is not opened."""
+    VOLATILE = "volatile"
+    """Another at each moment."""
+    MISSING = "missing"
+    """The file stores no value."""
+    UNSETTLED = "unsettled"
+    """In a circle that never settles: Excel goes on from where it stopped, so there is nothing to compare with."""
+
+
+_LEFT_OUT = (Verdict.REFUSED, Verdict.EXTERNAL, Verdict.MISSING, Verdict.UNSETTLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """One formula, what its file stores and what it gives."""
+
+    address: Address
+    verdict: Verdict
+    stored: Value
+    computed: Value
+
+
+def recomputed(
+    calculation: Calculation,
+    trees: Mapping[Address, Node],
+    order: Sequence[Address],
+    equal: Callable[[Value, Value], bool],
+) -> Iterator[Recomputed]:
+    """Recompute formulas with a lenient calculation, and judge each; `trees` lacks those that could not be bound.
+
+    Raises: CircularReference.
+    """
+    computed = calculation.compute(order)
+    volatile = volatile_cells(calculation.book, trees, order)
+    for address in order:
+        cell = calculation.book.cell(address)
+        assert cell is not None
+        tree, value = trees.get(address), computed.get(address)
+        if address in volatile:
+            verdict = Verdict.VOLATILE
+        elif tree is None or address in calculation.refused:
+            verdict = Verdict.REFUSED
+        elif is_external(tree):
+            verdict = Verdict.EXTERNAL
+        elif cell.value is None:
+            verdict = Verdict.MISSING
+        elif equal(value, cell.value):
+            verdict = Verdict.EQUAL
+        elif address in calculation.iterated.unsettled:
+            verdict = Verdict.UNSETTLED
+        else:
+            verdict = Verdict.DIFFERENT
+        yield Recomputed(address, verdict, cell.value, value)
 
 
 def filled(workbook: Workbook, missing: Mapping[Address, Value]) -> Workbook:
