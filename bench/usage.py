@@ -123,24 +123,27 @@ def journalled(folder: Path, source_id: int, calls: Rows) -> float:
     began = time.perf_counter()
     for call in calls:
         journal.append(
+            records.letterhead(
+                customer_id=call.customer_id,
+                api_key_id=call.api_key_id or 0,
+                endpoint=journal.intern(call.endpoint),
+                method_code=records.method_code(call.method),
+                product=journal.intern(call.product),
+                live=True,
+                user_agent=journal.intern(call.user_agent),
+                address=bytes(map(int, (call.ip_address or "").split("."))),
+            ),
             (call.request_timestamp - EPOCH) // timedelta(microseconds=1),
-            call.customer_id,
-            call.api_key_id or 0,
-            0,
-            call.units,
-            call.credits_consumed,
             call.status_code,
             call.response_time_ms * 1000,
-            journal.intern(call.endpoint),
-            records.method_code(call.method),
-            journal.intern(call.product),
-            True,
-            journal.intern(call.user_agent),
-            journal.intern(call.problem_code or ""),
-            journal.intern(call.limit_name or ""),
-            call.limit_value or 0,
-            bytes(map(int, (call.ip_address or "").split("."))),
             call.request_id,
+            units=call.units,
+            remarks=records.remarks(
+                credit_count=call.credits_consumed,
+                problem=journal.intern(call.problem_code or ""),
+                limit_name=journal.intern(call.limit_name or ""),
+                limit_value=call.limit_value or 0,
+            ),
         )
     spent = time.perf_counter() - began
     journal.close()

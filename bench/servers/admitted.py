@@ -43,6 +43,7 @@ def keeps_nothing() -> Any:
         append=lambda *_call: 1,
         append_lease_end=lambda _lease_id: None,
         assert_room=lambda: None,
+        is_low=False,
         intern=lambda _text: 1,
         start=lambda: None,
         close=lambda: None,

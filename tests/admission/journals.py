@@ -43,25 +43,29 @@ class Written:
 
     def append_to(self, journal: Journal) -> int:
         return journal.append(
+            records.letterhead(
+                customer_id=self.customer_id,
+                api_key_id=self.api_key_id or 0,
+                endpoint=journal.intern(self.endpoint),
+                method_code=records.method_code(self.method),
+                product=journal.intern(self.product),
+                live=self.mode == "live",
+                user_agent=journal.intern(self.user_agent),
+                address=ip_address(self.ip_address).packed if self.ip_address else b"",
+            ),
             (self.request_timestamp - EPOCH) // timedelta(microseconds=1),
-            self.customer_id,
-            self.api_key_id or 0,
-            self.lease_id,
-            self.units,
-            self.credits_consumed,
             self.status_code,
             self.response_us,
-            journal.intern(self.endpoint),
-            records.method_code(self.method),
-            journal.intern(self.product),
-            self.mode == "live",
-            journal.intern(self.user_agent),
-            journal.intern(self.problem_code or ""),
-            journal.intern(self.limit_name or ""),
-            self.limit_value or 0,
-            ip_address(self.ip_address).packed if self.ip_address else b"",
             self.request_id,
             self.path or "",
+            self.lease_id,
+            self.units,
+            records.remarks(
+                credit_count=self.credits_consumed,
+                problem=journal.intern(self.problem_code or ""),
+                limit_name=journal.intern(self.limit_name or ""),
+                limit_value=self.limit_value or 0,
+            ),
         )
 
     def row(self) -> dict[str, Any]:

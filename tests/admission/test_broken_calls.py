@@ -19,6 +19,7 @@ from tollway.admission.gatehouse import Gatehouse
 from tollway.admission.leases import RateLimiter
 from tollway.admission.middleware import AdmissionMiddleware, ProductPaths
 from tollway.admission.patterns import Patterns
+from tollway.admission.records import letterhead
 from tollway.kit.db import Database
 
 
@@ -45,13 +46,23 @@ async def test_what_cannot_be_written_down_at_its_end_holds_nothing(
     """Its units come back, and its place among those under way."""
     gatehouse = Gatehouse(product, small_disk / "journal", RateLimiter(None), segment_records=1_000)
     cost = Cost("montecarlo", reads=False, units=1)
+    nobody = letterhead(
+        customer_id=1,
+        api_key_id=0,
+        endpoint=1,
+        method_code=0,
+        product=1,
+        live=False,
+        user_agent=0,
+        address=b"",
+    )
 
     async def served(_scope: Any, _receive: Any, send: Any) -> None:
         with contextlib.suppress(OSError):
             (small_disk / "stopper").write_bytes(b"x" * (1 << 20))
         with contextlib.suppress(JournalFull):
             while True:
-                gatehouse.journal.append(0, 1, 0, 0, 0, 0, 200, 0, 1, 0, 1, False, 0, 0, 0, 0, b"", "")
+                gatehouse.journal.append(nobody, 0, 200, 0, "")
         if breaks:
             raise ConnectionResetError
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -138,8 +138,21 @@ async def test_long_paths_and_user_agents_are_not_remembered(
     assert patterns.find("/" + "x" * 10_000) == patterns.find("/" + "y" * 10_000) == "(no such endpoint)"
     assert patterns.remembered_count == 0
     await client.get("/things", headers=party.headers | {"User-Agent": "long " * 2_000})
-    assert max(len(text) for text in gatehouse._text_ids) <= 500
+    assert max((len(agent) for _, _, _, agent, _ in gatehouse.letterheads), default=0) <= 500
     assert (await log_rows())[0]["user_agent"] == ("long " * 100)[:500]
+
+
+async def test_headers_that_are_padded_are_not_remembered(
+    client: httpx.AsyncClient, party: Party, gatehouse: Gatehouse
+) -> None:
+    """Nor those of strangers: what is kept of each key that works is short."""
+    padded = {"Authorization": f"Bearer {' ' * 5_000}{party.secret}"}
+    assert (await client.get("/things", headers=padded)).status_code == 200
+    stranger = {"Authorization": f"Bearer {well_formed('mc_test_')}"}
+    assert (await client.get("/things", headers=stranger)).status_code == 401
+    assert gatehouse.digests == {}
+    assert (await client.get("/things", headers=party.headers)).status_code == 200
+    assert [len(header) < 100 for header in gatehouse.digests] == [True]
 
 
 async def test_an_address_that_no_database_holds_is_refused_and_logged(

@@ -18,24 +18,39 @@ PAUSE_NS = 10_000_000
 class Bucket:
     """A limit of one subject, counted in this process alone."""
 
-    __slots__ = ("_burst_ns", "_count", "_full_at_ns", "_interval_ns", "key", "limit", "told")
+    __slots__ = (
+        "_almost_full",
+        "_almost_full_ns",
+        "_burst_ns",
+        "_count",
+        "_full_at_ns",
+        "_interval_ns",
+        "key",
+        "limit",
+        "told",
+    )
 
     def __init__(self, key: str, limit: RateLimit) -> None:
         self.key = key
         self.limit = limit
-        # What answers tell of the limit and what never changes, kept by whoever writes it (headers.py).
-        self.told: tuple[tuple[bytes, bytes], tuple[bytes, bytes], bytes] | None = None
+        # What the last answer told of the limit, kept by whoever writes it (headers.py): most often, what the next
+        # one tells. Its level, the second in which everything is back, and the headers.
+        self.told: tuple[tuple[int, int], int, list[tuple[bytes, bytes]]] | None = None
         self._count = limit.count
         # Rounded up: a unit never comes back earlier than it may.
         self._interval_ns = -(-limit.seconds * SECOND_NS // limit.count)
         self._burst_ns = self._interval_ns * limit.count
+        # The level while so much is spent at most: that of most keys, at most times.
+        self._almost_full = self._count - 1, 1
+        self._almost_full_ns = min(self._interval_ns, SECOND_NS)
         # When everything will have come back, if nothing more is taken.
         self._full_at_ns = 0
 
     def take(self, weight: int, now_ns: int) -> bool:
         """Take units, or return False where they are not here. A weight above the limit counts as the whole limit."""
         full_at_ns = self._full_at_ns
-        full_at_ns = max(full_at_ns, now_ns)
+        if full_at_ns < now_ns:  # noqa: PLR1730 - `max` is a call more for every request
+            full_at_ns = now_ns
         full_at_ns += weight * self._interval_ns
         if full_at_ns - now_ns > self._burst_ns:
             return weight > self.limit.count and self.take(self.limit.count, now_ns)
@@ -55,6 +70,8 @@ class Bucket:
         spent_ns = self._full_at_ns - now_ns
         if spent_ns <= 0:
             return self._count, 0
+        if spent_ns <= self._almost_full_ns:
+            return self._almost_full
         left = self._count + -spent_ns // self._interval_ns
         return max(0, left), -(-spent_ns // SECOND_NS)
 

@@ -113,7 +113,8 @@ class CallerMiddleware:
         called = Called(method, self.recognition.patterns.find(path), path, MANAGING)
         return Passage(
             self.recognition.gatehouse,
-            snapshot.admitted,
+            snapshot,
+            0,
             called,
             request.scope,
             send,

@@ -57,6 +57,7 @@ class Snapshot:
     __slots__ = (
         "account",
         "admitted",
+        "api_key_id",
         "at_once_max",
         "buckets",
         "durable",
@@ -86,6 +87,7 @@ class Snapshot:
         ends_ns: int,
     ) -> None:
         self.recognised = recognised
+        self.api_key_id = recognised.api_key.id
         self.entitlement = entitlement
         self.buckets = buckets
         self.account = account
@@ -108,7 +110,7 @@ class Snapshot:
         self.in_use = True
 
 
-_UNKNOWN = Decision(Verdict.UNKNOWN)
+UNKNOWN = Decision(Verdict.UNKNOWN)
 
 
 class Gate:
@@ -132,10 +134,10 @@ class Gate:
         snapshot = self.snapshots.get(digest)
         if (
             snapshot is None
-            or (now_ns >= snapshot.valid_until_ns and now_ns >= self.confirmed_until_ns)
+            or (now_ns >= self.confirmed_until_ns and now_ns >= snapshot.valid_until_ns)
             or now_ns >= snapshot.ends_ns
         ):
-            return _UNKNOWN
+            return UNKNOWN
         snapshot.in_use = True
         try:
             refusal = snapshot.refusals[cost]
@@ -153,7 +155,7 @@ class Gate:
             account = snapshot.account
             if account is None:
                 self._without_units(snapshot, cost)
-                return _UNKNOWN
+                return UNKNOWN
             lease_id = account.spend(cost.units, now_seconds)
             if not lease_id:
                 return self._without_units(snapshot, cost)

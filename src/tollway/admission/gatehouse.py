@@ -5,7 +5,6 @@ import os
 import socket
 import time
 from datetime import datetime
-from functools import lru_cache
 from hashlib import sha256 as _sha256
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from tollway.admission import change_store
 from tollway.admission.buckets import Bucket
 from tollway.admission.centre import CentreGone
 from tollway.admission.core import Decision, Gate, Snapshot, Verdict, address_not_allowed
-from tollway.admission.directory import Directory
+from tollway.admission.directory import SNAPSHOTS_MAX, Directory
 from tollway.admission.entities import (
     LIMIT_AT_ONCE,
     LIMIT_PER_CUSTOMER,
@@ -27,19 +26,20 @@ from tollway.admission.journal import SEGMENT_RECORDS, Journal
 from tollway.admission.leases import RateLimiter
 from tollway.admission.quota_leases import QuotaLeases
 from tollway.admission.recognition import may_repeat, recognised_of, refusal_of_state
-from tollway.admission.records import method_code
+from tollway.admission.records import Letterhead, letterhead, method_code, remarks
 from tollway.admission.slots import Slot
 from tollway.keys import operations as keys
 from tollway.kit.clock import read_now
 from tollway.kit.db import Database, Transaction
 from tollway.kit.problems import Problem, Unavailable
-from tollway.kit.scope import request_id
 from tollway.metering import operations as metering
 
 # A decision needs at most one load, one renewal for each limit, one of the quota, and a second look.
 QUESTIONS_MAX = 8
 USER_AGENT_LENGTH_MAX = 500
-TEXTS_REMEMBERED_MAX = 10_000
+LETTERHEADS_MAX = 10_000
+# Of a header whose hash is remembered: spaces around a key that is good may make it as long as a server takes headers.
+AUTHORIZATION_LENGTH_MAX = 200
 
 
 class Called:
@@ -77,8 +77,10 @@ class Gatehouse:
         # Of this process; not there before `open`.
         self.journal: Journal
         self._is_open = False
-        # The journal's numbers for products and user agents, as headers bring them.
-        self._text_ids: dict[str | bytes, int] = {}
+        # The hashes of keys that were let in, by the headers that brought them. What a key is worth says its snapshot.
+        self.digests: dict[bytes, bytes] = {}
+        # What stands the same in many records, by key, method, endpoint, user agent and address.
+        self.letterheads: dict[tuple[int, int, str, bytes, str], Letterhead] = {}
         self._opening = asyncio.Lock()
 
     # --- beginning and end -----------------------------------------------------------------------------
@@ -104,7 +106,7 @@ class Gatehouse:
             self.quota_leases = QuotaLeases(self.database, source_id, journal.append_lease_end)
             self.journal = journal
             # Numbers are those of one journal.
-            self._text_ids.clear()
+            self.letterheads.clear()
             self._is_open = True
 
     async def close(self) -> None:
@@ -116,6 +118,7 @@ class Gatehouse:
         if self._is_open:
             self.journal.close()
             self._is_open = False
+        self.digests.clear()
         # Whoever calls after this is told anew, with a journal to write to.
         self.directory.forget_all()
 
@@ -135,13 +138,15 @@ class Gatehouse:
     async def admit(self, authorization: bytes, cost: Cost, address: str, now: datetime) -> Decision:
         """Decide about a call, with whatever has to be fetched for it.
 
-        Raises: Unauthenticated where the key is nobody's, Unavailable where budget cannot be asked for.
+        Raises: Unauthenticated where the key is nobody's, Unavailable where budget cannot be asked for, JournalFull.
         """
+        self.assert_room()
         digest = digest_of(authorization)
         renewed: set[str] = set()
         for _ in range(QUESTIONS_MAX):
             decision = self.gate.admit(digest, cost, address, time.monotonic_ns(), time.time())
             if decision.verdict is Verdict.ADMITTED:
+                self._remember_digest(authorization, digest)
                 return decision
             if decision.snapshot is None:
                 await self.open()
@@ -164,6 +169,13 @@ class Gatehouse:
         raise Unavailable(
             "Too many calls ask for the same budget at once. Send this one again.", retry_after_seconds=1
         )
+
+    def _remember_digest(self, authorization: bytes, digest: bytes) -> None:
+        """Keep the hash of a key that was let in, so that its next call needs none."""
+        if len(self.digests) >= SNAPSHOTS_MAX:
+            self.digests.clear()
+        if len(authorization) <= AUTHORIZATION_LENGTH_MAX:
+            self.digests[authorization] = digest
 
     async def _is_outdated(self, snapshot: Snapshot) -> bool:
         """Look whether what refuses a call may stand no longer, so that what was mended works at once."""
@@ -248,59 +260,37 @@ class Gatehouse:
 
     # --- recording -------------------------------------------------------------------------------------
 
-    def record(
-        self,
-        snapshot: Snapshot,
-        called: Called,
-        user_agent: bytes,
-        address: str,
-        status: int,
-        began_seconds: float,
-        duration_ns: int,
-        lease_id: int,
-        units: int,
-        problem: Problem | None,
-    ) -> int:
-        """Append one call to the journal; return its number there. Raises: JournalFull."""
-        texts, api_key = self._text_ids, snapshot.recognised.api_key
-        code = limit_name = limit_value = 0
-        if problem is not None:
-            code = self._intern(problem.code)
-            if "limit" in problem.members:
-                limit_name = self._intern(str(problem.members["limit"]))
-                limit_value = int(problem.members.get("limit_value") or 0)
-        return self.journal.append(
-            int(began_seconds * 1e6),
-            api_key.customer_id,
-            api_key.id,
-            lease_id,
-            units,
-            0,
-            status,
-            duration_ns // 1_000,
-            texts.get(called.endpoint) or self._intern(called.endpoint),
-            called.method_code,
-            texts.get(api_key.product) or self._intern(api_key.product),
-            snapshot.is_live,
-            (texts.get(user_agent) or self._intern(user_agent)) if user_agent else 0,
-            code,
-            limit_name,
-            limit_value,
-            packed_address(address),
-            request_id.get(),
-            called.path,
+    def letterhead_of(
+        self, snapshot: Snapshot, called: Called, user_agent: bytes, address: str
+    ) -> Letterhead:
+        """Write what stands the same in every record of a key at an endpoint, and keep it for the next ones."""
+        api_key, intern = snapshot.recognised.api_key, self.journal.intern
+        made = letterhead(
+            customer_id=api_key.customer_id,
+            api_key_id=api_key.id,
+            endpoint=intern(called.endpoint),
+            method_code=called.method_code,
+            product=intern(api_key.product),
+            live=snapshot.is_live,
+            user_agent=intern(user_agent.decode("latin-1")[:USER_AGENT_LENGTH_MAX]),
+            address=packed_address(address),
         )
-
-    def _intern(self, text: str | bytes) -> int:
-        """Return the journal's number for a text, and remember it."""
-        if len(self._text_ids) >= TEXTS_REMEMBERED_MAX:
-            self._text_ids.clear()
-        plain = text.decode("latin-1")[:USER_AGENT_LENGTH_MAX] if isinstance(text, bytes) else text
-        number = self.journal.intern(plain)
+        if len(self.letterheads) >= LETTERHEADS_MAX:
+            self.letterheads.clear()
         # Whole user agents may be as long as a server takes headers; ten thousand of those are too many.
-        if len(text) <= USER_AGENT_LENGTH_MAX:
-            self._text_ids[text] = number
-        return number
+        if len(user_agent) <= USER_AGENT_LENGTH_MAX:
+            key = (api_key.id, called.method_code, called.endpoint, user_agent, address)
+            self.letterheads[key] = made
+        return made
+
+    def remarks_of(self, problem: Problem) -> bytes:
+        """Write why a call was refused as its record tells it."""
+        name = problem.members.get("limit")
+        return remarks(
+            problem=self.journal.intern(problem.code),
+            limit_name=0 if name is None else self.journal.intern(str(name)),
+            limit_value=0 if name is None else int(problem.members.get("limit_value") or 0),
+        )
 
 
 def digest_of(authorization: bytes) -> bytes:
@@ -308,7 +298,6 @@ def digest_of(authorization: bytes) -> bytes:
     return _sha256(authorization).digest()
 
 
-@lru_cache(maxsize=4_096)
 def packed_address(address: str) -> bytes:
     """Write an address as its 4 or 16 bytes; nothing where it is none."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -20,19 +20,15 @@ def limit_headers(snapshot: Snapshot, now_ns: int, now_seconds: float) -> Header
     if not buckets:
         return _quota_headers(snapshot, now_seconds)
     bucket = buckets[0]
-    remaining, reset = bucket.level(now_ns)
+    level = bucket.level(now_ns)
     for other in buckets[1:]:
-        left, seconds = other.level(now_ns)
-        if left < remaining:
-            bucket, remaining, reset = other, left, seconds
-    policy, most, template = bucket.told or _tell(bucket)
-    return [
-        policy,
-        (b"ratelimit", template % (remaining, reset)),
-        most,
-        (b"x-ratelimit-remaining", b"%d" % remaining),
-        (b"x-ratelimit-reset", b"%d" % (now_seconds + reset)),
-    ]
+        others_level = other.level(now_ns)
+        if others_level[0] < level[0]:
+            bucket, level = other, others_level
+    told, resets_at = bucket.told, int(now_seconds) + level[1]
+    if told is None or told[0] != level or told[1] != resets_at:
+        told = bucket.told = level, resets_at, _tell(bucket, level, resets_at)
+    return told[2]
 
 
 def refusal_headers(problem: Problem, now_seconds: float) -> Headers:
@@ -53,15 +49,20 @@ def refusal_headers(problem: Problem, now_seconds: float) -> Headers:
     ]
 
 
-def _tell(bucket: Bucket) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes], bytes]:
-    """Write what is the same in every answer under a limit once."""
-    limit = bucket.limit
-    bucket.told = (
-        (b"ratelimit-policy", f'"{limit.name}";q={limit.count};w={limit.seconds}'.encode()),
-        (b"x-ratelimit-limit", b"%d" % limit.count),
-        f'"{limit.name}";r=%d;t=%d'.encode(),
-    )
-    return bucket.told
+def _tell(bucket: Bucket, level: tuple[int, int], resets_at: int) -> Headers:
+    limit, remaining, seconds = bucket.limit, *level
+    if bucket.told is None:
+        policy = (b"ratelimit-policy", f'"{limit.name}";q={limit.count};w={limit.seconds}'.encode())
+        most = (b"x-ratelimit-limit", b"%d" % limit.count)
+    else:
+        policy, _, most, *_ = bucket.told[2]
+    return [
+        policy,
+        (b"ratelimit", f'"{limit.name}";r={remaining};t={seconds}'.encode()),
+        most,
+        (b"x-ratelimit-remaining", b"%d" % remaining),
+        (b"x-ratelimit-reset", b"%d" % resets_at),
+    ]
 
 
 def _quota_headers(snapshot: Snapshot, now_seconds: float) -> Headers:

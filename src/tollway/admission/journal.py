@@ -1,13 +1,12 @@
 """The journal of one process: what it served, in a memory-mapped file, before the reply's last byte leaves.
 
 A record that `append` returned from is in the page cache, which outlives the process: `kill -9` loses none. A thread
-asks the disk for it every 10 ms, which bounds what a power cut can lose; `flushed` waits for that.
+asks the disk for it every 10 ms (flusher.py), which bounds what a power cut can lose; `flushed` waits for that.
 
 A journal is a folder, <folder>/<source id>: segments of equal size, reserved on disk before they are needed, and a
 file whose lock says that the process lives. A shipper (shipper.py) carries the records to PostgreSQL.
 """
 
-import asyncio
 import contextlib
 import fcntl
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from tollway.admission import records
 from tollway.admission.entities import JournalFull
+from tollway.admission.flusher import Flusher
 from tollway.admission.records import (
     OTHER_STRING,
     OTHER_TEXT,
@@ -29,14 +29,13 @@ from tollway.admission.records import (
     STRINGS_MAX,
     TEXT_BYTES,
     Kind,
+    Letterhead,
     TextOf,
 )
 from tollway.admission.segment_files import LOCK_NAME, Segment, full, make_segment, segment_name
-from tollway.kit.log import log
 
 # 16 MiB: a process that answers 40,000 calls a second fills one in about three seconds.
 SEGMENT_RECORDS = 131_071
-FLUSH_SECONDS = 0.010
 # 71 minutes; a call that took longer counts as that long.
 RESPONSE_US_MAX = 2**32 - 1
 # A quarter of it for texts, and the longest request id and path, must fit beside a call.
@@ -69,21 +68,16 @@ class Journal:
         self._first_sequence = 1
         # From this index on `append` has more to do than to write one record.
         self._slow_from = 0
+        # Whether the calls under way may find no room: from here on nobody is let in before there is more.
+        self.is_low = False
         self._making = threading.Lock()
         self._segment = self._make_segment(0)
         self._view = self._segment.view
         self._seed = self._segment.seed
         self._next: Segment | None = None
         self._left: list[Segment] = []
+        self._flusher = Flusher(self)
         self._begin_segment()
-        self._dirty = False
-        self._dirtied = threading.Event()
-        self._urgent = threading.Event()
-        self._flushing = threading.Lock()
-        self._flushed = 0
-        self._waiting: list[tuple[int, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
-        self._waiting_lock = threading.Lock()
-        self._thread: threading.Thread | None = None
 
     @classmethod
     def open(cls, folder: Path, source_id: int, *, segment_records: int = SEGMENT_RECORDS) -> "Journal":
@@ -135,69 +129,48 @@ class Journal:
 
     def append(
         self,
+        letterhead: Letterhead,
         timestamp_us: int,
-        customer_id: int,
-        api_key_id: int,
-        lease_id: int,
-        units: int,
-        credit_count: int,
         status: int,
         response_us: int,
-        endpoint: int,
-        method_code: int,
-        product: int,
-        live: bool,
-        user_agent: int,
-        problem: int,
-        limit_name: int,
-        limit_value: int,
-        address: bytes,
         request_id: str,
         path: str = "",
+        lease_id: int = 0,
+        units: int = 0,
+        remarks: bytes = b"",
     ) -> int:
         """Write one call, and return its sequence number; when this returns, no kill of the process can lose it.
 
         Args:
+            letterhead: who called what from where, of `records.letterhead`.
             timestamp_us: microseconds since 1970, UTC.
-            api_key_id: 0 for none. lease_id: what the units were spent from; 0 for none.
             response_us: microseconds from the request to the reply.
-            endpoint, product, user_agent, problem, limit_name: numbers from `intern`; the last two 0 for none.
-            address: 4 or 16 bytes, or none.
             path: what was asked for, where it says more than the endpoint's pattern.
+            lease_id: what the units were spent from; 0 for none.
+            remarks: why it was refused, and what else few calls have, of `records.remarks`.
 
         Raises: JournalFull where no further segment can be reserved; it recovers by itself.
         """
         encoded = request_id.encode("utf-8", "replace")
         texts = 0
         index = self._index
-        if index >= self._slow_from or len(encoded) > REQUEST_ID_BYTES:
-            texts = self._make_room(encoded, path)
+        if path or index >= self._slow_from or len(encoded) > REQUEST_ID_BYTES:
+            texts = self._write_before(encoded, path)
             encoded = encoded[:REQUEST_ID_BYTES]
             index = self._index
-        elif path:
-            text = path.encode("utf-8", "replace")
-            if len(text) > TEXT_BYTES or index + 1 >= self._slow_from or "\0" in path:
-                texts = self._make_room(encoded, path)
-            else:
-                # The usual case, without a look at what else may be pending.
-                body = _pack_text(2, 2, len(text), (self._first_sequence + index) & 0xFFFFFFFF, text)
-                _seal(self._view, (index + 1) * RECORD_BYTES, body, _crc32(body, self._seed))
-                self._index = index + 1
-                texts = 1
-            index = self._index
         sequence = self._first_sequence + index
-        response_us = min(response_us, RESPONSE_US_MAX)
+        if response_us > RESPONSE_US_MAX:  # noqa: PLR1730 - `min` is a call more for every request
+            response_us = RESPONSE_US_MAX
+        beginning, caller = letterhead
         body = _pack_call(
-            1, method_code, live, len(address), sequence & 0xFFFFFFFF,
-            status, endpoint, product, user_agent, problem, limit_name,
-            timestamp_us, customer_id, api_key_id, lease_id, limit_value,
-            units, credit_count, response_us, len(encoded), texts, address, encoded,
+            beginning, sequence & 0xFFFFFFFF, caller, timestamp_us, lease_id, response_us, units, status,
+            len(encoded), texts, remarks, encoded,
         )  # fmt: skip
-        _seal(self._view, (index + 1) * RECORD_BYTES, body, _crc32(body, self._seed))
-        self._index = index + 1
-        if not self._dirty:
-            self._dirty = True
-            self._dirtied.set()
+        index += 1
+        _seal(self._view, index * RECORD_BYTES, body, _crc32(body, self._seed))
+        self._index = index
+        if self._flusher.is_idle:
+            self._flusher.wake()
         return sequence
 
     def append_lease_end(self, lease_id: int) -> None:
@@ -212,7 +185,7 @@ class Journal:
 
         An eighth of a segment is kept for those that were let in before.
         """
-        if self._index >= self._low_from and self._next is None:
+        if self.is_low:
             self._prepare()
 
     @property
@@ -223,7 +196,18 @@ class Journal:
     @property
     def flushed_sequence(self) -> int:
         """The newest sequence number that no power cut can lose."""
-        return self._flushed
+        return self._flusher.flushed_sequence
+
+    def _write_before(self, request_id: bytes, path: str) -> int:
+        """Write what must stand before the next call; return how many TEXT records that were."""
+        index = self._index
+        if path and len(request_id) <= REQUEST_ID_BYTES and index + 1 < self._slow_from and "\0" not in path:
+            text = path.encode("utf-8", "replace")
+            if len(text) <= TEXT_BYTES:
+                # The usual case, without a look at what else may be pending.
+                self._write(_pack_text(Kind.TEXT, TextOf.PATH, len(text), self._next_sequence(), text))
+                return 1
+        return self._make_room(request_id, path)
 
     def _make_room(self, request_id: bytes, path: str) -> int:
         """Write what must stand before the next call, in a segment with room for both; return its TEXT count."""
@@ -253,7 +237,8 @@ class Journal:
                 body = records.LEASE_END.pack(Kind.LEASE_END, self._next_sequence(), self._ended_leases[0])
                 self._write(body)
                 del self._ended_leases[0]
-        self._slow_from = self._capacity
+        self.is_low = self._index >= self._low_from and self._next is None
+        self._slow_from = self._capacity if self._index >= self._low_from else self._low_from
 
     def _size_of_next_pending(self) -> int:
         if self._new_strings:
@@ -277,9 +262,8 @@ class Journal:
     def _write(self, body: bytes) -> None:
         _seal(self._view, (self._index + 1) * RECORD_BYTES, body, _crc32(body, self._seed))
         self._index += 1
-        if not self._dirty:
-            self._dirty = True
-            self._dirtied.set()
+        if self._flusher.is_idle:
+            self._flusher.wake()
 
     # segments -------------------------------------------------------------------------------------
 
@@ -300,6 +284,7 @@ class Journal:
         with self._making:
             if self._next is None:
                 self._next = self._make_segment(self._segment.number + 1)
+            self.is_low = False
 
     def _make_segment(self, number: int) -> Segment:
         return make_segment(self.folder, self.source_id, number, self._capacity)
@@ -322,74 +307,33 @@ class Journal:
 
     def start(self) -> None:
         """Begin to flush every 10 ms while there is something to flush."""
-        assert self._thread is None
-        self._thread = threading.Thread(target=self._flush_often, name="journal", daemon=True)
-        self._thread.start()
+        self._flusher.start()
 
     async def flushed(self, sequence: int) -> None:
         """Return when a record is on disk, so that no power cut can lose it; many wait for one flush.
 
         Raises: JournalFull where the disk refuses.
         """
-        if sequence <= self._flushed:
-            return
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        with self._waiting_lock:
-            self._waiting.append((sequence, future, loop))
-        if self._thread is None:
-            await asyncio.to_thread(self.flush)
-        else:
-            self._urgent.set()
-        await future
+        await self._flusher.flushed(sequence)
 
-    def flush(self) -> None:
-        """Ask the disk for everything that was appended before this call."""
-        with self._flushing:
-            self._dirty = False
-            # In this order: a segment that is left meanwhile is in one of the two, or in both.
-            covered = self.sequence
-            current = self._segment
-            left = list(self._left)
-            failure: OSError | None = None
-            try:
-                for segment in left:
-                    os.fdatasync(segment.descriptor)
-                os.fdatasync(current.descriptor)
-                self._flushed = max(self._flushed, covered)
-            except OSError as refused:
-                # The records are still there for the shipper; only a power cut could lose them.
-                log.error("journal not flushed", source_id=self.source_id, reason=str(refused))
-                failure = refused
-            for segment in left:
-                self._left.remove(segment)
-                segment.close()
-        self._release(failure)
+    def written_segments(self) -> list[Segment]:
+        """List the segments that may hold what is not on disk yet; the last one is still written to."""
+        # In this order: a segment that is left meanwhile is in one of the two, or in both.
+        current = self._segment
+        return [*(segment for segment in self._left if segment is not current), current]
 
-    def _flush_often(self) -> None:
-        while True:
-            self._dirtied.wait()
-            # Who waits for the disk waits no longer than for what is under way.
-            self._urgent.wait(FLUSH_SECONDS)
-            self._urgent.clear()
-            self._dirtied.clear()
-            self.flush()
-            if self._closed:
-                return
-            if self._next is None and self._index > self._capacity // 2:
-                with contextlib.suppress(JournalFull):
-                    # The next call that needs it tries again, and is the one to be refused.
-                    self._prepare()
+    def let_go(self, segments: list[Segment]) -> None:
+        """Close segments that were left and are on disk whole."""
+        for segment in segments:
+            self._left.remove(segment)
+            segment.close()
 
-    def _release(self, failure: OSError | None) -> None:
-        """Wake who waited for what is flushed now."""
-        with self._waiting_lock:
-            ready = [one for one in self._waiting if failure is not None or one[0] <= self._flushed]
-            self._waiting = [one for one in self._waiting if one not in ready]
-        for _sequence, future, loop in ready:
-            # A loop that was closed has nobody left who waits.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_wake, future, failure)
+    def prepare_early(self) -> None:
+        """Reserve the next segment once this one is half full."""
+        if self._next is None and self._index > self._capacity // 2:
+            with contextlib.suppress(JournalFull):
+                # The next call that needs it tries again, and is the one to be refused.
+                self._prepare()
 
     def close(self) -> None:
         """Write that the process ended in order, flush, and let the lock go; nothing can be appended after."""
@@ -399,22 +343,9 @@ class Journal:
             self._write_pending(1)
             self._write(records.CLOSE.pack(Kind.CLOSE, self._next_sequence()))
         self._closed = True
-        if self._thread is not None:
-            self._dirtied.set()
-            self._urgent.set()
-            self._thread.join()
-        self.flush()
+        self._flusher.close()
         if self._next is not None:
             self._next.close()
             (self.folder / segment_name(self._next.number)).unlink(missing_ok=True)
         self._segment.close()
         os.close(self._lock)
-
-
-def _wake(future: asyncio.Future[None], failure: OSError | None) -> None:
-    if future.done():
-        return
-    if failure is None:
-        future.set_result(None)
-    else:
-        future.set_exception(full(failure))

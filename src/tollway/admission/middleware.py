@@ -1,11 +1,11 @@
 """Admits every call of a product before its body is read, and records it before its reply's last byte leaves."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from time import monotonic_ns, time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tollway.admission.core import UNKNOWN
 from tollway.admission.entities import Cost
 from tollway.admission.gatehouse import Called, Gatehouse
 from tollway.admission.passage import Passage, refuse
@@ -72,7 +72,7 @@ class AdmissionMiddleware:
         if called is None:
             await self.app(scope, receive, send)
             return
-        gatehouse = self.gatehouse
+        gatehouse, cost = self.gatehouse, called.cost
         authorization = user_agent = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
@@ -85,21 +85,35 @@ class AdmissionMiddleware:
         passage: Passage | None = None
         slot: Slot | None = None
         try:
-            gatehouse.assert_room()
-            decision = gatehouse.gate.admit(
-                sha256(authorization).digest(), called.cost, address, began_ns, began_seconds
+            # One that is known was let in before, so the journal is open.
+            digest = gatehouse.digests.get(authorization)
+            decision = (
+                UNKNOWN
+                if digest is None or gatehouse.journal.is_low
+                else gatehouse.gate.admit(digest, cost, address, began_ns, began_seconds)
             )
-            if decision.verdict:
+            verdict, snapshot, lease_id, refusal, _ = decision
+            if verdict:
                 now = scope.get("received_at") or read_now()
-                decision = await gatehouse.admit(authorization, called.cost, address, now)
+                decision = await gatehouse.admit(authorization, cost, address, now)
+                _, snapshot, lease_id, refusal, _ = decision
+            assert snapshot is not None, "only of a key that is known is decided"
             passage = Passage(
-                gatehouse, decision, called, scope, send, address, user_agent, began_ns, began_seconds
+                gatehouse,
+                snapshot,
+                lease_id,
+                called,
+                scope,
+                send,
+                address,
+                user_agent,
+                began_ns,
+                began_seconds,
             )
-            refusal = decision.refusal
             if refusal is not None and _may_repeat(passage):
                 # Its state refused it before any limit was asked.
-                refusal = await gatehouse.take(passage.snapshot.buckets, called.cost.weight)
-            if refusal is None and not called.cost.reads:
+                refusal = await gatehouse.take(snapshot.buckets, cost.weight)
+            if refusal is None and not cost.reads:
                 receive, slot = await self._begin_change(passage, receive)
         except Problem as problem:
             refusal = problem

@@ -10,7 +10,7 @@ from time import monotonic_ns, time
 
 from starlette.types import Message, Receive, Scope, Send
 
-from tollway.admission.core import Decision, Snapshot
+from tollway.admission.core import Snapshot
 from tollway.admission.entities import Cost
 from tollway.admission.gatehouse import Called, Gatehouse
 from tollway.admission.headers import Headers, limit_headers, refusal_headers
@@ -20,6 +20,7 @@ from tollway.kit.db import Database, Transaction
 from tollway.kit.http import problem_response
 from tollway.kit.log import log
 from tollway.kit.problems import Problem
+from tollway.kit.scope import request_id
 
 
 class Passage:
@@ -47,7 +48,8 @@ class Passage:
     def __init__(
         self,
         gatehouse: Gatehouse,
-        decision: Decision,
+        snapshot: Snapshot,
+        lease_id: int,
         called: Called,
         scope: Scope,
         send: Send,
@@ -56,11 +58,9 @@ class Passage:
         began_ns: int,
         began_seconds: float,
     ) -> None:
-        snapshot = decision.snapshot
-        assert snapshot is not None
         self.gatehouse = gatehouse
-        self.snapshot: Snapshot = snapshot
-        self.lease_id = decision.lease_id
+        self.snapshot = snapshot
+        self.lease_id = lease_id
         self.called = called
         self.scope = scope
         self._send = send
@@ -103,10 +103,10 @@ class Passage:
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a part of the answer on. No coroutine of its own: what has to be awaited is the server's."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            status = self.status = message["status"]
             told = (
                 limit_headers(self.snapshot, self.began_ns, self.began_seconds)
-                if self.status < 400
+                if status < 400
                 else self._headers_of_refusal()
             )
             message["headers"] = [*message.get("headers", ()), *told]
@@ -126,26 +126,29 @@ class Passage:
         Returns: its number in the journal. Raises: JournalFull.
         """
         self.is_recorded = True
-        units, lease_id, problem = self.called.cost.units, self.lease_id, None
-        if self.status >= 400:
+        gatehouse, called, status, lease_id = self.gatehouse, self.called, self.status, self.lease_id
+        units, refusal = called.cost.units if lease_id else 0, b""
+        if status >= 400:
             problem = self.scope.get("problem")
+            if problem is not None:
+                refusal = gatehouse.remarks_of(problem)
             if lease_id:
                 self._account.refund(lease_id, units)
             units = lease_id = 0
-        elif not lease_id:
-            units = 0
+        snapshot, user_agent, address = self.snapshot, self.user_agent, self.address
+        key = (snapshot.api_key_id, called.method_code, called.endpoint, user_agent, address)
         try:
-            sequence = self.gatehouse.record(
-                self.snapshot,
-                self.called,
-                self.user_agent,
-                self.address,
-                self.status,
-                self.began_seconds,
-                monotonic_ns() - self.began_ns,
+            sequence = gatehouse.journal.append(
+                gatehouse.letterheads.get(key)
+                or gatehouse.letterhead_of(snapshot, called, user_agent, address),
+                int(self.began_seconds * 1e6),
+                status,
+                (monotonic_ns() - self.began_ns) // 1_000,
+                request_id.get(),
+                called.path,
                 lease_id,
                 units,
-                problem,
+                refusal,
             )
         except Problem:
             # Its answer stays without an end, so it was not served.

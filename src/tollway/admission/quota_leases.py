@@ -125,7 +125,8 @@ class Account:
         lease = self._leases[lease_id]
         assert units <= lease.in_flight, "a call is written to the journal once"
         lease.in_flight -= units
-        self._close_where_over(lease)
+        if lease.ending or not lease.left:
+            self._close_where_over(lease)
 
     def holds(self, units: int, now_seconds: float) -> bool:
         """Say whether `spend` would find this many units."""

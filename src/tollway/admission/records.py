@@ -15,6 +15,7 @@ brings back in the wrong place does not fit there.
 import struct
 import zlib
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,7 +60,12 @@ class TextOf(IntEnum):
 
 
 HEADER = struct.Struct("<8sIIQQQ84x")
-CALL = struct.Struct("<BBBBIHHHHHHqqqqqiiIBBxx16s32s")
+CALL = struct.Struct("<4sI40sqqIiHBB16s32s")
+# Parts of it. The first two are the same in every record of one key at one endpoint, so they are packed once.
+CALL_BEGINNING = struct.Struct("<BBBB")
+CALL_CALLER = struct.Struct("<HHHxxqq16s")
+# Zeros for a call that was served.
+CALL_REMARKS = struct.Struct("<iHHq")
 TEXT = struct.Struct("<BBBxI116s")
 STRING = struct.Struct("<BBBBIHxx112s")
 LEASE_END = struct.Struct("<BxxxIq108x")
@@ -71,16 +77,53 @@ SEALED = struct.Struct("<124sI")
 CALL_COLUMNS = np.dtype(
     [
         ("kind", "u1"), ("method", "u1"), ("live", "u1"), ("address_bytes", "u1"), ("sequence", "<u4"),
-        ("status", "<u2"), ("endpoint", "<u2"), ("product", "<u2"), ("user_agent", "<u2"), ("problem", "<u2"),
-        ("limit_name", "<u2"), ("timestamp_us", "<i8"), ("customer_id", "<i8"), ("api_key_id", "<i8"),
-        ("lease_id", "<i8"), ("limit_value", "<i8"), ("units", "<i4"), ("credits", "<i4"), ("response_us", "<u4"),
-        ("request_id_bytes", "u1"), ("texts", "u1"), ("spare", "<u2"), ("address", "u1", (16,)),
+        ("endpoint", "<u2"), ("product", "<u2"), ("user_agent", "<u2"), ("spare", "<u2"), ("customer_id", "<i8"),
+        ("api_key_id", "<i8"), ("address", "u1", (16,)), ("timestamp_us", "<i8"), ("lease_id", "<i8"),
+        ("response_us", "<u4"), ("units", "<i4"), ("status", "<u2"), ("request_id_bytes", "u1"), ("texts", "u1"),
+        ("credits", "<i4"), ("problem", "<u2"), ("limit_name", "<u2"), ("limit_value", "<i8"),
         ("request_id", "u1", (32,)), ("crc", "<u4"),
     ]
 )  # fmt: skip
 
+assert CALL_BEGINNING.size + CALL_CALLER.size + CALL_REMARKS.size == 4 + 40 + 16
 assert {one.size for one in (HEADER, CALL, TEXT, STRING, LEASE_END, CLOSE)} == {BODY_BYTES}
 assert CALL_COLUMNS.itemsize == SEALED.size == RECORD_BYTES
+
+
+class Letterhead(NamedTuple):
+    """What stands the same in every record of one key at one endpoint, from one address and program, packed."""
+
+    beginning: bytes
+    caller: bytes
+
+
+def letterhead(
+    *,
+    customer_id: int,
+    api_key_id: int,
+    endpoint: int,
+    method_code: int,
+    product: int,
+    live: bool,
+    user_agent: int,
+    address: bytes,
+) -> Letterhead:
+    """Pack what stands the same in many records.
+
+    Args:
+        api_key_id: 0 for none.
+        endpoint, product, user_agent: numbers from the journal's `intern`, so it holds as long as that journal.
+        address: 4 or 16 bytes, or none.
+    """
+    return Letterhead(
+        CALL_BEGINNING.pack(Kind.CALL, method_code, live, len(address)),
+        CALL_CALLER.pack(endpoint, product, user_agent, customer_id, api_key_id, address),
+    )
+
+
+def remarks(*, credit_count: int = 0, problem: int = 0, limit_name: int = 0, limit_value: int = 0) -> bytes:
+    """Pack what only few calls have; the numbers of texts are 0 for none."""
+    return CALL_REMARKS.pack(credit_count, problem, limit_name, limit_value)
 
 
 def checksum_seed(source_id: int, segment: int) -> int:
