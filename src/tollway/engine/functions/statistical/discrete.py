@@ -197,11 +197,11 @@ def probability_between(
     values: what can happen. chances: how likely each of them is; they make 1 together. Without a highest
     value, it is the probability of exactly the lowest.
     Errors: #N/A when the arrays differ in size; #DIV/0! when no place holds two numbers; #NUM! for a chance
-    outside 0 to 1, or when they do not make 1.
+    not above 0 or above 1, or when they do not make 1.
     """
     pairs = pairs_of_numbers(values, chances)
     require(bool(pairs), ErrorValue.DIV0)
-    require(all(0.0 <= chance <= 1.0 for _, chance in pairs))
+    require(all(0.0 < chance <= 1.0 for _, chance in pairs))
     require(abs(math.fsum(chance for _, chance in pairs) - 1.0) <= _SUM_TOLERANCE)
     last = lowest if highest is None else highest
     return math.fsum(chance for value, chance in pairs if lowest <= value <= last)

@@ -135,4 +135,5 @@ def z_test(sample: Argument, mean: float, deviation: float | None = None) -> flo
         deviation = math.sqrt(squared_deviations(found) / (n - 1))
         require(deviation > 0.0, ErrorValue.DIV0)
     require(deviation > 0.0)
-    return float(special.ndtr((mean - mean_of(found)) / (deviation / math.sqrt(n))))
+    # The complement as Microsoft's page writes it, with the digits that costs in the far tail.
+    return 1.0 - float(special.ndtr((mean_of(found) - mean) / (deviation / math.sqrt(n))))

@@ -81,8 +81,11 @@ def beta_tails(a: float, b: float, x: float, y: float) -> Tails:
     if y <= 0.0:
         return 1.0, 0.0
     if x <= y:
-        return float(special.betainc(a, b, x)), float(special.betaincc(a, b, x))
-    return float(special.betaincc(b, a, y)), float(special.betainc(b, a, y))
+        below, above = float(special.betainc(a, b, x)), float(special.betaincc(a, b, x))
+    else:
+        below, above = float(special.betaincc(b, a, y)), float(special.betainc(b, a, y))
+    # For shapes of 1/2 the larger of the two is good to 11 digits only.
+    return (below, 1.0 - below) if below < above else (1.0 - above, above)
 
 
 def gamma_quantile(shape: float, below: float, above: float) -> float:

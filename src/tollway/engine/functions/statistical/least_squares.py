@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Longs = NDArray[np.longdouble]
 
-# A regressor of which less than this share is left, beside the others, says nothing of its own.
+# A regressor of whose length less than this share is left, beside the constant and others, says nothing of its own.
 _COLLINEAR_BELOW = 1e-14
 # A sum of squares that is smaller beside the whole is rounding: the fit is perfect.
 _PERFECT_BELOW = 1e-30
@@ -46,13 +46,13 @@ def fit(ys: Floats, regressors: Floats, *, has_constant: bool) -> Fit:
     y = ys.astype(np.longdouble)
     x_means = x.mean(axis=0) if has_constant else np.zeros(x.shape[1], dtype=np.longdouble)
     y_mean = y.mean() if has_constant else np.longdouble(0.0)
-    decomposed = _Decomposition(x - x_means)
+    decomposed = _Decomposition(x - x_means, np.sum(x**2, axis=0))
     target = y - y_mean
     coefficients = decomposed.solve(target)
     constant = y_mean - np.dot(x_means, coefficients)
+    explained = float(np.sum(((x - x_means) @ coefficients) ** 2))
     missed = float(np.sum((target - (x - x_means) @ coefficients) ** 2))
-    total = float(np.sum(target**2))
-    if missed <= total * _PERFECT_BELOW:
+    if missed <= explained * _PERFECT_BELOW:
         missed = 0.0
     freedom = len(y) - decomposed.rank - has_constant
     variance = missed / freedom if freedom > 0 else 0.0
@@ -66,7 +66,7 @@ def fit(ys: Floats, regressors: Floats, *, has_constant: bool) -> Fit:
         errors,
         constant,
         constant_error,
-        max(0.0, total - missed),
+        explained,
         missed,
         freedom,
         decomposed.rank,
@@ -76,18 +76,17 @@ def fit(ys: Floats, regressors: Floats, *, has_constant: bool) -> Fit:
 class _Decomposition:
     """Columns as an orthogonal matrix times a triangular one; the column of which most is left goes next."""
 
-    def __init__(self, columns: Longs) -> None:
+    def __init__(self, columns: Longs, squares: Longs) -> None:
+        """`squares` says how long each column was before its mean was taken away, as a sum of squares."""
         rest = columns.copy()
-        norms = np.sum(rest**2, axis=0)
+        dust = squares * np.longdouble(_COLLINEAR_BELOW) ** 2
         self._size = columns.shape[1]
         self._order: list[int] = []
         directions: list[Longs] = []
-        open_columns = [index for index in range(self._size) if norms[index] > 0.0]
-        while open_columns and len(directions) < columns.shape[0]:
+        open_columns = list(range(self._size))
+        while len(directions) < columns.shape[0]:
             left = {index: np.sum(rest[:, index] ** 2) for index in open_columns}
-            open_columns = [
-                i for i in open_columns if left[i] > norms[i] * np.longdouble(_COLLINEAR_BELOW) ** 2
-            ]
+            open_columns = [index for index in open_columns if left[index] > dust[index]]
             if not open_columns:
                 break
             chosen = max(open_columns, key=lambda index: left[index])

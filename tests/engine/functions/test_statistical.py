@@ -1,0 +1,200 @@
+"""Statistical functions: the examples of Microsoft's pages, and which values count, by kind and place."""
+
+import math
+
+import pytest
+from tests.engine.sheets import value_of
+
+from tollway.engine import ErrorValue
+
+DIV0, NUM, VALUE, NA = ErrorValue.DIV0, ErrorValue.NUM, ErrorValue.VALUE, ErrorValue.NA
+
+# Numbers, then one of every other kind, nothing at all, and an error value.
+CELLS = {
+    "A1": 10, "A2": 7, "A3": 9, "A4": 27, "A5": 2,
+    "B1": "text", "B2": True, "B3": 5, "B4": "7", "B5": "", "B7": False,
+    "D1": 1, "D2": "x", "D3": 3, "D4": True, "D5": 5,
+    "E1": 2, "E2": 4, "E3": 7, "E4": 8, "E5": 9,
+    "F1": ErrorValue.NA, "F2": 4,
+}  # fmt: skip
+
+# The digits that Microsoft's pages print, and how many of them.
+EXAMPLES = [
+    ("=AVEDEV(4,5,6,7,5,4,3)", 1.020408),
+    ("=BETA.DIST(2,8,10,TRUE,1,3)", 0.6854706),
+    ("=BETA.DIST(2,8,10,FALSE,1,3)", 1.4837646),
+    ("=BETADIST(2,8,10,1,3)", 0.6854706),
+    ("=BETA.INV(0.685470581,8,10,1,3)", 2.0),
+    ("=BINOM.DIST(6,10,0.5,FALSE)", 0.2050781),
+    ("=BINOM.DIST.RANGE(60,0.75,48)", 0.083975),
+    ("=BINOM.DIST.RANGE(60,0.75,45,50)", 0.523630),
+    ("=BINOM.INV(6,0.5,0.75)", 4.0),
+    ("=CRITBINOM(6,0.5,0.75)", 4.0),
+    ("=CHISQ.DIST(0.5,1,TRUE)", 0.52049988),
+    ("=CHISQ.DIST(2,3,FALSE)", 0.20755375),
+    ("=CHISQ.DIST.RT(18.307,10)", 0.0500006),
+    ("=CHIDIST(18.307,10)", 0.0500006),
+    ("=CHISQ.INV(0.93,1)", 3.28302029),
+    ("=CHISQ.INV(0.6,2)", 1.83258146),
+    ("=CHISQ.INV.RT(0.050001,10)", 18.306973),
+    ("=CHIINV(0.050001,10)", 18.306973),
+    ("=CHISQ.TEST({58,35;11,25;10,23},{45.35,47.65;17.56,18.44;16.09,16.91})", 0.0003082),
+    ("=CONFIDENCE(0.05,2.5,50)", 0.692952),
+    ("=CONFIDENCE.T(0.05,1,50)", 0.284196855),
+    ("=CORREL({3,2,4,5,6},{9,7,12,15,17})", 0.997054486),
+    ("=COVARIANCE.P({3,2,4,5,6},{9,7,12,15,17})", 5.2),
+    ("=COVARIANCE.S({2,4,8},{5,11,12})", 9.66666667),
+    ("=DEVSQ(4,5,8,7,11,4,3)", 48.0),
+    ("=EXPONDIST(0.2,10,TRUE)", 0.86466472),
+    ("=EXPON.DIST(0.2,10,FALSE)", 1.35335283),
+    ("=F.DIST(15.2069,6,4,TRUE)", 0.9900000),
+    ("=F.DIST(15.2069,6,4,FALSE)", 0.0012238),
+    ("=FDIST(15.20686486,6,4)", 0.0100000),
+    ("=F.INV(0.01,6,4)", 0.10930991),
+    ("=F.INV.RT(0.01,6,4)", 15.20686486),
+    ("=F.TEST({6,7,9,15,21},{20,28,31,38,40})", 0.64831785),
+    ("=FISHER(0.75)", 0.9729551),
+    ("=FISHERINV(0.972955)", 0.75),
+    ("=FORECAST(30,{6,7,9,15,21},{20,28,31,38,40})", 10.607253),
+    ("=GAMMA(2.5)", 1.32934039),
+    ("=GAMMA(-3.75)", 0.26786613),
+    ("=GAMMA.DIST(10.00001131,9,2,FALSE)", 0.032639),
+    ("=GAMMADIST(10.00001131,9,2,TRUE)", 0.068094),
+    ("=GAMMA.INV(0.068094,9,2)", 10.0000112),
+    ("=GAMMALN(4)", 1.7917595),
+    ("=GAUSS(2)", 0.47725),
+    ("=GEOMEAN(4,5,8,7,11,4,3)", 5.476987),
+    ("=HARMEAN(4,5,8,7,11,4,3)", 5.028376),
+    ("=HYPGEOM.DIST(1,4,8,20,TRUE)", 0.4654),
+    ("=HYPGEOMDIST(1,4,8,20)", 0.3633),
+    ("=INTERCEPT({2,3,9,1,8},{6,5,11,7,5})", 0.0483871),
+    ("=KURT(3,4,5,2,3,4,5,6,4,7)", -0.1517996),
+    ("=LOGNORM.DIST(4,3.5,1.2,TRUE)", 0.0390836),
+    ("=LOGNORM.DIST(4,3.5,1.2,FALSE)", 0.0176176),
+    ("=LOGINV(0.039084,3.5,1.2)", 4.0000252),
+    ("=MODE(5.6,4,4,3,2,4)", 4.0),
+    ("=NEGBINOM.DIST(10,5,0.25,TRUE)", 0.3135141),
+    ("=NEGBINOMDIST(10,5,0.25)", 0.0550487),
+    ("=NORM.DIST(42,40,1.5,TRUE)", 0.9087888),
+    ("=NORM.DIST(42,40,1.5,FALSE)", 0.10934),
+    ("=NORM.INV(0.908789,40,1.5)", 42.000002),
+    ("=NORM.S.DIST(1.333333,TRUE)", 0.908788726),
+    ("=NORM.S.DIST(1.333333,FALSE)", 0.164010148),
+    ("=NORM.S.INV(0.908789)", 1.3333347),
+    ("=PEARSON({9,7,5,3,1},{10,6,1,5,3})", 0.699379),
+    ("=PERCENTILE.EXC({1,2,3,6,6,6,7,8,9},0.25)", 2.5),
+    ("=PERCENTILE({1,3,2,4},0.3)", 1.9),
+    ("=PERCENTRANK.EXC({1,2,3,6,6,6,7,8,9},7)", 0.7),
+    ("=PERCENTRANK.EXC({1,2,3,6,6,6,7,8,9},5.43)", 0.381),
+    ("=PERCENTRANK.EXC({1,2,3,6,6,6,7,8,9},5.43,1)", 0.3),
+    ("=PERCENTRANK.INC({13,12,11,8,4,3,2,1,1,1},2)", 0.333),
+    ("=PERCENTRANK({13,12,11,8,4,3,2,1,1,1},5)", 0.583),
+    ("=PERMUT(100,3)", 970200.0),
+    ("=PERMUTATIONA(3,2)", 9.0),
+    ("=PHI(0.75)", 0.301137432),
+    ("=POISSON.DIST(2,5,TRUE)", 0.124652),
+    ("=POISSON(2,5,FALSE)", 0.084224),
+    ("=PROB({0,1,2,3},{0.2,0.3,0.1,0.4},2)", 0.1),
+    ("=PROB({0,1,2,3},{0.2,0.3,0.1,0.4},1,3)", 0.8),
+    ("=QUARTILE({1,2,4,7,8,9,10,12},1)", 3.5),
+    ("=QUARTILE.EXC({6,7,15,36,39,40,41,42,43,47,49},1)", 15.0),
+    ("=QUARTILE.EXC({6,7,15,36,39,40,41,42,43,47,49},3)", 43.0),
+    ("=RANK.AVG(94,{89,88,92,101,94,97,95})", 4.0),
+    ("=RSQ({2,3,9,1,8,7,5},{6,5,11,7,5,4,4})", 0.05795),
+    ("=SKEW(3,4,5,2,3,4,5,6,4,7)", 0.359543),
+    ("=SKEW.P(3,4,5,2,3,4,5,6,4,7)", 0.303193),
+    ("=SLOPE({2,3,9,1,8,7,5},{6,5,11,7,5,4,4})", 0.305556),
+    ("=STANDARDIZE(42,40,1.5)", 1.33333333),
+    ("=STDEV.S(1345,1301,1368,1322,1310,1370,1318,1350,1303,1299)", 27.46391572),
+    ("=STDEVPA(1345,1301,1368,1322,1310,1370,1318,1350,1303,1299)", 26.05455814),
+    ("=VARA(1345,1301,1368,1322,1310,1370,1318,1350,1303,1299)", 754.266667),
+    ("=VARP(1345,1301,1368,1322,1310,1370,1318,1350,1303,1299)", 678.84),
+    ("=STEYX({2,3,9,1,8,7,5},{6,5,11,7,5,4,4})", 3.305719),
+    ("=T.DIST(60,1,TRUE)", 0.99469533),
+    ("=T.DIST(8,3,FALSE)", 0.00073691),
+    ("=T.DIST.2T(1.959999998,60)", 0.054645),
+    ("=TDIST(1.959999998,60,1)", 0.027322),
+    ("=T.DIST.RT(1.959999998,60)", 0.027322),
+    ("=T.INV(0.75,2)", 0.8164966),
+    ("=TINV(0.546449,60)", 0.606533),
+    ("=T.TEST({3,4,5,8,9,1,2,4,5},{6,19,3,2,14,4,5,17,1},2,1)", 0.196016),
+    ("=TRIMMEAN({4,5,6,7,2,3,4,5,1,2,3},0.2)", 3.778),
+    ("=WEIBULL(105,20,100,TRUE)", 0.929581),
+    ("=WEIBULL.DIST(105,20,100,FALSE)", 0.035589),
+    ("=Z.TEST({3,6,7,8,6,5,4,2,1,9},4)", 0.090574),
+    ("=ZTEST({3,6,7,8,6,5,4,2,1,9},6)", 0.863043),
+]
+
+# Which values count, by their kind and by how they are given.
+ARGUMENTS = [
+    ("=AVERAGEA(B1:B7)", 6.0 / 6.0),
+    ('=AVERAGEA(1,"3",TRUE)', 5.0 / 3.0),
+    ('=AVERAGEA("x")', VALUE),
+    ("=AVERAGEA(G1:G3)", DIV0),
+    ("=AVERAGEA(F1:F2)", NA),
+    ("=MAXA(B1:B2)", 1.0),
+    ("=MINA(A1:A5,B1)", 0.0),
+    ("=MAXA(G1:G3)", 0.0),
+    ("=STDEVA(B2:B3)", math.sqrt(8.0)),
+    ("=VARPA(B2:B3)", 4.0),
+    ("=VARPA(G1:G3)", DIV0),
+    ("=VAR(3)", DIV0),
+    ("=STDEV(G1:G3)", DIV0),
+    ("=DEVSQ(B1:B3)", 0.0),
+    ("=DEVSQ(B1:B2)", NUM),
+    ("=AVEDEV(B1:B2)", NUM),
+    ("=GEOMEAN(A1,0)", NUM),
+    ("=GEOMEAN(1E200,1E200,1E200)", 1e200),
+    ("=HARMEAN(A1,-1)", NUM),
+    ("=HARMEAN(G1:G3)", NA),
+    ("=TRIMMEAN(A1:A5,0.4)", 26.0 / 3.0),
+    ("=TRIMMEAN(A1:A5,1)", NUM),
+    ("=SKEW(1,2)", DIV0),
+    ("=SKEW(1,1,1)", DIV0),
+    ("=SKEW.P(1,2)", DIV0),
+    ("=KURT(1,2,3)", DIV0),
+    ("=MODE(1,2,3)", NA),
+    ("=MODE(3,1,3,1)", 3.0),
+    ("=SUM(MODE.MULT({1,2,3,4,3,2,1,2,3,5,6,1}))", 6.0),
+    ("=SUM(FREQUENCY({79,85,78,85,50,81,95,88,97},{70,79,89})*{1;10;100;1000})", 2421.0),
+    ("=SUM(FREQUENCY({1,2,3},{2,1,2})*{1;10;100;1000})", 1011.0),
+    ("=SUM(FREQUENCY(A1:A5,G1:G2))", 5.0),
+    ("=RANK.AVG(2,{1,2,2,3})", 2.5),
+    ("=RANK.EQ(2,{1,2,2,3},1)", 2.0),
+    ("=RANK(4,{1,2})", NA),
+    ("=PERCENTILE.EXC({1,2,3},0.1)", NUM),
+    ("=PERCENTILE.EXC({1,2,3},0.75)", 3.0),
+    ("=PERCENTRANK({5},5)", 1.0),
+    ("=PERCENTRANK({1,2},3)", NA),
+    ("=PERCENTRANK({1,2},1,0)", NUM),
+    ("=QUARTILE.EXC({1,2,3},4)", NUM),
+    ("=SLOPE(E1:E5,D1:D5)", 1.75),
+    ("=CORREL(D1:D5,E1:E4)", NA),
+    ("=CORREL({1,1},{2,3})", DIV0),
+    ("=CORREL(D1:D5,{1,2,3,4,5})", 1.0),
+    ("=CORREL(E:E,E:E)", 1.0),
+    ("=CORREL(F1:F2,E1:E2)", NA),
+    ("=COVAR(B1:B2,E1:E2)", DIV0),
+    ("=COVARIANCE.S({1},{2})", DIV0),
+    ("=STEYX({1,2},{1,2})", DIV0),
+    ("=FORECAST.LINEAR(4,{2,4,6},{1,2,3})", 8.0),
+    ('=FORECAST("x",{2,4,6},{1,2,3})', VALUE),
+    ("=INTERCEPT({1,2},{3,3})", DIV0),
+]
+
+
+@pytest.mark.parametrize(("formula", "expected"), EXAMPLES)
+def test_an_example_of_microsofts_page_gives_the_digits_it_prints(formula, expected):
+    decimals = len(repr(expected).partition(".")[2])
+    # Values with one or two decimals are printed so because nothing follows.
+    printed = 1e-6 if decimals < 3 else 10.0**-decimals
+    assert value_of(formula) == pytest.approx(expected, rel=0.0, abs=0.6 * printed)
+
+
+@pytest.mark.parametrize(("formula", "expected"), ARGUMENTS)
+def test_values_count_by_their_kind_and_by_how_they_are_given(formula, expected):
+    value = value_of(formula, CELLS)
+    if isinstance(expected, float):
+        assert value == pytest.approx(expected, rel=1e-13, abs=1e-15)
+    else:
+        assert value is expected
