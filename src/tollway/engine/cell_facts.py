@@ -14,7 +14,7 @@ _MARKS = re.compile(
 _SPILL = re.compile(r"(?:_xlfn\.)?ANCHORARRAY\(([^()]*)\)", re.IGNORECASE)
 _SINGLE = re.compile(r"(?:_xlfn\.)?SINGLE\(([^()]*)\)", re.IGNORECASE)
 _STRINGS = re.compile(r'("(?:[^"]|"")*")')
-_TOTALS = re.compile(r"(?<![A-Za-z0-9_.])(?:SUBTOTAL|AGGREGATE)\s*\(", re.IGNORECASE)
+_TOTALS = re.compile(r"(?:^|[^A-Za-z0-9_.]|_xlfn\.)(?:SUBTOTAL|AGGREGATE)\s*\(", re.IGNORECASE)
 
 
 class CellFacts:

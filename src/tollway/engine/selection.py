@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tollway.engine.functions.ranges import MultiRange
-from tollway.engine.functions.registry import Grid
+from tollway.engine.functions import find_function
+from tollway.engine.functions.ranges import CellRange, MultiRange
+from tollway.engine.functions.registry import Grid, call
 from tollway.engine.syntax import Call, ErrorLiteral, Node, Omitted
 from tollway.engine.values import ErrorValue, Value, compare, to_logical, to_number
 
@@ -108,6 +109,35 @@ def _index(interpreter: Interpreter, node: Call, is_array: bool) -> Any:
     return interpreter.called(Call("INDEX", node.arguments[:3]), is_array, [found.areas[int(area) - 1]])
 
 
+def _table_lookup(interpreter: Interpreter, node: Call, is_array: bool) -> Any:
+    """VLOOKUP and HLOOKUP read the line they search and the one cell they give, so they may stand in their table."""
+    wanted = interpreter.value(node.arguments[0], is_array)
+    table = interpreter.whole(node.arguments[1], is_array)
+    position = interpreter.value(node.arguments[2], is_array)
+    kind: Any = True
+    if len(node.arguments) > 3:
+        kind = interpreter.value(node.arguments[3], is_array)
+    given = [wanted, table, position, kind][: len(node.arguments)]
+    is_single = not any(isinstance(found, Grid) for found in (wanted, position, kind))
+    if not (isinstance(table, CellRange) and is_single and isinstance(position, float)):
+        return interpreter.called(node, is_array, given)
+    is_vertical = node.name == "VLOOKUP"
+    is_approximate = to_logical(kind)
+    count = table.column_count if is_vertical else table.row_count
+    if not 2.0 <= position < count + 1.0 or isinstance(is_approximate, ErrorValue):
+        return interpreter.called(node, is_array, given)
+    rows, columns = range(table.row_count), range(table.column_count)
+    searched = table.part(rows, range(1)) if is_vertical else table.part(range(1), columns)
+    match = find_function("MATCH")
+    assert match is not None
+    place = call(match, [wanted, searched, 1.0 if is_approximate else 0.0], None)
+    if not isinstance(place, float):
+        return place
+    beside, along = int(place) - 1, int(position) - 1
+    row, column = (beside, along) if is_vertical else (along, beside)
+    return interpreter.value_of((table.sheet, table.bounds[0] + row, table.bounds[1] + column))
+
+
 def _one(found: Any) -> Value:
     return found.at(0, 0) if isinstance(found, Grid) else found  # type: ignore[no-any-return]
 
@@ -130,4 +160,6 @@ SELECTIONS: dict[str, Selection] = {
     "INDEX": _index,
     "ISOMITTED": _is_omitted,
     "ISREF": _is_reference,
+    "VLOOKUP": _table_lookup,
+    "HLOOKUP": _table_lookup,
 }
