@@ -15,7 +15,7 @@ from tollway.engine.functions.lookup.matching import (
     find_wildcard,
 )
 from tollway.engine.functions.lookup.parts import part_of
-from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid, function, whole
+from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid, function, number, whole
 from tollway.engine.functions.text.regex import compiled
 from tollway.engine.values import ErrorValue, Value
 
@@ -122,9 +122,9 @@ def lookup(wanted: Value, vector: Argument, results: Argument | None = None) -> 
     return target.at(0, found) if target.row_count == 1 else target.at(found, 0)
 
 
-@function("XMATCH", "value grid [number number]")
+@function("XMATCH", "value grid [any any]")
 def extended_match(
-    wanted: Value, searched: Argument, match_mode: float = 0.0, search_mode: float = 1.0
+    wanted: Value, searched: Argument, match_mode: Value = None, search_mode: Value = None
 ) -> Value:
     """The position from 1 of a value in a row or column.
 
@@ -136,18 +136,18 @@ def extended_match(
     grid = as_grid(searched)
     if not grid.is_line:
         return ErrorValue.VALUE
-    found = _find_extended(grid, wanted, whole(match_mode), whole(search_mode))
+    found = _find_extended(grid, wanted, _mode(match_mode, 0), _mode(search_mode, 1))
     return ErrorValue.NA if found is None else float(found + 1)
 
 
-@function("XLOOKUP", "value grid grid [grid number number]", returns="any")
+@function("XLOOKUP", "value grid grid [grid any any]", returns="any")
 def extended_lookup(
     wanted: Value,
     searched: Argument,
     results: Argument,
-    otherwise: Argument = ErrorValue.NA,
-    match_mode: float = 0.0,
-    search_mode: float = 1.0,
+    if_not_found: Argument = None,
+    match_mode: Value = None,
+    search_mode: Value = None,
 ) -> Argument:
     """The entry of one range at the place where another holds a value; a whole row or column of a wider range.
 
@@ -163,12 +163,16 @@ def extended_lookup(
     fits = target.row_count == grid.row_count if is_column else target.column_count == grid.column_count
     if not grid.is_line or not fits:
         return ErrorValue.VALUE
-    found = _find_extended(grid, wanted, whole(match_mode), whole(search_mode))
+    found = _find_extended(grid, wanted, _mode(match_mode, 0), _mode(search_mode, 1))
     if found is None:
-        return ErrorValue.NA if otherwise is None else otherwise
+        return ErrorValue.NA if if_not_found is None else if_not_found
     if is_column:
         return part_of(target, range(found, found + 1), range(target.column_count))
     return part_of(target, range(target.row_count), range(found, found + 1))
+
+
+def _mode(value: Value, default: int) -> int:
+    return default if value is None else whole(number(value))
 
 
 def _find_extended(grid: Grid, wanted: Value, match_mode: int, search_mode: int) -> int | None:

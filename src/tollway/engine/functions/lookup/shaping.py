@@ -68,7 +68,7 @@ def transpose(array: Argument) -> Argument:
 
 
 @function("EXPAND", "array any [any any]", returns="any")
-def expand(array: Argument, rows: Value, columns: Value = None, pad_with: Value = ErrorValue.NA) -> Argument:
+def expand(array: Argument, rows: Value, columns: Value = None, pad_with: Value = None) -> Argument:
     """An array made larger, to so many rows and columns; filled with #N/A, or with the value given.
 
     Errors: #VALUE! for fewer rows or columns than there are.
@@ -79,7 +79,11 @@ def expand(array: Argument, rows: Value, columns: Value = None, pad_with: Value 
     if row_count < grid.row_count or column_count < grid.column_count:
         return ErrorValue.VALUE
     _check_size(row_count, column_count)
-    return _padded(grid, row_count, column_count, pad_with)
+    return _padded(grid, row_count, column_count, _padding(pad_with))
+
+
+def _padding(pad_with: Value) -> Value:
+    return ErrorValue.NA if pad_with is None else pad_with
 
 
 def _padded(grid: Grid, row_count: int, column_count: int, padding: Value) -> Grid:
@@ -155,21 +159,21 @@ def _remaining(array: Argument, ignore: float, by_column: bool) -> list[Value]:
 
 
 @function("WRAPROWS", "array number [any]", returns="any")
-def wrap_rows(vector: Argument, wrap_count: float, pad_with: Value = ErrorValue.NA) -> Argument:
+def wrap_rows(vector: Argument, wrap_count: float, pad_with: Value = None) -> Argument:
     """A row or column broken into rows of so many values; the last one is filled with #N/A, or the value given.
 
     Errors: #VALUE! for an array of several rows and columns; #NUM! for a count under 1.
     """
-    return grid_of(_wrapped(vector, wrap_count, pad_with))
+    return grid_of(_wrapped(vector, wrap_count, _padding(pad_with)))
 
 
 @function("WRAPCOLS", "array number [any]", returns="any")
-def wrap_columns(vector: Argument, wrap_count: float, pad_with: Value = ErrorValue.NA) -> Argument:
+def wrap_columns(vector: Argument, wrap_count: float, pad_with: Value = None) -> Argument:
     """A row or column broken into columns of so many values; the last one is filled with #N/A, or the value given.
 
     Errors: #VALUE! for an array of several rows and columns; #NUM! for a count under 1.
     """
-    return grid_of(list(zip(*_wrapped(vector, wrap_count, pad_with), strict=True)))
+    return grid_of(list(zip(*_wrapped(vector, wrap_count, _padding(pad_with)), strict=True)))
 
 
 def _wrapped(vector: Argument, wrap_count: float, padding: Value) -> Sequence[Sequence[Value]]:

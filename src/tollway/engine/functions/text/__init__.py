@@ -1,5 +1,5 @@
 """Text functions. Importing the package registers them."""
 
-from tollway.engine.functions.text import regex, strings
+from tollway.engine.functions.text import baht, conversion, finding, letters, regex, splitting, strings
 
-__all__ = ["regex", "strings"]
+__all__ = ["baht", "conversion", "finding", "letters", "regex", "splitting", "strings"]
