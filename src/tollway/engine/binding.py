@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from tollway.engine.cells import Bounds
 from tollway.engine.copying import wrapped
-from tollway.engine.formula import DEPTH_MAX, parse
+from tollway.engine.cursor import DEPTH_MAX
+from tollway.engine.formula import parse
 from tollway.engine.function_names import EXCEL_FUNCTIONS
 from tollway.engine.functions import find_function, is_volatile
 from tollway.engine.joining import intersection, range_between, resized, union
+from tollway.engine.lambda_names import PARAMETER_PREFIX, is_lambda, parameter_name
 from tollway.engine.syntax import (
     COLUMN_MAX,
     ROW_MAX,
@@ -57,9 +59,7 @@ _LAMBDA_PARAMETERS_MAX = 253
 _NEVER_OMITTED = frozenset({"EDATE", "EOMONTH", "MROUND", "QUOTIENT"})
 # They give the range they add the size of the range they test.
 _SUM_RANGE_FUNCTIONS = frozenset({"SUMIF", "AVERAGEIF"})
-# How Excel marks, in files, names of LET and LAMBDA, optional ones, functions given as values, and add-ins'.
-_PARAMETER_PREFIX = "_xlpm."
-_OPTIONAL_PREFIX = "_xlop."
+# How Excel marks, in files, functions given as values and those of add-ins.
 _VALUE_PREFIX = "_xleta."
 _ADD_IN_PREFIXES = ("_XLL.", "_XLUDF.", "__XLUDF.")
 # Trims of blank edges, which formulas write as dots around the colon.
@@ -207,7 +207,7 @@ class Binder:
     def _name(self, node: Name) -> Node:
         lowered = node.text.lower()
         if node.sheet is None:
-            bare = lowered.removeprefix(_PARAMETER_PREFIX)
+            bare = lowered.removeprefix(PARAMETER_PREFIX)
             if bare in self._parameters:
                 return Parameter(bare)
             if lowered.startswith(_VALUE_PREFIX):
@@ -271,7 +271,7 @@ class Binder:
     # --- functions ---------------------------------------------------------------------------------------
 
     def _call(self, node: Call) -> Node:
-        parameter = node.name.lower().removeprefix(_PARAMETER_PREFIX)
+        parameter = node.name.lower().removeprefix(PARAMETER_PREFIX)
         if parameter in self._parameters:
             return Invoke(Parameter(parameter), self._arguments(node))
         if node.name == "LET":
@@ -360,7 +360,7 @@ class Binder:
         outer = self._parameters
         bindings: list[tuple[str, Node]] = []
         for place in range(0, len(arguments) - 1, 2):
-            name, is_optional = _parameter_name(arguments[place], "LET")
+            name, is_optional = parameter_name(arguments[place], "LET")
             if is_optional:
                 raise UnreadableFormula("A name of LET cannot be optional.")
             bindings.append((name, self._value(arguments[place + 1])))
@@ -374,7 +374,7 @@ class Binder:
             raise UnreadableFormula(
                 f"LAMBDA takes up to {_LAMBDA_PARAMETERS_MAX} names and then what it gives."
             )
-        named = [_parameter_name(argument, "LAMBDA") for argument in arguments[:-1]]
+        named = [parameter_name(argument, "LAMBDA") for argument in arguments[:-1]]
         names = tuple(name for name, _ in named)
         optional_count = sum(is_optional for _, is_optional in named)
         if len(set(names)) < len(names):
@@ -390,27 +390,3 @@ class Binder:
     def _value(self, node: Node) -> Node:
         name = self._function_name(node)
         return self.bind(node) if name is None else self._function_value(name, 1)
-
-
-def _parameter_name(node: Node, function: str) -> tuple[str, bool]:
-    """A parameter's name in lower case, and whether it is optional: x, _xlpm.x, [x] or _xlop.x."""
-    match node:
-        case Name(None, text):
-            lowered = text.lower()
-            if lowered.startswith(_OPTIONAL_PREFIX):
-                return lowered.removeprefix(_OPTIONAL_PREFIX), True
-            return lowered.removeprefix(_PARAMETER_PREFIX), False
-        case Structured(None, (), str() as first, None):
-            lowered = first.strip().lower()
-            return lowered.removeprefix(_PARAMETER_PREFIX).removeprefix(_OPTIONAL_PREFIX), True
-        case _:
-            raise UnreadableFormula(
-                f"{function} has something else where it wants a name; a name may not look like a cell."
-            )
-
-
-def is_lambda(tree: Node) -> bool:
-    """Whether what a name stands for is a LAMBDA, called only where the name is."""
-    while isinstance(tree, Group):
-        tree = tree.inner
-    return isinstance(tree, Call) and tree.name == "LAMBDA"

@@ -5,15 +5,15 @@ The tree is syntax only: names are not resolved and sheets not looked up (bindin
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from tollway.engine.constants import number_of, read_array
+from tollway.engine.cursor import NESTING_MAX, Cursor
 from tollway.engine.function_names import EXCEL_FUNCTIONS
-from tollway.engine.lexemes import find_corner, find_line, is_data_exchange, lexemes
+from tollway.engine.lexemes import find_corner, find_line, is_data_exchange
 from tollway.engine.printing import print_formula
 from tollway.engine.syntax import (
-    ArrayConstant,
     Binary,
     Call,
     ErrorLiteral,
@@ -41,17 +41,13 @@ from tollway.engine.values import (
     ErrorValue,
     UnreadableFormula,
     UnsupportedFormula,
-    Value,
 )
 
 __all__ = ["cell_text", "parse", "print_formula", "sheet_text"]
 
 # Excel's own limits.
 FORMULA_LENGTH_MAX = 8_192
-NESTING_MAX = 64
 ARGUMENTS_MAX = 255
-# Operators inside operators inside brackets; NESTING_MAX brackets hold far fewer in any real formula.
-DEPTH_MAX = 192
 # Formulas kept as read: copies of one formula are common, and trees are immutable.
 _FORMULAS_KEPT = 4_096
 # Excel writes these before functions that came after 2007.
@@ -109,56 +105,12 @@ def read_formula(text: str) -> Formula:
         raise
 
 
-class _Parser:
+class _Parser(Cursor):
     """Precedence climbing over the lexemes of one formula."""
 
     def __init__(self, text: str) -> None:
-        self.source = text
-        self.lexemes = lexemes(text)
-        self.position = 0
-        self.kind, self.text, self.space = self.lexemes[0]
-        self.nesting = 0
-        self.depth = 0
+        super().__init__(text)
         self.functions: list[str] = []
-
-    # --- words -------------------------------------------------------------------------------------------
-
-    def advance(self) -> None:
-        if self.kind != "end":
-            self.position += 1
-            self.kind, self.text, self.space = self.lexemes[self.position]
-
-    def take(self, operator: str) -> bool:
-        if self.kind == "operator" and self.text == operator:
-            self.advance()
-            return True
-        return False
-
-    def expect(self, operator: str) -> None:
-        if not self.take(operator):
-            raise self.unreadable()
-
-    def unreadable(self) -> UnreadableFormula:
-        found = "the end of the formula" if self.kind == "end" else repr(self.text)
-        return UnreadableFormula(
-            f"The formula does not follow Excel's grammar at {found}: ={self.source[:200]}"
-        )
-
-    def deepen(self, levels: int = 1) -> None:
-        self.depth += levels
-        if self.depth > DEPTH_MAX:
-            raise UnreadableFormula(
-                f"The formula has more than {DEPTH_MAX} operators inside one another; "
-                "split it over several cells."
-            )
-
-    def nest(self) -> None:
-        self.nesting += 1
-        if self.nesting > NESTING_MAX:
-            raise UnreadableFormula(
-                f"The formula nests brackets deeper than the {NESTING_MAX} levels that Excel allows; "
-                "split it over several cells."
-            )
 
     # --- operators ---------------------------------------------------------------------------------------
 
@@ -263,7 +215,7 @@ class _Parser:
             case "cell" | "columns" | "rows":
                 return _reference(None, kind, text)
             case "number":
-                return _number(text)
+                return Number(number_of(text))
             case "call":
                 return self.call(text[:-1].upper())
             case "text":
@@ -279,7 +231,7 @@ class _Parser:
             case "operator" if text == "(":
                 return self.group()
             case "operator" if text == "{":
-                return self.array_constant()
+                return read_array(self)
         self.position -= kind != "end"
         self.kind, self.text, self.space = self.lexemes[self.position]
         raise self.unreadable()
@@ -388,51 +340,6 @@ class _Parser:
         if isinstance(table, External):
             return External(table.text + brackets)
         return Structured(table.text, *parse_brackets(brackets))
-
-    # --- array constants ---------------------------------------------------------------------------------
-
-    def array_constant(self) -> Node:
-        rows: list[tuple[Value, ...]] = []
-        row: list[Value] = [self.constant()]
-        while not self.take("}"):
-            if self.take(","):
-                row.append(self.constant())
-            else:
-                self.expect(";")
-                rows.append(tuple(row))
-                row = [self.constant()]
-        rows.append(tuple(row))
-        if any(len(other) != len(rows[0]) for other in rows):
-            raise UnreadableFormula("The rows of an array constant have different lengths.")
-        return ArrayConstant(tuple(rows))
-
-    def constant(self) -> Value:
-        sign = -1.0 if self.take("-") else 1.0
-        is_signed = sign < 0 or self.take("+")
-        kind, text = self.kind, self.text
-        if kind == "number":
-            self.advance()
-            value = sign * _number(text).value
-            return value / 100.0 if self.take("%") else value
-        if is_signed:
-            raise self.unreadable()
-        if kind == "text":
-            self.advance()
-            return text[1:-1].replace('""', '"')
-        if kind == "error":
-            self.advance()
-            return ERROR_BY_TEXT[text.upper()]
-        if kind == "name" and text.upper() in ("TRUE", "FALSE"):
-            self.advance()
-            return text.upper() == "TRUE"
-        raise self.unreadable()
-
-
-def _number(text: str) -> Number:
-    value = float(text)
-    if not math.isfinite(value):
-        raise UnreadableFormula(f"The number {text} is larger than Excel allows.")
-    return Number(value)
 
 
 def _name(sheet: str | None, text: str) -> Node:
