@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from tollway.engine.functions.registry import FailedError, function, whole
 from tollway.engine.values import ErrorValue, Value, to_number
@@ -85,10 +86,7 @@ def arabic(text: str) -> float:
     if len(text) > _ROMAN_LENGTH_MAX or any(letter not in _ROMAN_VALUES for letter in letters):
         raise FailedError(ErrorValue.VALUE)
     values = [_ROMAN_VALUES[letter] for letter in letters]
-    following = [*values[1:], 0]
-    return sign * sum(
-        value if value >= after else -value for value, after in zip(values, following, strict=True)
-    )
+    return sign * sum(value if value >= after else -value for value, after in pairwise([*values, 0]))
 
 
 @function("BASE", "number number [number]", returns="text")
