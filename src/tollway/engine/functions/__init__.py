@@ -42,10 +42,14 @@ def is_volatile(name: str) -> bool:
     return name in _VOLATILE
 
 
-def family_of(found: Function) -> str:
-    """The title of the family that a function belongs to."""
-    return next(
-        title
-        for family, title in FAMILIES.items()
-        if found.scalar.__module__.startswith(f"{family.__name__}.")
-    )
+def families() -> dict[str, dict[str, Function]]:
+    """The functions by name, under the title of their family."""
+    found: dict[str, dict[str, Function]] = {title: {} for title in FAMILIES.values()}
+    for name, function in FUNCTIONS.items():
+        title = next(
+            title
+            for family, title in FAMILIES.items()
+            if function.scalar.__module__.startswith(f"{family.__name__}.")
+        )
+        found[title][name] = function
+    return found
