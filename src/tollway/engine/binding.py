@@ -233,6 +233,12 @@ class Binder:
                 "replace it by the value that it gives.",
                 construct=f"macro {found.name}",
             )
+        try:
+            tree = parse(found.formula)
+        except UnreadableFormula as error:
+            raise UnreadableFormula(f"The name {found.name} cannot be read: {error.message}") from error
+        if is_lambda(tree):
+            return NamedLambda(found.sheet_index, found.name.lower())
         if found in self._names:
             circle = " -> ".join(name.name for name in [*self._names[self._names.index(found) :], found])
             raise UnreadableFormula(
@@ -243,12 +249,6 @@ class Binder:
             raise UnreadableFormula(
                 f"The name {found.name} stands for names that stand for names, more than {NAME_DEPTH_MAX} deep."
             )
-        try:
-            tree = parse(found.formula)
-        except UnreadableFormula as error:
-            raise UnreadableFormula(f"The name {found.name} cannot be read: {error.message}") from error
-        if is_lambda(tree):
-            return NamedLambda(found.sheet_index, found.name.lower())
         bound = self._inside(found, tree)
         return bound if isinstance(bound, (Area, Union, ErrorLiteral)) else Group(bound)
 
