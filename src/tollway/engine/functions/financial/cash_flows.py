@@ -124,8 +124,17 @@ def dated_internal_rate(context: Context, payments: Argument, dates: Argument, g
     _need_both_signs(amounts)
     years = _years_since_first(context, days)
 
+    if amounts[0] == 0.0:
+        # Excel never leaves the first of its intervals then, and shows next to nothing (2.98E-09) for any payments.
+        return find_dated_rate(lambda rate: -rate, guess)
+    last = max(years)
+
     def value(rate: float) -> float:
-        return sum(amount / math.pow(1.0 + rate, year) for amount, year in zip(amounts, years, strict=True))
+        # Below 0 the value at the end has the same sign, and does not overflow.
+        end = last if rate < 0.0 else 0.0
+        return sum(
+            amount * math.pow(1.0 + rate, end - year) for amount, year in zip(amounts, years, strict=True)
+        )
 
     return find_dated_rate(value, guess)
 

@@ -10,6 +10,10 @@ from tollway.engine.values import ErrorValue
 # IRR and RATE stop after this many steps, or when a step is smaller than this.
 _STEPS_MAX = 20
 STEP_SMALLEST = 1e-7
+# XIRR stops at an interval about this wide, and starts from a guess of 0 as from this one.
+_DATED_TOLERANCE = 1e-8
+_DATED_GUESS_OF_0 = 1e-5
+_DATED_TRIES_MAX = 100
 
 
 def find_rate(balance: Callable[[float], float], guess: float) -> float:
@@ -56,8 +60,39 @@ def find_rate_by_slope(
 
 
 def find_dated_rate(value: Callable[[float], float], guess: float) -> float:
-    """A rate at which the value of dated payments is 0, by secants from a guess; #NUM! where there is none."""
-    return find_rate(value, guess)
+    """A rate at which the value of dated payments is 0, by halving an interval between multiples of a guess.
+
+    The rates that Excel stores for XIRR are such multiples, divided by a power of 2: this is how close it goes.
+    #NUM! where no interval between -1 and the guess doubled 100 times has the value's signs differ at its ends.
+    """
+    low, high = _interval(value, abs(guess) or _DATED_GUESS_OF_0)
+    is_low_positive = value(high) <= 0.0
+    while True:
+        middle = (low + high) / 2.0
+        half = (high - low) / 2.0
+        if half <= (_DATED_TOLERANCE / 2.0 * (1.0 + 2.0 * middle) if low >= 0.0 else _DATED_TOLERANCE):
+            break
+        if (value(middle) > 0.0) is is_low_positive:
+            low = middle
+        else:
+            high = middle
+    if low == -1.0:
+        raise FailedError(ErrorValue.NUM)
+    return middle
+
+
+def _interval(value: Callable[[float], float], start: float) -> tuple[float, float]:
+    low, high = 0.0, start
+    if value(low) == 0.0:
+        return low, high
+    is_positive = value(low) > 0.0
+    for _ in range(_DATED_TRIES_MAX):
+        if (value(high) > 0.0) is not is_positive:
+            return low, high
+        low, high = high, 2.0 * high
+    if start >= 1.0:
+        return -1.0, 0.0
+    return (-start, 0.0) if (value(-start) > 0.0) is not is_positive else (-1.0, -start)
 
 
 def find_yield(excess: Callable[[float], float], guess: float, frequency: int) -> float:
