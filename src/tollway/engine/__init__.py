@@ -27,6 +27,7 @@ from tollway.engine.parameters import BadDistribution
 from tollway.engine.program import Input, Program, build_program
 from tollway.engine.run import ITERATIONS_MAX, DamagedShard, ShardResult, plan_shards, run_shard
 from tollway.engine.sampling import SEED_MAX, check_seed, draw, uniforms
+from tollway.engine.study import BadIterationCount, calculate, simulate
 from tollway.engine.summaries import (
     CONFIDENCE_LEVELS_DEFAULT,
     BadConfidenceLevel,
@@ -61,6 +62,7 @@ __all__ = [
     "BadConfidenceLevel",
     "BadDistribution",
     "BadInputCell",
+    "BadIterationCount",
     "BadOutputCell",
     "CircularReference",
     "DamagedShard",
@@ -92,6 +94,7 @@ __all__ = [
     "Workbook",
     "WorkbookTooLarge",
     "build_program",
+    "calculate",
     "check_confidence_levels",
     "check_seed",
     "distribution_text",
@@ -105,6 +108,7 @@ __all__ = [
     "read_workbook",
     "run_shard",
     "shard_progress",
+    "simulate",
     "summarize",
     "uniforms",
 ]
