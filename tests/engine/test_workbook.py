@@ -3,51 +3,15 @@
 import io
 import struct
 import tracemalloc
-import zipfile
 import zlib
 from pathlib import Path
 
 import pytest
 import xlsxwriter
+from tests.engine.raw_workbooks import MAIN, parts_of, zipped
 
 from tollway.engine import EngineError, NotAWorkbook, ReadLimits, WorkbookTooLarge, read_workbook
 from tollway.engine.values import ErrorValue
-
-CONTENT_TYPES = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
-OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-ROOT_RELATIONS = f"""<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">
-<Relationship Id="r1" Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>"""
-BOOK = f"""<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets>
-<definedNames><definedName name="rate">S!$A$1</definedName></definedNames></workbook>"""
-BOOK_RELATIONS = f"""<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">
-<Relationship Id="r1" Type="{OFFICE}/worksheet" Target="worksheets/sheet1.xml"/>
-<Relationship Id="r2" Type="{OFFICE}/sharedStrings" Target="sharedStrings.xml"/></Relationships>"""
-
-
-def sheet_xml(rows: str) -> str:
-    return (
-        f'<worksheet xmlns="{MAIN}"><dimension ref="A1:XFD1048576"/><sheetData>{rows}</sheetData></worksheet>'
-    )
-
-
-def parts_of(rows: str = '<row r="1"><c r="A1"><v>1</v></c></row>', **changes: str) -> dict[str, str]:
-    return {
-        "[Content_Types].xml": CONTENT_TYPES,
-        "_rels/.rels": ROOT_RELATIONS,
-        "xl/workbook.xml": changes.get("book", BOOK),
-        "xl/_rels/workbook.xml.rels": BOOK_RELATIONS,
-        "xl/worksheets/sheet1.xml": sheet_xml(rows),
-        "xl/sharedStrings.xml": changes.get("strings", f'<sst xmlns="{MAIN}"/>'),
-    }
-
-
-def zipped(tmp_path: Path, parts: dict[str, str]) -> Path:
-    path = tmp_path / "hostile.xlsx"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return path
 
 
 def cells_of(tmp_path: Path, rows: str, **changes: str):
