@@ -353,6 +353,8 @@ async def test_what_cannot_be_written_down_is_not_served(
         refused = await client.post("/checks", json={"name": "a"}, headers=party.headers)
         assert (refused.status_code, refused.json()["code"]) == (503, "usage-journal-full")
         assert refused.headers["Retry-After"] == "1"
+        async with product.transaction() as tx:
+            assert await tx.find_value("SELECT count(*) FROM usage_sources WHERE ended_at IS NULL") == 0
         stopper.unlink()
         assert (await client.post("/checks", json={"name": "a"}, headers=party.headers)).status_code == 200
         # It fills up again, this time while a journal is open.

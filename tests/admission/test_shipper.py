@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import fcntl
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from tests.parties import Party, make_party
 
 from tollway.admission import records
 from tollway.admission.journal import Journal
+from tollway.admission.segment_files import LOCK_NAME
 from tollway.admission.shipper import Shipper
 from tollway.kit.db import Database
 from tollway.metering import operations as metering
@@ -90,6 +92,36 @@ async def test_what_is_appended_stands_in_the_log(database: Database, folder: Pa
     assert await logged(database) == [call.row() for call in calls]
     assert await shipper.ship_once() == 0
     journal.close()
+    shipper.close()
+
+
+# Its kernel kills it where it reserves the first segment of its journal.
+KILLED_IN_OPEN = """
+import resource, signal, sys
+from pathlib import Path
+from tollway.admission.journal import Journal
+
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+Journal.open(Path(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+async def test_what_a_process_left_that_was_killed_while_it_began_is_cleared_away(
+    database: Database, folder: Path, now: datetime
+) -> None:
+    killed, living = [await begin_source(database, name, now) for name in ("killed", "living")]
+    command = [sys.executable, "-c", KILLED_IN_OPEN, str(folder), str(killed)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGXFSZ
+    assert [path.name for path in folder.iterdir()] == [f".{killed}"]
+    (folder / f".{living}").mkdir()
+    with (folder / f".{living}" / LOCK_NAME).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shipper = Shipper(database, folder)
+        assert await shipper.ship_once() == 0
+        assert [path.name for path in folder.iterdir()] == [f".{living}"]
+    assert (await source_row(database, killed))["ended_at"] is not None
+    assert (await source_row(database, living))["ended_at"] is None
     shipper.close()
 
 

@@ -20,6 +20,7 @@ from tollway.admission.entities import (
     ApiKeyTooFast,
     Cost,
     CustomerTooFast,
+    JournalFull,
     TooManyAtOnce,
 )
 from tollway.admission.journal import SEGMENT_RECORDS, Journal
@@ -33,6 +34,7 @@ from tollway.kit.clock import read_now
 from tollway.kit.db import Database, Transaction
 from tollway.kit.problems import Problem, Unavailable
 from tollway.metering import operations as metering
+from tollway.metering import usage_operations
 
 # A decision needs at most one load, one renewal for each limit, one of the quota, and a second look.
 QUESTIONS_MAX = 8
@@ -102,7 +104,13 @@ class Gatehouse:
             name = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
             async with self.database.transaction() as tx:
                 source_id = await metering.begin_source(tx, name, read_now())
-            journal = Journal.open(self.folder, source_id, segment_records=self._segment_records)
+            try:
+                journal = Journal.open(self.folder, source_id, segment_records=self._segment_records)
+            except JournalFull:
+                # Each try has a source of its own, and this one's journal will never be.
+                async with self.database.transaction() as tx:
+                    await usage_operations.end_source(tx, source_id, read_now())
+                raise
             self.quota_leases = QuotaLeases(self.database, source_id, journal.append_lease_end)
             self.journal = journal
             # Numbers are those of one journal.

@@ -83,7 +83,8 @@ class Journal:
     def open(cls, folder: Path, source_id: int, *, segment_records: int = SEGMENT_RECORDS) -> "Journal":
         """Make the journal of a source that is new; its lock is held until the process ends.
 
-        Raises: JournalFull where there is no room for its first segment.
+        A process that is killed in here leaves a draft, which the shipper removes (segment_files.abandoned_drafts).
+        Raises: JournalFull where there is no room for its first segment; then the source has no journal.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made aside: a shipper must never see a journal without the lock that says that its process lives.
@@ -98,9 +99,11 @@ class Journal:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             journal = cls(draft, source_id, lock, segment_records)
             draft.rename(folder / str(source_id))
-        except BaseException:
+        except BaseException as failure:
             os.close(lock)
             shutil.rmtree(draft, ignore_errors=True)
+            if isinstance(failure, OSError):
+                raise full(failure) from failure
             raise
         journal.folder = folder / str(source_id)
         return journal

@@ -93,10 +93,8 @@ class Account:
     def spend(self, units: int, now_seconds: float) -> int:
         """Take units for one call and return the lease that they are of, or 0 where not enough is held.
 
-        Say `journaled` once the call's record stands in the journal, or `refund` where it was not served.
-
-        Args:
-            now_seconds: of the wall clock; a lease is void from the end of its day or period on.
+        Say `journaled` once the call's record stands in the journal, or `refund` where it was not served. A lease is
+        void from the end of its day or period on, by the wall clock.
         """
         for lease in self._open:
             if lease.left >= units and lease.valid_from <= now_seconds < lease.valid_until:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import mmap
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tollway.admission.entities import JournalFull
 from tollway.admission.records import RECORD_BYTES
 
 LOCK_NAME = "lock"
+# What the name of a draft ends in once somebody else removes it.
+TAKEN_OVER = ".gone"
 
 
 def segment_name(number: int) -> str:
@@ -72,6 +75,33 @@ def is_abandoned(folder: Path) -> bool:
     finally:
         os.close(lock)
     return True
+
+
+def abandoned_drafts(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Take over what is left of journals whose process died while it made them; give their sources' ids and folders.
+
+    Renamed first: a process that has made its draft and not locked it yet finds it gone, and begins with another
+    source. One folder is given again until it is removed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(".")]
+    except FileNotFoundError:
+        return
+    for name in names:
+        source_id = name[1:].removesuffix(TAKEN_OVER)
+        if not source_id.isdigit():
+            continue
+        taken = folder / f".{source_id}{TAKEN_OVER}"
+        if not name.endswith(TAKEN_OVER):
+            if not is_abandoned(folder / name):
+                continue
+            try:
+                (folder / name).rename(taken)
+            except FileNotFoundError:
+                # It became a journal, or was given up in order.
+                continue
+        yield int(source_id), taken
 
 
 def full(failure: OSError) -> JournalFull:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tollway.admission.segment_files import is_abandoned
+from tollway.admission.segment_files import abandoned_drafts, is_abandoned
 from tollway.admission.segments import JournalReader, Part, journals_in
 from tollway.keys import operations as keys
 from tollway.kit.clock import read_now
@@ -99,6 +99,7 @@ class Shipper:
 
     async def _ship_all(self, *, thorough: bool) -> int:
         """Carry the journals, a few at once; where one fails, none goes on."""
+        await self._remove_drafts()
         waiting = [one for one in journals_in(self.folder) if one[0] not in self._foreign]
         shipping = [
             asyncio.create_task(self._ship_next(waiting, thorough=thorough))
@@ -110,6 +111,16 @@ class Shipper:
             for task in shipping:
                 task.cancel()
             await asyncio.gather(*shipping, return_exceptions=True)
+
+    async def _remove_drafts(self) -> None:
+        """End the sources whose process died before their journals were there."""
+        for source_id, draft in abandoned_drafts(self.folder):
+            async with self.database.transaction() as tx:
+                source = await usage_operations.lock_source(tx, source_id)
+                if source is not None and source.ended_at is None:
+                    await usage_operations.end_source(tx, source_id, self._clock())
+            shutil.rmtree(draft, ignore_errors=True)
+            log.warning("the draft of a journal was removed: its process died", source_id=source_id)
 
     async def _ship_next(self, waiting: list[tuple[int, Path]], *, thorough: bool) -> int:
         """Carry one journal after the other, as long as any waits."""
