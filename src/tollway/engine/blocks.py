@@ -23,6 +23,7 @@ from tollway.engine.lookup_blocks import (
 from tollway.engine.operands import Interpreted
 from tollway.engine.operations import Kind
 from tollway.engine.registers import Errors, Operation, Registers
+from tollway.engine.slice_lanes import SliceLanes
 from tollway.engine.values import ErrorValue, Value, numbers_equal, power
 
 # Two numbers further apart than this share of one of them differ in their first 15 digits.
@@ -278,10 +279,7 @@ def _interpret(registers: Registers, target: int, operands: tuple[int, ...], det
     def value_of(address: tuple[int, int, int]) -> Value:
         if address in held:
             return held[address]
-        if address in detail.constants:
-            return detail.constants[address]
-        cell = detail.book.cell(address)
-        return None if cell is None else cell.value
+        return detail.constant_at(address)
 
     registers.note_replayed(np.ones(registers.iteration_count, dtype=np.bool_))
     interpreter = Interpreter(detail.book, value_of)
@@ -290,6 +288,24 @@ def _interpret(registers: Registers, target: int, operands: tuple[int, ...], det
         held.update(zip(detail.cells, (column[lane] for column in columns), strict=True))
         found.append(interpreter.cell_value(detail.address, detail.node))
     _write_objects(registers, target, found, detail.kind)
+
+
+def _interpret_slice(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
+    """Every output of one iteration after another."""
+    assert isinstance(detail, SliceLanes)
+    registers.note_replayed(np.ones(registers.iteration_count, dtype=np.bool_))
+    columns = [registers.objects(index, Kind.NUMBER) for index in operands]
+    found = np.empty(registers.iteration_count, dtype=object)
+    for lane in range(registers.iteration_count):
+        found[lane] = detail.values([column[lane] for column in columns])
+    registers.values[target] = found
+
+
+def _pick(registers: Registers, target: int, operands: tuple[int, ...], detail: Any) -> None:
+    """One of the outputs that a slice gives."""
+    column = np.empty(registers.iteration_count, dtype=object)
+    column[:] = [values[detail] for values in registers.values[operands[0]]]
+    registers.values[target] = column
 
 
 def _write_objects(registers: Registers, target: int, found: list[Value], kind: Kind) -> None:
@@ -347,4 +363,6 @@ OPERATIONS: dict[str, Operation] = {
     "gather": gather,
     "call": _call,
     "interpret": _interpret,
+    "interpret_slice": _interpret_slice,
+    "pick": _pick,
 }

@@ -8,7 +8,9 @@ reads itself is a circle.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Any
 
 from tollway.engine.functions.ranges import Bounds
 from tollway.engine.functions.registry import Argument, Grid, element
@@ -45,6 +47,8 @@ class Iterated:
 class Calculation:
     """One calculation of a workbook; `given` are cells that hold other values than the workbook says.
 
+    `base` is a calculation without them, whose values stand for all cells but those that are `tainted`.
+
     `is_lenient`: Excel's stored value stands for a formula that cannot be computed, which `refused` then names;
     else its refusal is raised.
     """
@@ -56,6 +60,7 @@ class Calculation:
         *,
         is_lenient: bool = False,
         base: Calculation | None = None,
+        tainted: AbstractSet[Address] = frozenset(),
     ) -> None:
         self.book = book
         self.is_lenient = is_lenient
@@ -66,7 +71,12 @@ class Calculation:
         self._given = dict(given or {})
         self._known: dict[Address, Value] = dict(self._given)
         self._base = base
+        self._tainted = tainted
         self._arrays: dict[Address, Argument] = {}
+        self._spilled: dict[Address, Bounds] = {}
+        # Those that reach beyond what the file says.
+        self._grown: list[tuple[int, Bounds]] = []
+        self._sheets = book.workbook.sheets
         self._provisional: dict[Address, Value] = {}
         self._ranges: dict[tuple[int, Bounds], Sequence[Sequence[Value]]] = {}
         self._kept_cells = 0
@@ -95,6 +105,14 @@ class Calculation:
                 self._compute(address)
         return known
 
+    def evaluated(self, address: Address, node: Node) -> Any:
+        """What a part of a formula gives, as it stands in a cell: a value, array, reference or LAMBDA."""
+        while True:
+            try:
+                return self.interpreter.part(address, node)
+            except NotComputedError as missing:
+                self.compute(missing.addresses)
+
     def value_of(self, address: Address) -> Value:
         """What a cell holds. Raises: NotComputedError."""
         found = self._known.get(address, _ABSENT)
@@ -109,28 +127,16 @@ class Calculation:
         if cell.formula is None and cell.array_anchor is None and getattr(cell, "data_table", None) is None:
             self._known[address] = cell.value
             return cell.value
-        if self._base is not None:
-            shared = self._base.find_shared(address, self)
+        if self._base is not None and address not in self._tainted:
+            shared = self._base.find_known(address)
             if shared is not _ABSENT:
+                self._known[address] = shared  # type: ignore[assignment]
                 return shared  # type: ignore[return-value]
         raise NotComputedError((address,))
 
-    def find_shared(self, address: Address, other: Calculation) -> object:
-        """The value of a cell that is the same in a calculation with other inputs; a marker where it may differ."""
-        if address in other.tainted:
-            return _ABSENT
+    def find_known(self, address: Address) -> object:
+        """A value computed already; a marker that is no value where there is none."""
         return self._known.get(address, _ABSENT)
-
-    @property
-    def tainted(self) -> frozenset[Address]:
-        """The cells that depend on what was given; set by whoever shares values with another calculation."""
-        return self._tainted
-
-    _tainted: frozenset[Address] = frozenset()
-
-    def taint(self, cells: Iterable[Address]) -> None:
-        """Say which cells depend on what was given."""
-        self._tainted = frozenset(cells)
 
     # --- one cell and what it needs --------------------------------------------------------------------
 
@@ -214,6 +220,13 @@ class Calculation:
                     return None
                 raise NotComputedError((anchor,))
             found = self._array(anchor, part)
+        if (
+            isinstance(found, Grid)
+            and (part.row >= found.row_count or part.column >= found.column_count)
+            and find_spill(self.book, anchor) is not None
+        ):
+            # The array has shrunk: the cell is empty.
+            return None
         return element(found, part.row, part.column)  # type: ignore[arg-type]
 
     def _array(self, anchor: Address, part: ArrayPart) -> Argument:
@@ -221,6 +234,13 @@ class Calculation:
         if find_spill(self.book, anchor) is not None:
             found, values = spilled_values(self.book, anchor, found)
             self._known.update(values)
+            if isinstance(found, Grid):
+                sheet, top, left = anchor
+                area = (top, left, top + found.row_count - 1, left + found.column_count - 1)
+                self._spilled[anchor] = area
+                stored = find_spill(self.book, anchor)
+                if stored is None or area[2] > stored[2] or area[3] > stored[3]:
+                    self._grown.append((sheet, area))
         else:
             found = _shown_array(found)
         if not self._provisional:
@@ -233,11 +253,27 @@ class Calculation:
         if stored is None:
             return None
         self.value_of(address)
-        found = self._arrays.get(address)
-        if not isinstance(found, Grid):
-            return (*address[1:], *address[1:])
-        _, row, column = address
-        return (row, column, row + found.row_count - 1, column + found.column_count - 1)
+        if address in self._spilled:
+            return self._spilled[address]
+        if self._base is not None and address not in self._tainted:
+            return self._base.spill_of(address)
+        return (*address[1:], *address[1:])
+
+    def filled_corner(self, sheet: int, bounds: Bounds) -> tuple[int, int]:
+        """The last row and column of an area that hold something, what arrays have spilled there included."""
+        row, column = filled_corner(self._sheets[sheet], bounds)
+        top, left, bottom, right = bounds
+        for spilled_sheet, area in self._grown:
+            if (
+                spilled_sheet == sheet
+                and (area[2] > row or area[3] > column)
+                and area[0] <= bottom
+                and area[1] <= right
+                and area[2] >= top
+                and area[3] >= left
+            ):
+                row, column = max(row, min(bottom, area[2])), max(column, min(right, area[3]))
+        return row, column
 
     def read_rows(self, sheet: int, bounds: Bounds) -> Sequence[Sequence[Value]]:
         """As Interpreter.read_rows, keeping what several formulas read."""
@@ -262,8 +298,7 @@ class Calculation:
         what_if = self._what_ifs.get(key)
         if what_if is None:
             what_if = self._what_ifs[key] = WhatIf(self.book, tree.formula.address, frozenset(given))
-        inner = Calculation(self.book, given, is_lenient=self.is_lenient, base=self)
-        inner.taint(what_if.tainted)
+        inner = Calculation(self.book, given, is_lenient=self.is_lenient, base=self, tainted=what_if.tainted)
         return inner.value(tree.formula.address)
 
     def _iterate(self, circle: Circle) -> None:
@@ -302,6 +337,9 @@ class _KeepingInterpreter(Interpreter):
 
     def read_rows(self, sheet: int, bounds: Bounds) -> Sequence[Sequence[Value]]:
         return self._calculation.read_rows(sheet, bounds)
+
+    def filled_corner(self, sheet: int, bounds: Bounds) -> tuple[int, int]:
+        return self._calculation.filled_corner(sheet, bounds)
 
 
 def _shown_array(found: Argument) -> Argument:

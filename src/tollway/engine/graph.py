@@ -160,7 +160,11 @@ class FormulaBook:
 
     def precedents(self, address: Address) -> Iterator[Address]:
         """The computed cells that a formula reads directly."""
-        for area in self.reads(self.tree(address)).areas:
+        return self.formulas_in(self.reads(self.tree(address)).areas)
+
+    def formulas_in(self, areas: Iterable[Area]) -> Iterator[Address]:
+        """The computed cells of some areas. Raises: TooManyReferences when all that was asked for is too much."""
+        for area in areas:
             for row, column in self.workbook.sheets[area.sheet].positions_in(area.bounds):
                 self._referenced_cells += 1
                 if self._referenced_cells > self._referenced_cells_max:
@@ -263,8 +267,12 @@ def dependency_order(
     targets: Sequence[Address],
     precedents: Callable[[Address], Iterator[Address]],
     circle: Callable[[Sequence[Address]], EngineError] | None,
+    stepped_over: list[tuple[Address, Address]] | None = None,
 ) -> list[Address]:
-    """Depth-first order over any graph of cells; raises what `circle` makes of a circle, or steps over it."""
+    """Depth-first order over any graph of cells; raises what `circle` makes of a circle, or steps over it.
+
+    `stepped_over` takes the steps (reader, read) that would have closed a circle.
+    """
     order: list[Address] = []
     finished: set[Address] = set()
     for target in targets:
@@ -280,6 +288,8 @@ def dependency_order(
                 order.append(address)
             elif following in path:
                 if circle is None:
+                    if stepped_over is not None:
+                        stepped_over.append((address, following))
                     continue
                 on_path = list(path)
                 raise circle(on_path[on_path.index(following) :])

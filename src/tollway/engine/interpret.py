@@ -127,6 +127,14 @@ class Interpreter(CellFacts):
         except EndlessLambdaError:
             return ErrorValue.NUM
 
+    def part(self, address: Address, node: Node) -> Any:
+        """What a part of a formula gives, as it stands in a cell: a value, array, reference or LAMBDA."""
+        self._enter(address, None)
+        try:
+            return self.whole(node, True)
+        except EndlessLambdaError:
+            return ErrorValue.NUM
+
     def array(self, address: Address, part: ArrayPart) -> Argument:
         """What the array formula gives that a cell is part of, before it is cut to the area it fills."""
         sheet, row, column = address
@@ -247,7 +255,7 @@ class Interpreter(CellFacts):
         has more than GRID_CELLS_MAX filled cells.
         """
         top, left, _, _ = bounds
-        last_row, last_column = filled_corner(self.workbook.sheets[sheet], bounds)
+        last_row, last_column = self.filled_corner(sheet, bounds)
         if (last_row - top + 1) * (last_column - left + 1) > GRID_CELLS_MAX:
             raise TooManyReferences(
                 f"A formula reads a range of more than {GRID_CELLS_MAX:,} cells; refer to a smaller one."
@@ -266,6 +274,10 @@ class Interpreter(CellFacts):
         if missing:
             raise NotComputedError(tuple(missing))
         return rows
+
+    def filled_corner(self, sheet: int, bounds: Bounds) -> tuple[int, int]:
+        """The last row and the last column of an area that hold something."""
+        return filled_corner(self.workbook.sheets[sheet], bounds)
 
     def reference(self, text: str, *, is_r1c1: bool) -> Argument:
         """What INDIRECT gives for a text."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from tollway.engine.calculation import Calculation
 from tollway.engine.functions import find_function
 from tollway.engine.functions.registry import Context, Function, Grid, call
-from tollway.engine.graph import Address, FormulaBook, areas, is_external
+from tollway.engine.graph import Address, is_external
 from tollway.engine.interpret import Interpreter, in_line
 from tollway.engine.operands import (
     BLANK,
@@ -33,10 +34,12 @@ from tollway.engine.syntax import (
     Call,
     ErrorLiteral,
     Group,
+    Let,
     Logical,
     Node,
     Number,
     Omitted,
+    Parameter,
     Percent,
     Text,
     Unary,
@@ -67,38 +70,35 @@ class Lowering:
 
     def __init__(
         self,
-        book: FormulaBook,
+        calculation: Calculation,
         builder: Builder,
         inputs: Sequence[Address],
         functions: Mapping[str, Lower],
     ) -> None:
-        self.book = book
+        self.book = calculation.book
+        self.calculation = calculation
         self.functions = functions
         self.builder = builder
         self.varying: dict[Address, Slot] = {
             address: Slot(index, Kind.NUMBER) for index, address in enumerate(inputs)
         }
         self.folded: dict[Address, Value] = {}
-        self.interpreter = Interpreter(book, self.constant_at)
+        self.interpreter = Interpreter(self.book, self.constant_at, spill_of=calculation.spill_of)
         self._grids: dict[Area, Grid | Varying] = {}
         self._address: Address = (0, 1, 1)
-        self._context = Context(1, 1, book.workbook.is_1904)
+        self._context = Context(1, 1, self.book.workbook.is_1904, cells=self.interpreter)
+        self._names: dict[str, Lowered] = {}
         # Whether the function being lowered stands where one value is wanted, outside arrays.
         self.wants_value = False
 
     def constant_at(self, address: Address) -> Value:
-        """What a cell that no input reaches holds."""
+        """What a cell that no input reaches holds; computed when first asked for."""
         if address in self.folded:
             return self.folded[address]
-        cell = self.book.cell(address)
-        return None if cell is None else cell.value
+        return self.calculation.value(address)
 
-    def add_cell(self, address: Address) -> None:
-        """Fold or lower one formula cell; those it reads must have been added before."""
-        tree = self.book.tree(address)
-        if not any(self._is_varying(area) for area in areas(tree)):
-            self.folded[address] = self._folded(address, tree)
-            return
+    def add_cell(self, address: Address, tree: Node) -> None:
+        """Lower one formula that an input reaches; those it reads must have been added before."""
         if is_external(tree):
             raise UnsupportedFormula(
                 f"{self.book.text(address)}: the formula depends on an input and on another workbook, "
@@ -107,23 +107,12 @@ class Lowering:
                 cells=(self.book.text(address),),
             )
         self._address = address
-        self._context = replace(self._context, row=address[1], column=address[2])
+        self._context = replace(self._context, sheet=address[0], row=address[1], column=address[2])
         operand = self._root(tree)
         if isinstance(operand, Slot):
             self.varying[address] = operand
         else:
             self.folded[address] = 0.0 if operand.value is None else operand.value
-
-    def _folded(self, address: Address, tree: Node) -> Value:
-        if is_external(tree):
-            cell = self.book.cell(address)
-            return None if cell is None else cell.value
-        return self.interpreter.cell_value(address, tree)
-
-    def _is_varying(self, area: Area) -> bool:
-        if area.is_cell:
-            return area.address in self.varying
-        return isinstance(self._grid(area), Varying)
 
     def _root(self, tree: Node) -> Operand:
         if isinstance(tree, ArrayPart):
@@ -204,8 +193,22 @@ class Lowering:
                 return Grid(rows, len(rows), len(rows[0]))
             case Omitted():
                 return BLANK
+            case Let(bindings, result):
+                return self._let(bindings, result, is_array=is_array)
+            case Parameter(name):
+                return self._names[name]
             case _:
-                raise AssertionError(node)
+                raise NotLowerableError
+
+    def _let(self, bindings: Sequence[tuple[str, Node]], result: Node, *, is_array: bool) -> Lowered:
+        outer = self._names
+        self._names = dict(outer)
+        try:
+            for name, bound in bindings:
+                self._names[name] = self.whole(bound, is_array=is_array)
+            return self.whole(result, is_array=is_array)
+        finally:
+            self._names = outer
 
     def _grid(self, area: Area) -> Grid | Varying:
         known = self._grids.get(area)
@@ -425,8 +428,11 @@ class Lowering:
 
     def _interpreted(self, node: Node, *, is_root: bool = False) -> Slot:
         """Leave a node to the scalar interpreter, with the cells it reads that vary as operands."""
+        if self._names:
+            # Inside a LET: only the whole of it can be left.
+            raise NotLowerableError
         cells: dict[Address, Slot] = {}
-        for area in areas(node):
+        for area in self.book.reads(node).areas:
             for row, column in self.book.workbook.sheets[area.sheet].positions_in(area.bounds):
                 slot = self.varying.get((area.sheet, row, column))
                 if slot is not None:
@@ -434,7 +440,7 @@ class Lowering:
         kind = _kind_of_node(node)
         kinds = tuple(slot.kind for slot in cells.values())
         whole = node if is_root else Group(node)
-        detail = Interpreted(self.book, whole, self._address, tuple(cells), kinds, self.folded, kind)
+        detail = Interpreted(self.book, whole, self._address, tuple(cells), kinds, self.constant_at, kind)
         return self.builder.emit(
             "interpret", tuple(cells.values()), kind, detail, key=(id(node), self._address)
         )

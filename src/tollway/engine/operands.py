@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tollway.engine.functions.registry import Grid, Rectangle, element
@@ -42,7 +42,7 @@ class Interpreted:
     address: Address
     cells: tuple[Address, ...]
     kinds: tuple[Kind, ...]
-    constants: Mapping[Address, Value]
+    constant_at: Callable[[Address], Value]
     kind: Kind
 
 

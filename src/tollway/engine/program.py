@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from tollway.engine.calculation import Calculation
 from tollway.engine.distributions import Distribution
 from tollway.engine.graph import Address, FormulaBook
 from tollway.engine.labels import label_of
 from tollway.engine.lowered_functions import LOWERED
 from tollway.engine.lowering import Lowering
 from tollway.engine.operations import Builder, Operation, Slot
+from tollway.engine.slice_lanes import interpret_slice
+from tollway.engine.slicing import slice_between
 from tollway.engine.syntax import COLUMN_MAX, ROW_MAX, column_number
 from tollway.engine.values import (
     BadInputCell,
@@ -78,7 +81,7 @@ class Program:
     @property
     def interpreted_count(self) -> int:
         """How many operations are left to the scalar interpreter, one iteration at a time."""
-        return sum(operation.name == "interpret" for operation in self.operations)
+        return sum(operation.name in ("interpret", "interpret_slice") for operation in self.operations)
 
 
 def build_program(workbook: Workbook, inputs: Sequence[Input], outputs: Sequence[str]) -> Program:
@@ -93,10 +96,19 @@ def build_program(workbook: Workbook, inputs: Sequence[Input], outputs: Sequence
     input_addresses = _input_addresses(book, inputs)
     output_addresses = _output_addresses(book, outputs)
     builder = Builder(len(inputs))
-    lowering = Lowering(book, builder, input_addresses, LOWERED)
-    for address in book.order(output_addresses, leaves=frozenset(input_addresses)):
-        lowering.add_cell(address)
-    output_slots = [_output_slot(book, lowering, address) for address in output_addresses]
+    calculation = Calculation(book)
+    found = slice_between(book, calculation, input_addresses, output_addresses)
+    for address in output_addresses:
+        if address not in found.varying:
+            raise _does_not_vary(book, address, calculation.value(address))
+    if found.obstacle is not None:
+        output_slots = interpret_slice(builder, calculation, found, input_addresses, output_addresses)
+    else:
+        lowering = Lowering(calculation, builder, input_addresses, LOWERED)
+        for address in found.order:
+            if address in found.varying:
+                lowering.add_cell(address, found.trees[address])
+        output_slots = [_output_slot(book, lowering, address) for address in output_addresses]
     operations = _scheduled(_needed(builder.operations, output_slots))
     return Program(
         inputs=tuple(
@@ -193,16 +205,19 @@ def find_address(book: FormulaBook, text: str, kind: type[EngineError], field: s
 def _output_slot(book: FormulaBook, lowering: Lowering, address: Address) -> Slot:
     slot = lowering.varying.get(address)
     if slot is None:
-        written = book.text(address)
-        value = lowering.folded[address]
-        shown = value.text if isinstance(value, ErrorValue) else repr(value)
-        raise OutputDoesNotDependOnInputs(
-            f"{written} does not depend on any of the inputs: it is {shown} in every iteration. "
-            "Mark a cell that it depends on as an input, or leave it out.",
-            cells=(written,),
-            field="outputs",
-        )
+        raise _does_not_vary(book, address, lowering.folded[address])
     return slot
+
+
+def _does_not_vary(book: FormulaBook, address: Address, value: Value) -> OutputDoesNotDependOnInputs:
+    written = book.text(address)
+    shown = value.text if isinstance(value, ErrorValue) else repr(value)
+    return OutputDoesNotDependOnInputs(
+        f"{written} does not depend on any of the inputs: it is {shown} in every iteration. "
+        "Mark a cell that it depends on as an input, or leave it out.",
+        cells=(written,),
+        field="outputs",
+    )
 
 
 def _needed(operations: Sequence[Operation], outputs: Sequence[Slot]) -> list[Operation]:

@@ -238,6 +238,11 @@ def function(
     return register
 
 
+def is_whole_kind(kind: str) -> bool:
+    """Whether a parameter of this kind takes a range or array as it is."""
+    return kind in _WHOLE_KINDS
+
+
 def kinds_of(called: Function, count: int) -> tuple[str, ...]:
     """The kinds of a call's arguments, by how many there are."""
     known = _KINDS_OF.get((called.name, count))
