@@ -18,32 +18,79 @@ CRITERION_LENGTH_MAX = 255
 Test = Callable[[Value], bool]
 
 
-def matching_positions(grid: Grid, criterion: Value) -> Iterator[tuple[int, int]]:
-    """Places, counted from 0, whose value meets a criterion; row by row, blanks included."""
-    yield from _positions(grid, [(grid, test_of(criterion))])
+def matching_positions(grid: Grid, criterion: Value, added: Grid | None = None) -> Iterator[tuple[int, int]]:
+    """Places, counted from 0, whose value meets a criterion; row by row, blanks included.
+
+    With `added`, the range whose partners are wanted, places where neither range holds anything are left out.
+    """
+    tested = [(grid, test_of(criterion))]
+    yield from _positions(tested, None if added is None else [grid, added])
 
 
-def paired_positions(first: Grid, pairs: Sequence[Argument]) -> Iterator[tuple[int, int]]:
-    """Places where every (range, criterion) pair is met; #VALUE! when a range is not as large as the first."""
+def paired_positions(added: Grid, pairs: Sequence[Argument]) -> Iterator[tuple[int, int]]:
+    """Places where every (range, criterion) pair is met, in a range as large as theirs.
+
+    Places where no range holds anything are left out unless `added` is the first of the pairs itself.
+
+    Errors: #VALUE! when the sizes differ.
+    """
+    tested = _tested(added, pairs)
+    is_counted = bool(pairs) and added is pairs[0]
+    yield from _positions(tested, None if is_counted else [added, *(grid for grid, _ in tested)])
+
+
+def matching_count(grid: Grid, criterion: Value) -> int:
+    """How many places meet a criterion, blanks included; as fast for a whole column as for what it holds."""
+    return _count([(grid, test_of(criterion))])
+
+
+def paired_count(pairs: Sequence[Argument]) -> int:
+    """How many places meet every (range, criterion) pair; as fast for whole columns as for what they hold.
+
+    Errors: #VALUE! when the sizes differ.
+    """
+    return _count(_tested(as_grid(pairs[0]), pairs))
+
+
+def _tested(first: Grid, pairs: Sequence[Argument]) -> list[tuple[Grid, Test]]:
     tested: list[tuple[Grid, Test]] = []
     for tested_range, criterion in zip(pairs[::2], pairs[1::2], strict=True):
         grid = as_grid(tested_range)
         if (grid.row_count, grid.column_count) != (first.row_count, first.column_count):
             raise FailedError(ErrorValue.VALUE)
         tested.append((grid, test_of(criterion if not isinstance(criterion, Grid) else criterion.at(0, 0))))
-    yield from _positions(first, tested)
+    return tested
 
 
-def _positions(grid: Grid, tested: Sequence[tuple[Grid, Test]]) -> Iterator[tuple[int, int]]:
-    # What no range fills need only be looked at when a blank would meet every criterion.
-    rows, columns = grid.row_count, grid.column_count
+def _count(tested: Sequence[tuple[Grid, Test]]) -> int:
+    grids = [grid for grid, _ in tested]
+    found = sum(1 for _ in _positions(tested, grids))
+    if all(test(None) for _, test in tested):
+        rows, columns = _filled(grids)
+        found += grids[0].row_count * grids[0].column_count - rows * columns
+    return found
+
+
+def _positions(
+    tested: Sequence[tuple[Grid, Test]], filled: Sequence[Grid] | None
+) -> Iterator[tuple[int, int]]:
+    """`filled` are the ranges of which one holds something wherever a place is of interest; None for anywhere."""
+    grids = [grid for grid, _ in tested]
     if not all(test(None) for _, test in tested):
-        rows = max(len(other.rows) for other, _ in tested)
-        columns = max((len(row) for other, _ in tested for row in other.rows), default=0)
+        # What no tested range fills cannot meet every criterion.
+        filled = grids
+    rows, columns = (grids[0].row_count, grids[0].column_count) if filled is None else _filled(filled)
+    rows, columns = min(rows, grids[0].row_count), min(columns, grids[0].column_count)
     for row in range(rows):
         for column in range(columns):
-            if all(test(other.at(row, column)) for other, test in tested):
+            if all(test(grid.at(row, column)) for grid, test in tested):
                 yield (row, column)
+
+
+def _filled(grids: Sequence[Grid]) -> tuple[int, int]:
+    """The rows and columns beyond which none of the ranges holds anything."""
+    rows = max(len(grid.rows) for grid in grids)
+    return rows, max((len(row) for grid in grids for row in grid.rows), default=0)
 
 
 @lru_cache(maxsize=1_024, typed=True)

@@ -72,7 +72,7 @@ def sum_if(tested: Argument, criterion: Value, added: Argument | None = None) ->
     """
     grid = as_grid(tested if added is None else added)
     total = 0.0
-    for row, column in matching_positions(as_grid(tested), criterion):
+    for row, column in matching_positions(as_grid(tested), criterion, grid):
         total += _addend(grid.at(row, column))
     return total
 
