@@ -42,7 +42,7 @@ def choose(index: Value, *values: Value) -> Value:
     return values[int(position) - 1] if 1.0 <= position < len(values) + 1.0 else ErrorValue.VALUE
 
 
-@function("INDEX", "grid number [number number]", returns="any")
+@function("INDEX", "array number [number number]", returns="any")
 def index(argument: Argument, row: float, column: float | None = None, area: float = 1.0) -> Argument:
     """The value at a row and column counted from 1; 0 takes the whole row or column; one number counts along a line.
 

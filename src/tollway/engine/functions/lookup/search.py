@@ -96,7 +96,7 @@ def _place(position: float, count: int) -> int:
     return int(position) - 1
 
 
-@function("LOOKUP", "value grid [grid]", returns="any")
+@function("LOOKUP", "value array [array]", returns="any")
 def lookup(wanted: Value, vector: Argument, results: Argument | None = None) -> Value:
     """The result at the place of the last value at or below, in ascending order.
 

@@ -9,8 +9,8 @@ from typing import cast
 from tollway.engine.functions.text.regex_program import Code, Instruction, Look, Mode, Op, Test
 from tollway.engine.values import UnsupportedFormula
 
-# Steps that one search may take: a few seconds. PCRE2 has such a bound too, of ten million.
-STEPS_MAX = 3_000_000
+# Steps that one search may take: about a second. PCRE2 has such a bound too, of ten million.
+STEPS_MAX = 1_000_000
 
 Slots = tuple[int | None, ...]
 Condition = Callable[[str, int, int], bool]

@@ -97,7 +97,8 @@ def joined(pieces: Sequence[Piece]) -> Piece:
     if len(pieces) == 1:
         return pieces[0]
     code = _bounded([instruction for piece in pieces for instruction in piece.code])
-    least, most = 0, 0
+    least = 0
+    most: int | None = 0
     for piece in pieces:
         least += piece.least
         if most is not None:
