@@ -68,6 +68,7 @@ EDGES = [
     ("=BINOM.DIST.RANGE(30000,0.5,0,30000)", 1.0),
     ("=BINOM.INV(2,0.5,0.75)", 1.0),
     ("=BINOM.INV(5,0.5,0)", 0.0),
+    ("=BINOM.INV(200,0.5,1)", 200.0),
     ("=BINOM.INV(-1,0.5,0.5)", NUM),
     ("=CHISQ.DIST(-1,2,TRUE)", NUM),
     ("=CHISQ.DIST(0,2,FALSE)", 0.5),
@@ -126,6 +127,7 @@ EDGES = [
     ("=T.DIST(0,3,TRUE)", 0.5),
     ("=T.DIST(1E200,3,TRUE)", 1.0),
     ("=T.DIST(1,0.5,TRUE)", NUM),
+    ("=T.DIST(-1,1E12,TRUE)", 0.15865525393157804),
     ("=T.DIST.2T(-1,3)", NUM),
     ("=TDIST(1,3,3)", NUM),
     ("=T.INV(0.5,3)", 0.0),
@@ -147,6 +149,19 @@ EDGES = [
 @pytest.mark.parametrize(("formula", "expected"), TAILS)
 def test_tails_and_inverses_are_exact_to_twelve_digits_and_more(formula, expected):
     assert value_of(formula) == pytest.approx(expected, rel=2e-13, abs=0.0)
+
+
+@pytest.mark.parametrize(
+    ("formula", "stored"),
+    [
+        ("=NORM.S.INV(0.975)", 1.9599639845400536),
+        ("=NORMSINV(0.9986501019683699)", 2.999999999999997),
+        ("=NORM.INV(0.6305586598182364,-1,3)", 8.881784197001252e-16),
+        ("=CONFIDENCE.NORM(0.05,0.0000000001,50)", 2.7718076486993548e-11),
+    ],
+)
+def test_normal_quantiles_have_the_last_digits_that_excel_stores(formula, stored):
+    assert value_of(formula) == stored
 
 
 @pytest.mark.parametrize(("formula", "expected"), EDGES)

@@ -1,6 +1,7 @@
 """LINEST, LOGEST, TREND and GROWTH: certified coefficients, all statistics, collinear regressors, shapes, errors."""
 
 import pytest
+from tests.engine.sheets import value_of
 
 from tollway.engine import ErrorValue
 from tollway.engine.functions.registry import FUNCTIONS, Context, Grid, call, grid_of
@@ -130,3 +131,8 @@ def test_growth_and_logest_fit_an_exponential_curve():
 )
 def test_known_values_that_do_not_fit_are_error_values(name, arguments, expected):
     assert result_of(name, *arguments) is expected
+
+
+def test_an_expression_of_powers_is_computed_as_an_array_outside_array_formulas():
+    cells = {"A1": 1, "A2": 2, "A3": 3, "A4": 4, "B1": 2, "B2": 5, "B3": 10, "B4": 17}
+    assert value_of("=INDEX(LINEST(B1:B4,A1:A4^{1,2}),1,1)", cells) == pytest.approx(1.0, rel=1e-13)

@@ -74,9 +74,9 @@ def student(value: float, freedom: float, is_cumulative: bool) -> float:
     """The probability below a value in Student's t distribution, or its density there.
 
     freedom: degrees of freedom, cut to a whole number.
-    Errors: #NUM! for degrees of freedom outside 1 to 10^10.
+    Errors: #NUM! for degrees of freedom below 1.
     """
-    degrees = degrees_of_freedom(freedom)
+    degrees = student_freedom(freedom)
     if is_cumulative:
         outside = two_tails(abs(value), degrees)[1] / 2.0
         return outside if value < 0.0 else 1.0 - outside
@@ -85,6 +85,13 @@ def student(value: float, freedom: float, is_cumulative: bool) -> float:
     spread = value * value / degrees
     exponent -= half * math.log1p(spread)
     return math.exp(exponent) / math.sqrt(2.0 * math.pi * (1.0 + spread))
+
+
+def student_freedom(value: float) -> int:
+    """Degrees of freedom as a whole number, without an upper limit; #NUM! below 1."""
+    freedom = whole(value)
+    require(freedom >= 1)
+    return freedom
 
 
 def two_tails(distance: float, degrees: float) -> Tails:
@@ -100,10 +107,10 @@ def student_outside(value: float, freedom: float) -> float:
     """The probability of being farther from 0 than a value in Student's t distribution.
 
     freedom: degrees of freedom, cut to a whole number.
-    Errors: #NUM! for a negative value, and degrees of freedom outside 1 to 10^10.
+    Errors: #NUM! for a negative value, and degrees of freedom below 1.
     """
     require(value >= 0.0)
-    return two_tails(value, degrees_of_freedom(freedom))[1]
+    return two_tails(value, student_freedom(freedom))[1]
 
 
 @function("T.DIST.RT", "number number")
@@ -111,9 +118,9 @@ def student_above(value: float, freedom: float) -> float:
     """The probability above a value in Student's t distribution.
 
     freedom: degrees of freedom, cut to a whole number.
-    Errors: #NUM! for degrees of freedom outside 1 to 10^10.
+    Errors: #NUM! for degrees of freedom below 1.
     """
-    outside = two_tails(abs(value), degrees_of_freedom(freedom))[1] / 2.0
+    outside = two_tails(abs(value), student_freedom(freedom))[1] / 2.0
     return 1.0 - outside if value < 0.0 else outside
 
 
@@ -122,11 +129,11 @@ def student_tails(value: float, freedom: float, tails: float) -> float:
     """The probability above a value in Student's t distribution, or that of being farther from 0.
 
     freedom: degrees of freedom, cut to a whole number. tails: 1 for above, 2 for farther away.
-    Errors: #NUM! for a negative value, degrees of freedom outside 1 to 10^10, and other tails.
+    Errors: #NUM! for a negative value, degrees of freedom below 1, and other tails.
     """
     count = whole(tails)
     require(value >= 0.0 and count in (1, 2))
-    return two_tails(value, degrees_of_freedom(freedom))[1] * count / 2.0
+    return two_tails(value, student_freedom(freedom))[1] * count / 2.0
 
 
 @function("T.INV", "number number")
@@ -134,10 +141,10 @@ def student_inverse(chance: float, freedom: float) -> float:
     """The value with a probability below it in Student's t distribution.
 
     freedom: degrees of freedom, cut to a whole number.
-    Errors: #NUM! unless 0 < probability < 1 and the degrees of freedom are 1 to 10^10.
+    Errors: #NUM! unless 0 < probability < 1 and the degrees of freedom are 1 or more.
     """
     below = probability(chance, zero=False, one=False)
-    degrees = degrees_of_freedom(freedom)
+    degrees = student_freedom(freedom)
     if below < 0.5:
         return -distance_outside(2.0 * below, degrees)
     return distance_outside(2.0 * (1.0 - below), degrees)
@@ -149,9 +156,9 @@ def student_inverse_outside(chance: float, freedom: float) -> float:
     """The distance from 0 beyond which a probability lies in Student's t distribution, both sides together.
 
     freedom: degrees of freedom, cut to a whole number.
-    Errors: #NUM! unless 0 < probability <= 1 and the degrees of freedom are 1 to 10^10.
+    Errors: #NUM! unless 0 < probability <= 1 and the degrees of freedom are 1 or more.
     """
-    return distance_outside(probability(chance, zero=False), degrees_of_freedom(freedom))
+    return distance_outside(probability(chance, zero=False), student_freedom(freedom))
 
 
 def distance_outside(outside: float, degrees: float) -> float:

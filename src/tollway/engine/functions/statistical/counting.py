@@ -59,7 +59,7 @@ def count_ifs(*pairs: Argument) -> float:
     return float(sum(1 for _ in paired_positions(as_grid(pairs[0]), pairs)))
 
 
-@function("FREQUENCY", "grid grid", returns="any")
+@function("FREQUENCY", "array array", returns="any")
 def frequency(values: Argument, limits: Argument) -> Grid:
     """A column of counts: numbers up to each limit and above the one before, and last those above all limits.
 

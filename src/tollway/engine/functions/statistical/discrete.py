@@ -77,6 +77,8 @@ def binomial_inverse(trials: float, chance: float, alpha: float) -> float:
     require(total >= 0)
     probability(chance)
     probability(alpha)
+    if alpha == 1.0 and chance > 0.0:
+        return float(total)
     low, high = 0, total
     while low < high:
         middle = (low + high) // 2

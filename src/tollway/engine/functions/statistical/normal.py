@@ -7,6 +7,7 @@ import math
 from scipy import special
 
 from tollway.engine.functions.registry import function, whole
+from tollway.engine.functions.statistical.normal_quantile import normal_quantile
 from tollway.engine.functions.statistical.samples import probability, require
 
 _SQRT_TWO_PI = math.sqrt(2.0 * math.pi)
@@ -55,7 +56,7 @@ def standard_normal_inverse(chance: float) -> float:
 
     Errors: #NUM! unless 0 < probability < 1.
     """
-    return float(special.ndtri(probability(chance, zero=False, one=False)))
+    return normal_quantile(probability(chance, zero=False, one=False))
 
 
 @function("NORM.INV", "number number number")
@@ -116,4 +117,4 @@ def normal_confidence(alpha: float, deviation: float, size: float) -> float:
     count = whole(size)
     require(deviation > 0.0 and count >= 1)
     # Excel asks for the upper end, and so loses the digits that 1 - alpha/2 loses.
-    return float(special.ndtri(1.0 - alpha / 2.0)) * deviation / math.sqrt(count)
+    return normal_quantile(1.0 - alpha / 2.0) * (deviation / math.sqrt(count))

@@ -83,7 +83,7 @@ def _logarithms(ys: Floats) -> Floats:
     return np.array([math.log(y) for y in ys])
 
 
-@function("LINEST", "grid [grid any any]", returns="any")
+@function("LINEST", "array [array any any]", returns="any")
 def linear_fit(
     known_ys: Argument, known_xs: Argument | None = None, constant: Value = None, statistics: Value = None
 ) -> Grid:
@@ -102,7 +102,7 @@ def linear_fit(
     return _fitted([float(value) for value in first], found, logical_or(statistics, False))
 
 
-@function("LOGEST", "grid [grid any any]", returns="any")
+@function("LOGEST", "array [array any any]", returns="any")
 def exponential_fit(
     known_ys: Argument, known_xs: Argument | None = None, constant: Value = None, statistics: Value = None
 ) -> Grid:
@@ -145,7 +145,7 @@ def _f_statistic(found: Fit) -> Value:
     return settle(found.explained / found.rank / (found.missed / found.freedom))
 
 
-@function("TREND", "grid [grid grid any]", returns="any")
+@function("TREND", "array [array array any]", returns="any")
 def trend(
     known_ys: Argument,
     known_xs: Argument | None = None,
@@ -162,7 +162,7 @@ def trend(
     return _foretold(points, found, new_xs, is_exponential=False)
 
 
-@function("GROWTH", "grid [grid grid any]", returns="any")
+@function("GROWTH", "array [array array any]", returns="any")
 def growth(
     known_ys: Argument,
     known_xs: Argument | None = None,
