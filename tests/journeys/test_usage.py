@@ -9,9 +9,18 @@ import pytest
 from playwright.async_api import Browser, expect
 from tests.journeys.conftest import Product
 from tests.journeys.tour import new_address
-from tests.journeys.walks import Walk, walking
+from tests.journeys.tour_administration import sign_in_as_administrator
+from tests.journeys.walks import VIEWS, WIDE, Walk, walking
 from tests.metering.calls import RUN, UPLOAD
 from tests.simulation.workbooks import portfolio
+
+from tollway.demo import (
+    ADMINISTRATOR_EMAIL,
+    ADMINISTRATOR_PASSWORD,
+    ADMINISTRATOR_SECRET,
+    CUSTOMER_EMAIL,
+    CUSTOMER_PASSWORD,
+)
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journeys"), pytest.mark.timeout(300)]
 ARRIVES_MS_MAX = 10_000
@@ -98,3 +107,48 @@ async def test_without_script_the_log_is_read_chosen_and_followed(browser: Brows
         await page.get_by_role("button", name="Show", exact=True).click()
         await page.locator("[data-call] a").first.click()
         await page.get_by_role("heading", name="What the log has").wait_for()
+
+
+async def test_on_a_narrow_screen_what_was_found_comes_first(browser: Browser, product: Product) -> None:
+    async with walking(browser, product.url) as walk:
+        page = walk.page
+        await walk.sign_in(CUSTOMER_EMAIL, CUSTOMER_PASSWORD)
+        await page.wait_for_url("**/dashboard")
+        await walk.open("/requests?mode=test&status=limited")
+        status, fold = page.get_by_label("Status"), page.locator("summary", has_text="Choose requests")
+        await expect(status).to_be_visible()
+        await expect(fold).not_to_be_visible()
+        for view in VIEWS:
+            await walk.look(view)
+            if view.width < WIDE.width:
+                await expect(fold).to_contain_text("1 chosen")
+                await expect(status).not_to_be_visible()
+                await expect(page.locator("[data-call]").first).to_be_in_viewport()
+        await fold.click()
+        await status.select_option("succeeded")
+        await page.get_by_role("button", name="Show", exact=True).click()
+        await page.wait_for_url("**/requests?*status=succeeded*")
+        await expect(status).not_to_be_visible()
+        # What cannot be read is shown with the form that it was written in.
+        await walk.open("/requests?mode=test&from=someday")
+        await expect(status).to_be_visible()
+        assert await walk.faults() == []
+
+
+async def test_the_periods_of_the_administration_stand_in_one_line(
+    browser: Browser, product: Product
+) -> None:
+    async with walking(browser, product.url) as walk:
+        page = walk.page
+        await sign_in_as_administrator(
+            walk, ADMINISTRATOR_EMAIL, ADMINISTRATOR_PASSWORD, ADMINISTRATOR_SECRET
+        )
+        await walk.open("/admin/usage")
+        for view in VIEWS:
+            await walk.look(view)
+            links = await page.get_by_role("navigation", name="Period").get_by_role("link").all()
+            boxes = [await link.bounding_box() for link in links]
+            assert len(boxes) == 5
+            assert len({box["y"] for box in boxes if box}) == 1, view.name
+            assert {box["height"] for box in boxes if box} == {28}, "no words are broken"
+            assert await walk.faults(()) == []
