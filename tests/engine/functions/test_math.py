@@ -71,6 +71,8 @@ ROUNDING = [
     ("=CEILING.MATH(0.3,0.1)", pytest.approx(0.3)),
     ("=FLOOR.MATH(0.3,0.1)", pytest.approx(0.3)),
     ("=MROUND(1.3,0.2)", pytest.approx(1.4)),
+    ("=MROUND(6.05,0.1)", 6.0),
+    ("=MROUND(7.05,0.1)", pytest.approx(7.1)),
     ("=MROUND(D1,2)", VALUE),
 ]
 COMBINATORICS = [

@@ -102,12 +102,15 @@ def floor_math(value: float, significance: float = 1.0, mode: float = 0.0) -> fl
 
 @function("MROUND", "single single")
 def round_to_multiple(value: float, multiple: float) -> float:
-    """The nearest multiple, halves away from zero; #NUM! when the signs differ, #VALUE! for a logical."""
+    """The nearest multiple, halves away from zero as far as binary fractions allow: MROUND(6.05,0.1) is 6.
+
+    Errors: #NUM! when the signs differ, #VALUE! for a logical.
+    """
     if value == 0 or multiple == 0:
         return 0.0
     if (value < 0) != (multiple < 0):
         raise FailedError(ErrorValue.NUM)
-    return multiple * math.floor(_multiples(value, multiple) + 0.5)
+    return multiple * math.floor(value / multiple + 0.5)
 
 
 @function("EVEN", "number")
