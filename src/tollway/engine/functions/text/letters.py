@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tollway.engine.functions.registry import FailedError, function, whole
-from tollway.engine.values import ErrorValue
+from tollway.engine.values import ErrorValue, Value
 
 # Codes that Windows leaves without a character; Excel passes them through.
 _WITHOUT_CHARACTER = frozenset({0x81, 0x8D, 0x8F, 0x90, 0x9D})
@@ -108,3 +108,9 @@ def unicode_of(text: str) -> float:
 def same_width(text: str) -> str:
     """The text as it is: widths of characters change only where Chinese, Japanese or Korean is Excel's language."""
     return text
+
+
+@function("JIS", "any", returns="text")
+def japanese_width(_value: Value) -> ErrorValue:
+    """#NAME?: only a Japanese Excel knows this name; in others the function is DBCS."""
+    return ErrorValue.NAME

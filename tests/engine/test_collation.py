@@ -1,0 +1,56 @@
+"""The order of texts: as an English Excel sorts them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.engine.sheets import value_of
+
+from tollway.engine.collation import text_order
+from tollway.engine.values import compare
+
+
+def test_texts_are_sorted_as_excel_sorts_them():
+    ordered = [
+        "",
+        " b",
+        "#1",
+        "_x",
+        "~a",
+        "+a",
+        "1",
+        "10",
+        "2",
+        "a",
+        "ab",
+        "co",
+        "coop",
+        "co-op",
+        "cote",
+        "coté",
+    ]
+    ordered += ["côte", "d", "élan", "f", "zebra"]
+    assert sorted(ordered[::-1], key=text_order) == ordered
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ('="é"<"f"', True),
+        ('="_"<"a"', True),
+        ('="{"<"a"', True),
+        ('="coop"<"co-op"', True),
+        ('="É"="é"', True),
+        ('="e"="é"', False),
+        ('="co-op"="coop"', False),
+        ('=MATCH("éclair",{"apple","eclair","fig"},1)', 2.0),
+        ('=ARRAYTOTEXT(SORT({"zoo";"Émile";"eve";"_a"}))', "_a, Émile, eve, zoo"),
+    ],
+)
+def test_operators_and_functions_follow_that_order(formula, expected):
+    assert value_of(formula) == expected
+
+
+@given(st.text(max_size=5), st.text(max_size=5))
+def test_texts_are_equal_only_where_case_is_the_difference(left, right):
+    assert (compare(left, right) == 0) == (left.lower() == right.lower())
+    assert compare(left, right) == -compare(right, left)
