@@ -37,8 +37,9 @@ _HEXADECIMAL = _System(16, 40)
 
 @function("BIN2DEC", "value")
 def decimal_of_binary(number: Value) -> float:
-    """The number that a binary numeral of at most 10 digits stands for; ten digits that start with 1 are
-    negative.
+    """The number that a binary numeral stands for.
+
+    `number` has at most 10 digits; with ten digits, of which the first is 1, it is negative.
 
     Errors: #NUM! for other digits or more of them, #VALUE! for a logical.
     """
@@ -47,8 +48,9 @@ def decimal_of_binary(number: Value) -> float:
 
 @function("OCT2DEC", "value")
 def decimal_of_octal(number: Value) -> float:
-    """The number that an octal numeral of at most 10 digits stands for; ten digits that start with 4 to 7 are
-    negative.
+    """The number that an octal numeral stands for.
+
+    `number` has at most 10 digits; with ten digits, of which the first is 4 to 7, it is negative.
 
     Errors: #NUM! for other digits or more of them, #VALUE! for a logical.
     """
@@ -57,8 +59,9 @@ def decimal_of_octal(number: Value) -> float:
 
 @function("HEX2DEC", "value")
 def decimal_of_hexadecimal(number: Value) -> float:
-    """The number that a hexadecimal numeral of at most 10 digits stands for; ten digits that start with 8 to F
-    are negative.
+    """The number that a hexadecimal numeral stands for.
+
+    `number` has at most 10 digits; with ten digits, of which the first is 8 to F, it is negative.
 
     Errors: #NUM! for other digits or more of them, #VALUE! for a logical.
     """

@@ -56,8 +56,9 @@ def integer(value: float) -> float:
 
 @function("CEILING", "number number")
 def ceiling(value: float, significance: float) -> float:
-    """The next multiple of the significance, away from zero for equal signs; #NUM! for a positive number
-    and a negative significance; 0 for significance 0.
+    """The next multiple of the significance: away from zero where the signs are equal, else above.
+
+    Errors: #NUM! for a positive number and a negative significance.
     """
     if significance == 0 or value == 0:
         return 0.0
@@ -68,8 +69,9 @@ def ceiling(value: float, significance: float) -> float:
 
 @function("FLOOR", "number number")
 def floor(value: float, significance: float) -> float:
-    """The next multiple of the significance towards zero for equal signs; #NUM! for a positive number and
-    a negative significance; #DIV/0! for significance 0.
+    """The next multiple of the significance: towards zero where the signs are equal, else below.
+
+    Errors: #NUM! for a positive number and a negative significance, #DIV/0! for significance 0.
     """
     if value == 0:
         return 0.0
