@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 from tollway.engine.functions.date_and_time.serial_days import parts_of, serial_of
 from tollway.engine.functions.registry import Context, FailedError, function, whole
@@ -29,14 +30,20 @@ def date(context: Context, year: float, month: float, day: float) -> float:
 def date_from_text(context: Context, text: str) -> float:
     """The day that a text names, as a serial number: "3/15/2024", "15-Mar-24", "March 15, 2024", "2024-03-15".
 
-    Months stand before days, as in the United States; two digits of a year mean 1930 to 2029. A time of day
-    may follow, and is left out.
-    Errors: #VALUE! for what is no date, and for a date without a year.
+    Months stand before days, as in the United States; two digits of a year mean 1930 to 2029. A date without a
+    year is in that in which the workbook was saved. A time of day may follow, and is left out.
+    Errors: #VALUE! for what is no date.
     """
-    moment = moment_from_text(text.strip(" "), is_1904=context.is_1904)
+    this_year = _year_of_saving(context)
+    moment = moment_from_text(text.strip(" "), is_1904=context.is_1904, this_year=this_year)
     if moment is None:
         raise FailedError(ErrorValue.VALUE)
     return moment[0] or 0.0
+
+
+def _year_of_saving(context: Context) -> int | None:
+    saved_at: datetime | None = None if context.cells is None else context.cells.workbook.saved_at
+    return None if saved_at is None else saved_at.year
 
 
 @function("YEAR", "number", wants_context=True)

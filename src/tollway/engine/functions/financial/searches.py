@@ -10,6 +10,10 @@ from tollway.engine.values import ErrorValue
 # IRR and RATE stop after this many steps, or when a step is smaller than this.
 _STEPS_MAX = 20
 STEP_SMALLEST = 1e-7
+# YIELD and ODDFYIELD go further than Excel, whose own stop is not known: the values that it stores are up to 1E-10 off.
+_YIELD_STEPS_MAX = 100
+_YIELD_STEP_SMALLEST = 1e-10
+_SLOPE_STEP = 1e-6
 # XIRR stops at an interval about this wide, and starts from a guess of 0 as from this one.
 _DATED_TOLERANCE = 1e-8
 _DATED_GUESS_OF_0 = 1e-5
@@ -96,19 +100,20 @@ def _interval(value: Callable[[float], float], start: float) -> tuple[float, flo
 
 
 def find_yield(excess: Callable[[float], float], guess: float, frequency: int) -> float:
-    """The yield at which a price is met, by secants from a guess above minus the frequency."""
-    first, second = guess, guess + 0.01
-    first_excess, second_excess = excess(first), excess(second)
-    for _ in range(5 * _STEPS_MAX):
-        if second_excess in (first_excess, 0.0):
-            return second
-        following = second - second_excess * (second - first) / (second_excess - first_excess)
+    """The yield above minus the frequency at which a price is met, by Newton's steps from a guess.
+
+    #NUM! where the steps do not grow small.
+    """
+    found = guess
+    for _ in range(_YIELD_STEPS_MAX):
+        slope = (excess(found + _SLOPE_STEP) - excess(found - _SLOPE_STEP)) / (2.0 * _SLOPE_STEP)
+        if slope == 0.0:
+            break
+        following = found - excess(found) / slope
         if following <= -frequency:
-            following = (second - frequency) / 2.0
-        first, first_excess = second, second_excess
-        second, second_excess = following, excess(following)
-        if abs(second - first) <= 1e-15 * max(1.0, abs(second)):
-            return second
-    if abs(second - first) < STEP_SMALLEST:
-        return second
+            following = (found - frequency) / 2.0
+        # After a step this small the next one would be lost in rounding.
+        if abs(following - found) <= _YIELD_STEP_SMALLEST:
+            return following
+        found = following
     raise FailedError(ErrorValue.NUM)
