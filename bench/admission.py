@@ -1,12 +1,13 @@
 """What admission and its journal cost a call, beside what one would put in front of an API instead.
 
-    python bench/admission.py [--quick] [--json]
+    python bench/admission.py [--quick] [--json] [--ours]
 
 Every contender answers the same hundred bytes, one after the other in rounds, on core 0; on core 1 are wrk with 48
 kept connections and whatever a contender needs: Redis, PostgreSQL, LiteLLM's upstream. Only the server's own CPU is
 counted, as /proc tells it, and while one is measured the others are halted.
 
     bare        a raw ASGI endpoint on uvicorn (uvloop, httptools, no access log)
+    headers     bare with five constant headers: what it costs in uvicorn alone to tell a limit
     admission   with the product's admission: the key looked up, a limit a minute, a unit of quota, headers
     journal     and with the journal, which is flushed every 10 ms and keeps every call: this is what is promised
     shared      and with limits leased from Redis, as several processes share them
@@ -15,7 +16,8 @@ counted, as /proc tells it, and while one is measured the others are halted.
     nginx       nginx with Lua, one EVALSHA a call
     litellm     LiteLLM's proxy, a pass-through to a trivial server; its key checked in memory
 
-The peers keep no record of a call. `make bench` installs them beside the product (bench/requirements.lock).
+The peers keep no record of a call and tell no limit. `make bench` installs them beside the product
+(bench/requirements.lock); `--ours` leaves them out.
 """
 
 import contextlib
@@ -70,7 +72,8 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 COST_MAX_US, SHARE_MIN, REDIS_PY_MIN, LITELLM_MIN = 4.2, 0.80, 3.0, 100.0
 
-OURS = ("bare", "admission", "journal", "shared")
+OURS = ("bare", "headers", "admission", "journal", "shared")
+PEERS = ("limits", "redis-py", "nginx", "litellm")
 INSTALL_PEERS = "make bench"
 INSTALL_NGINX = "apt-get install -y nginx libnginx-mod-http-lua lua-resty-core"
 INSTALL_WRK = "apt-get install -y wrk"
@@ -143,7 +146,9 @@ def main() -> None:
 
 def absences() -> dict[str, str]:
     """Name the peers that cannot be had here, and the commands that get them."""
-    absent = {} if PEERS_PYTHON.exists() else dict.fromkeys(("limits", "redis-py", "litellm"), INSTALL_PEERS)
+    if "--ours" in sys.argv:
+        return dict.fromkeys(PEERS, "a run without --ours")
+    absent = {} if PEERS_PYTHON.exists() else dict.fromkeys(set(PEERS) - {"nginx"}, INSTALL_PEERS)
     return absent if NGINX_MODULE.exists() else absent | {"nginx": INSTALL_NGINX}
 
 

@@ -1,10 +1,10 @@
 """The endpoint that bench/admission.py calls: bare, or behind the product's own admission.
 
-    python bench/servers/admitted.py bare|admission|journal|shared PORT DATABASE_URL FOLDER REDIS_URL
+    python bench/servers/admitted.py bare|headers|admission|journal|shared PORT DATABASE_URL FOLDER REDIS_URL
 
-bare: nothing in front of it. admission: the product's gatehouse with a journal that keeps nothing. journal: with the
-real one, flushed every 10 ms. shared: with limits that are leased from Redis, too. Once it can be called, it prints
-the key to call it with.
+bare: nothing in front of it. headers: nothing either, and five headers that never change. admission: the product's
+gatehouse with a journal that keeps nothing. journal: with the real one, flushed every 10 ms. shared: with limits that
+are leased from Redis, too. Once it can be called, it prints the key to call it with.
 """
 
 import sys
@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import uvloop
-from endpoint import endpoint, serve
+from endpoint import endpoint, endpoint_with_headers, serve
 from starlette.types import ASGIApp
 
 from tollway.admission.entities import Cost
@@ -109,9 +109,9 @@ async def main() -> None:
     kind, port, database_url, folder, redis_url = sys.argv[1:]
     database = Database(database_url)
     await database.open()
-    app: ASGIApp = endpoint
+    app: ASGIApp = endpoint_with_headers if kind == "headers" else endpoint
     key = "none"
-    if kind != "bare":
+    if kind not in {"bare", "headers"}:
         app, key = await admitted(kind, database, Path(folder), redis_url)
     await serve(app, port, key)
 
