@@ -1,5 +1,7 @@
 """The order of texts: as an English Excel sorts them."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,8 @@ def test_texts_are_sorted_as_excel_sorts_them():
         "coté",
     ]
     ordered += ["côte", "d", "élan", "f", "zebra"]
-    assert sorted(ordered[::-1], key=text_order) == ordered
+    for before, after in pairwise(ordered):
+        assert text_order(before) < text_order(after)
 
 
 @pytest.mark.parametrize(
