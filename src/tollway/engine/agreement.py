@@ -17,6 +17,8 @@ from tollway.engine.volatility import volatile_cells
 from tollway.engine.workbook import Workbook
 
 DIFFERENCES_SHOWN = 20
+# Cells named that differ, so that a page can tell of each whether it does.
+DIFFERENT_CELLS_MAX = 1_000
 # Numbers that agree to this share are equal; Excel stores 15 to 17 digits.
 AGREEMENT = 1e-9
 
@@ -59,6 +61,10 @@ class Agreement:
     """Cells of circles that were iterated because the workbook says so; those that never settle are left out."""
     refused: Mapping[Address, EngineError] = field(default_factory=dict)
     """What could be read but not computed; counted in `left_out`."""
+    application: str = ""
+    """What saved the file."""
+    different_cells: tuple[str, ...] = ()
+    """The cells that differ, DIFFERENT_CELLS_MAX at most."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain types."""
@@ -69,6 +75,8 @@ class Agreement:
             "volatile": self.volatile,
             "iterated": self.iterated,
             "differences": [difference.as_json() for difference in self.differences],
+            "different_cells": list(self.different_cells),
+            "application": self.application,
         }
 
 
@@ -85,17 +93,20 @@ def check_agreement(
     calculation = Calculation(book, is_lenient=True)
     counts: Counter[Verdict] = Counter()
     differences: list[Difference] = []
+    different_cells: list[str] = []
     missing: dict[Address, Value] = {}
     for one in recomputed(calculation, trees, order, agrees):
         counts[one.verdict] += 1
         if one.verdict is Verdict.MISSING and one.computed is not None:
             missing[one.address] = one.computed
-        elif one.verdict is Verdict.DIFFERENT and len(differences) < differences_shown:
-            cell = book.cell(one.address)
-            formula = None if cell is None else cell.formula
-            differences.append(
-                Difference(book.text(one.address), f"={formula or ''}", one.stored, one.computed)
-            )
+        elif one.verdict is Verdict.DIFFERENT:
+            written = book.text(one.address)
+            if len(different_cells) < DIFFERENT_CELLS_MAX:
+                different_cells.append(written)
+            if len(differences) < differences_shown:
+                cell = book.cell(one.address)
+                formula = None if cell is None else cell.formula
+                differences.append(Difference(written, f"={formula or ''}", one.stored, one.computed))
     return Agreement(
         counts[Verdict.EQUAL],
         counts[Verdict.DIFFERENT],
@@ -105,6 +116,8 @@ def check_agreement(
         volatile=counts[Verdict.VOLATILE],
         iterated=len(calculation.iterated.cells),
         refused={address: why for address, why in calculation.refused.items() if address in trees},
+        application=book.workbook.application,
+        different_cells=tuple(different_cells),
     )
 
 

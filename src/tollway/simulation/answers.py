@@ -73,8 +73,21 @@ class Agreement(_Answer):
 
     equal: int = Field(examples=[7])
     different: int = Field(examples=[0])
-    left_out: int = Field(description="Formulas that were not compared.", examples=[0])
+    left_out: int = Field(
+        description="Formulas that were not compared: not supported, of another workbook, or stored without a value.",
+        examples=[0],
+    )
+    volatile: int = Field(
+        0, description="Formulas that give another value at each moment, such as TODAY().", examples=[0]
+    )
+    iterated: int = Field(
+        0, description="Cells in circles that were iterated, as the workbook says.", examples=[0]
+    )
     differences: list[Difference] = Field(description="The first of them.", examples=[[]])
+    different_cells: list[str] = Field(
+        default_factory=list, description="The cells that differ, at most 1,000.", examples=[[]]
+    )
+    application: str = Field("", description="What saved the file.", examples=["Microsoft Excel"])
 
 
 class UploadedModel(_Answer):

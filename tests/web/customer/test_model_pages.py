@@ -5,6 +5,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+import xlsxwriter
 from tests.simulation.conftest import XLSX, working
 from tests.simulation.workbooks import portfolio
 from tests.web.conftest import HTML, Visitor
@@ -49,6 +50,30 @@ async def test_a_workbook_is_uploaded_and_shown_with_its_cells(ana: Visitor) -> 
     assert "my model.xlsx" in page.text
     listed = await ana.get("/models")
     assert "my model" in listed.text
+
+
+async def test_a_model_whose_formulas_disagree_says_so_before_it_runs(ana: Visitor, tmp_path: Path) -> None:
+    path = tmp_path / "stale.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("Model")
+        sheet.write("A1", 2)
+        sheet.write_formula("B1", "=A1*3", None, 6)
+        sheet.write_formula("B2", "=A1*4", None, 9)
+        sheet.write_formula("B3", "=TODAY()", None, 40_000)
+    answer = await ana.client.post(
+        "/models", files={"file": ("stale.xlsx", path.read_bytes(), XLSX)}, headers=HTML | ORIGIN
+    )
+    model_id = answer.headers["location"].rsplit("/", 1)[1]
+    page = await ana.get(f"/models/{model_id}")
+    assert "1 of 2 formulas recompute to another value than the file stores" in page.text
+    assert "1 formula that changes by the moment" in page.text
+    assert "Saved by Microsoft Excel" in page.text
+    marked = await ana.post(
+        f"/models/{model_id}/runs",
+        run_form() | {"output_cell": ["Model!B2", "Model!B1"], "add_input": "Model!A1=normal(2, 1)"},
+    )
+    assert "Recomputes to 8; the file stores 9. Runs use what we compute." in marked.text
+    assert marked.text.count("field-warning") == 1, "B1 agrees"
 
 
 @pytest.mark.parametrize(

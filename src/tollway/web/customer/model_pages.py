@@ -32,6 +32,7 @@ from tollway.simulation.entities import (
 from tollway.simulation.flows import Upload, Workshop
 from tollway.simulation.samples import Sample
 from tollway.web.cells import general_text
+from tollway.web.customer.self_check import self_check, warning_of
 from tollway.web.customer.sheets import sheet_views, shown_texts
 from tollway.web.distributions import curve_of, in_words_of_the_form, read_distribution, shown_distribution
 from tollway.web.pages import PRODUCT, Page, SignedIn, Working, field_errors, html, redirect
@@ -349,6 +350,7 @@ async def _model_page(
             "created_at": model.created_at,
             "notes": _notes(model),
         },
+        check=self_check(model),
         sheets=sheet_views(preview, inputs, outputs, suggestions),
         candidates=[
             {
@@ -366,7 +368,10 @@ async def _model_page(
             if one["cell"].upper() not in outputs
         ],
         inputs=[_row_view(row, known, shown) | {"curve": _curve(row)} for row in marks.inputs],
-        outputs=[_row_view(row, known, shown) for row in marks.outputs],
+        outputs=[
+            _row_view(row, known, shown) | {"warning": warning_of(model, row["cell"])}
+            for row in marks.outputs
+        ],
         iterations=marks.iterations,
         iterations_max=entitlement.limits.iterations_max,
         seed=marks.seed,
@@ -409,23 +414,7 @@ def _notes(model: Model) -> list[str]:
         return [
             "No formula of the workbook shows a number that nothing else reads. Type the cell you want to know."
         ]
-    agreement = model.inspection["agreement"]
-    different = agreement.get("different", 0)
-    if not different:
-        return []
-    first = agreement["differences"][0]
-    note = (
-        f"{different:,} of {agreement['equal'] + different:,} formulas recompute to another value than the file "
-        f"stores: {first['cell']}, for instance, to {_plain_text(first['computed'])} instead of "
-        f"{_plain_text(first['stored'])}. The file was probably saved by a program that did not calculate it. "
-        "Runs use what we compute; the preview shows what is stored."
-    )
-    return [note]
-
-
-def _plain_text(value: Any) -> str:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return general_text(float(value)) if is_number else str(value)
+    return []
 
 
 @router.get("/{model_id}/delete")
