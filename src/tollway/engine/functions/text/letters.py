@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from tollway.engine.functions.registry import FailedError, function, whole
+from tollway.engine.functions.registry import Context, FailedError, function, whole
 from tollway.engine.values import ErrorValue, Value
 
 # Codes that Windows leaves without a character; Excel passes them through.
 _WITHOUT_CHARACTER = frozenset({0x81, 0x8D, 0x8F, 0x90, 0x9D})
+_WINDOWS = "cp1252"
+_MACINTOSH = "mac_roman"
 _UNKNOWN = float(ord("?"))
 
 
@@ -50,32 +52,41 @@ def clean(text: str) -> str:
     return "".join(character for character in text if ord(character) >= 32)
 
 
-@function("CHAR", "number", returns="text")
-def character_of(number: float) -> str:
-    """The character of a code in the character set of Windows.
+@function("CHAR", "number", returns="text", wants_context=True)
+def character_of(context: Context, number: float) -> str:
+    """The character of a code in the character set of Windows, or of the Macintosh where the workbook was saved there.
 
     Errors: #VALUE! outside 1 to 255.
     """
     code = whole(number)
     if not 1 <= code <= 255:
         raise FailedError(ErrorValue.VALUE)
-    return chr(code) if code in _WITHOUT_CHARACTER else bytes((code,)).decode("cp1252")
+    character_set = _character_set(context)
+    if character_set == _WINDOWS and code in _WITHOUT_CHARACTER:
+        return chr(code)
+    return bytes((code,)).decode(character_set)
 
 
-@function("CODE", "text")
-def code_of(text: str) -> float:
-    """The code of the first character in the character set of Windows; 63, a question mark, where it has none.
+@function("CODE", "text", wants_context=True)
+def code_of(context: Context, text: str) -> float:
+    """The code of the first character in the same character set as CHAR's; 63, a question mark, where it has none.
 
     Errors: #VALUE! for an empty text.
     """
     if not text:
         raise FailedError(ErrorValue.VALUE)
-    if ord(text[0]) in _WITHOUT_CHARACTER:
+    character_set = _character_set(context)
+    if character_set == _WINDOWS and ord(text[0]) in _WITHOUT_CHARACTER:
         return float(ord(text[0]))
     try:
-        return float(text[0].encode("cp1252")[0])
+        return float(text[0].encode(character_set)[0])
     except UnicodeEncodeError:
         return _UNKNOWN
+
+
+def _character_set(context: Context) -> str:
+    application = "" if context.cells is None else context.cells.workbook.application
+    return _MACINTOSH if "Macintosh" in application else _WINDOWS
 
 
 @function("UNICHAR", "number", returns="text")
