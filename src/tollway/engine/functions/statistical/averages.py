@@ -13,7 +13,6 @@ from tollway.engine.functions.registry import (
     Grid,
     as_grid,
     function,
-    grid_numbers,
     grid_of,
     numbers,
 )
@@ -105,7 +104,7 @@ def trimmed_mean(argument: Argument, share: float) -> float:
     Errors: #NUM! for a share below 0 or from 1 on, or no numbers.
     """
     require(0.0 <= share < 1.0)
-    found = sorted(grid_numbers(as_grid(argument)))
+    found = sorted(numbers((argument,)))
     require(bool(found))
     cut = math.floor(len(found) * share / 2.0)
     return mean_of(found[cut : len(found) - cut])

@@ -9,32 +9,35 @@ from tollway.engine.functions.statistical.gamma_family import degrees_of_freedom
 from tollway.engine.functions.statistical.incomplete import Tails, beta_quantile, beta_tails
 from tollway.engine.functions.statistical.saddle_point import binomial_term, deviance, stirling_error
 from tollway.engine.functions.statistical.samples import probability, require
+from tollway.engine.values import ErrorValue
 
 
 @function("BETA.DIST", "number number number logical [number number]")
 def beta(
-    value: float, alpha: float, beta: float, is_cumulative: bool, lowest: float = 0.0, highest: float = 1.0
+    value: float,
+    alpha: float,
+    beta: float,
+    is_cumulative: bool,
+    lowest: float | None = None,
+    highest: float | None = None,
 ) -> float:
     """The probability below a value in a beta distribution, or its density there.
 
     alpha, beta: its shapes. lowest, highest: its ends, 0 and 1 unless given.
-    Errors: #NUM! for alpha or beta not above 0, a value outside the ends, ends that are equal, and a density
-    that is infinite.
+    Errors: #NUM! for alpha or beta not above 0, a value outside the ends, ends that are equal, and for the
+    density at 0 and 1; at ends that are given, Excel has a density of 0 (HyperFormula's list of differences).
     """
-    require(alpha > 0.0 and beta > 0.0 and lowest < highest and lowest <= value <= highest)
-    width = highest - lowest
-    below, above = (value - lowest) / width, (highest - value) / width
+    low, high = 0.0 if lowest is None else lowest, 1.0 if highest is None else highest
+    require(alpha > 0.0 and beta > 0.0 and low < high and low <= value <= high)
+    width = high - low
+    below, above = (value - low) / width, (high - value) / width
     if is_cumulative:
         return beta_tails(alpha, beta, below, above)[0]
     if 0.0 in (below, above):
-        return _beta_density_at_end(alpha if below == 0.0 else beta, beta if below == 0.0 else alpha) / width
+        require(lowest is not None)
+        return 0.0
     term = binomial_term(alpha, beta, below, above)
     return term * alpha * beta / ((alpha + beta) * below * above) / width
-
-
-def _beta_density_at_end(near: float, far: float) -> float:
-    require(near >= 1.0)
-    return far if near == 1.0 else 0.0
 
 
 @function("BETADIST", "number number number [number number]")
@@ -57,12 +60,10 @@ def beta_inverse(
     """The value with a probability below it in a beta distribution.
 
     alpha, beta: its shapes. lowest, highest: its ends, 0 and 1 unless given.
-    Errors: #NUM! unless 0 < probability <= 1, alpha and beta are above 0, and lowest is below highest.
+    Errors: #NUM! unless 0 < probability < 1, alpha and beta are above 0, and lowest is below highest.
     """
     require(alpha > 0.0 and beta > 0.0 and lowest < highest)
-    below = probability(chance, zero=False)
-    if below == 1.0:
-        return highest
+    below = probability(chance, zero=False, one=False)
     return lowest + beta_quantile(alpha, beta, below, 1.0 - below)[0] * (highest - lowest)
 
 
@@ -74,8 +75,9 @@ def student(value: float, freedom: float, is_cumulative: bool) -> float:
     """The probability below a value in Student's t distribution, or its density there.
 
     freedom: degrees of freedom, cut to a whole number.
-    Errors: #NUM! for degrees of freedom below 1.
+    Errors: #NUM! for degrees of freedom below 1; #DIV/0! for a density with 0 of them.
     """
+    require(is_cumulative or whole(freedom) != 0, ErrorValue.DIV0)
     degrees = student_freedom(freedom)
     if is_cumulative:
         outside = two_tails(abs(value), degrees)[1] / 2.0
@@ -141,10 +143,11 @@ def student_inverse(chance: float, freedom: float) -> float:
     """The value with a probability below it in Student's t distribution.
 
     freedom: degrees of freedom, cut to a whole number.
-    Errors: #NUM! unless 0 < probability < 1 and the degrees of freedom are 1 or more.
+    Errors: #DIV/0! for a probability of 0; #NUM! unless it is below 1 and the degrees of freedom are 1 or more.
     """
-    below = probability(chance, zero=False, one=False)
+    below = probability(chance, one=False)
     degrees = student_freedom(freedom)
+    require(below > 0.0, ErrorValue.DIV0)
     if below < 0.5:
         return -distance_outside(2.0 * below, degrees)
     return distance_outside(2.0 * (1.0 - below), degrees)
@@ -156,9 +159,11 @@ def student_inverse_outside(chance: float, freedom: float) -> float:
     """The distance from 0 beyond which a probability lies in Student's t distribution, both sides together.
 
     freedom: degrees of freedom, cut to a whole number.
-    Errors: #NUM! unless 0 < probability <= 1 and the degrees of freedom are 1 or more.
+    Errors: #DIV/0! for a probability of 0; #NUM! unless it is up to 1 and the degrees of freedom are 1 or more.
     """
-    return distance_outside(probability(chance, zero=False), student_freedom(freedom))
+    outside, degrees = probability(chance), student_freedom(freedom)
+    require(outside > 0.0, ErrorValue.DIV0)
+    return distance_outside(outside, degrees)
 
 
 def distance_outside(outside: float, degrees: float) -> float:

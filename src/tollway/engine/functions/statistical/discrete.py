@@ -14,8 +14,6 @@ from tollway.engine.values import ErrorValue
 _TERMS_MAX = 20_000
 # How far the probabilities given to PROB may miss 1.
 _SUM_TOLERANCE = 1e-9
-# Two sums of probabilities that differ by less are taken for equal: rounding, not chance.
-_ROUNDING = 1e-14
 
 
 @function("BINOM.DIST", "number number number logical")
@@ -71,18 +69,18 @@ def binomial_inverse(trials: float, chance: float, alpha: float) -> float:
     """The smallest number of successes whose cumulative probability reaches alpha.
 
     trials: cut to a whole number. chance: the probability of success in each trial.
-    Errors: #NUM! for negative trials, or a probability or alpha outside 0 to 1.
+    Errors: #NUM! for negative trials, an alpha outside 0 to 1, or unless 0 < probability < 1.
     """
     total = _count(trials)
     require(total >= 0)
-    probability(chance)
+    probability(chance, zero=False, one=False)
     probability(alpha)
-    if alpha == 1.0 and chance > 0.0:
+    if alpha == 1.0:
         return float(total)
     low, high = 0, total
     while low < high:
         middle = (low + high) // 2
-        if _binomial_sum(middle, total, chance) >= alpha * (1.0 - _ROUNDING):
+        if _binomial_sum(middle, total, chance) >= alpha:
             high = middle
         else:
             low = middle + 1
@@ -94,11 +92,11 @@ def negative_binomial(failures: float, successes: float, chance: float, is_cumul
     """The probability of a number of failures before a number of successes, or of at most that many failures.
 
     failures, successes: cut to whole numbers. chance: the probability of success in each trial.
-    Errors: #NUM! for negative failures, successes below 1, or a probability outside 0 to 1.
+    Errors: #NUM! for negative failures, successes below 1, or unless 0 < probability < 1.
     """
     failed, reached = _count(failures), _count(successes)
     require(failed >= 0 and reached >= 1)
-    probability(chance)
+    probability(chance, zero=False, one=False)
     if is_cumulative:
         return beta_tails(float(reached), failed + 1.0, chance, 1.0 - chance)[0]
     share = reached / (reached + failed)
@@ -110,7 +108,7 @@ def negative_binomial_term(failures: float, successes: float, chance: float) -> 
     """The probability of a number of failures before a number of successes.
 
     failures, successes: cut to whole numbers. chance: the probability of success in each trial.
-    Errors: #NUM! for negative failures, successes below 1, or a probability outside 0 to 1.
+    Errors: #NUM! for negative failures, successes below 1, or unless 0 < probability < 1.
     """
     return float(negative_binomial(failures, successes, chance, False))
 
@@ -121,10 +119,14 @@ def poisson(value: float, mean: float, is_cumulative: bool) -> float:
     """The probability of a number of events, or of at most that many.
 
     value: cut to a whole number. mean: how many are expected.
-    Errors: #NUM! for a negative value or mean.
+    Errors: #NUM! for a negative value, or a mean of -1 or less; between -1 and 0 Excel puts the mean into the
+    formula all the same, and so what comes of it is no probability (HyperFormula's list of differences).
     """
     count = _count(value)
-    require(count >= 0 and mean >= 0.0)
+    require(count >= 0 and mean > -1.0)
+    if mean < 0.0:
+        terms = [mean**k / math.factorial(k) for k in range(0 if is_cumulative else count, count + 1)]
+        return math.exp(-mean) * math.fsum(terms)
     return gamma_tails(count + 1.0, mean)[1] if is_cumulative else poisson_term(float(count), mean)
 
 

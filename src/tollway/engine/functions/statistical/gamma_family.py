@@ -152,7 +152,7 @@ def weibull(value: float, alpha: float, beta: float, is_cumulative: bool) -> flo
     """The probability below a value in a Weibull distribution, or its density there.
 
     alpha: its shape. beta: its scale.
-    Errors: #NUM! for a negative value, alpha or beta not above 0, and a density that is infinite.
+    Errors: #NUM! for a negative value, or alpha or beta not above 0.
     """
     require(value >= 0.0 and alpha > 0.0 and beta > 0.0)
     share = value / beta
@@ -160,5 +160,7 @@ def weibull(value: float, alpha: float, beta: float, is_cumulative: bool) -> flo
         return 1.0 if is_cumulative else 0.0
     if is_cumulative:
         return -math.expm1(-math.pow(share, alpha))
-    require(share > 0.0 or alpha >= 1.0)
+    if share == 0.0:
+        # So Excel has it, even where the density is not 0 there.
+        return 0.0
     return alpha / beta * math.pow(share, alpha - 1.0) * math.exp(-math.pow(share, alpha))

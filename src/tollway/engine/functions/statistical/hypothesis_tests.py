@@ -6,7 +6,7 @@ import math
 
 from scipy import special
 
-from tollway.engine.functions.registry import Argument, as_grid, function, grid_numbers, whole
+from tollway.engine.functions.registry import Argument, as_grid, function, numbers, whole
 from tollway.engine.functions.statistical.beta_family import distance_outside, f_tails, two_tails
 from tollway.engine.functions.statistical.incomplete import gamma_tails
 from tollway.engine.functions.statistical.samples import (
@@ -42,12 +42,11 @@ def student_confidence(alpha: float, deviation: float, size: float) -> float:
 def chi_squared_test(actual: Argument, expected: Argument) -> float:
     """The probability that counts differ as much from what was expected by chance alone.
 
-    Errors: #N/A when the ranges differ in rows or columns, or hold one cell; #DIV/0! where 0 is expected;
-    #NUM! where less than 0 is.
+    Errors: #N/A when the ranges differ in size or hold one cell; #DIV/0! where 0 is expected, or no place
+    holds two numbers; #NUM! where less than 0 is expected.
     """
     left, right = as_grid(actual), as_grid(expected)
     rows, columns = left.row_count, left.column_count
-    require((rows, columns) == (right.row_count, right.column_count), ErrorValue.NA)
     require(rows * columns > 1, ErrorValue.NA)
     pairs = pairs_of_numbers(left, right)
     require(bool(pairs), ErrorValue.DIV0)
@@ -66,7 +65,7 @@ def f_test(left: Argument, right: Argument) -> float:
 
     Errors: #DIV/0! for fewer than two numbers on a side, or numbers that are all equal.
     """
-    x, y = grid_numbers(as_grid(left)), grid_numbers(as_grid(right))
+    x, y = numbers((left,)), numbers((right,))
     require(len(x) > 1 and len(y) > 1, ErrorValue.DIV0)
     x_variance = squared_deviations(x) / (len(x) - 1)
     y_variance = squared_deviations(y) / (len(y) - 1)
@@ -102,7 +101,7 @@ def _paired(left: Argument, right: Argument) -> tuple[float, float]:
 
 
 def _unpaired(left: Argument, right: Argument, *, are_variances_equal: bool) -> tuple[float, float]:
-    x, y = grid_numbers(as_grid(left)), grid_numbers(as_grid(right))
+    x, y = numbers((left,)), numbers((right,))
     require(len(x) > 1 and len(y) > 1, ErrorValue.DIV0)
     gap = abs(mean_of(x) - mean_of(y))
     x_squares, y_squares = squared_deviations(x), squared_deviations(y)
@@ -127,7 +126,7 @@ def z_test(sample: Argument, mean: float, deviation: float | None = None) -> flo
     Errors: #N/A when there are no numbers; #NUM! unless the standard deviation is positive; #DIV/0! where the
     sample does not vary or is a single number.
     """
-    found = grid_numbers(as_grid(sample))
+    found = numbers((sample,))
     n = len(found)
     require(n > 0, ErrorValue.NA)
     if deviation is None:

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from tollway.engine.functions.registry import Argument, as_grid, function, grid_numbers, whole
+from tollway.engine.functions.registry import Argument, function, numbers, whole
 from tollway.engine.functions.statistical.samples import require
 from tollway.engine.values import ErrorValue, round_toward_zero
 
@@ -17,7 +17,7 @@ def large(argument: Argument, position: float) -> float:
 
     Errors: #NUM! for a position outside 1 to the count of numbers.
     """
-    return _at_position(sorted(grid_numbers(as_grid(argument)), reverse=True), position)
+    return _at_position(sorted(numbers((argument,)), reverse=True), position)
 
 
 @function("SMALL", "grid number")
@@ -26,7 +26,7 @@ def small(argument: Argument, position: float) -> float:
 
     Errors: #NUM! for a position outside 1 to the count of numbers.
     """
-    return _at_position(sorted(grid_numbers(as_grid(argument))), position)
+    return _at_position(sorted(numbers((argument,))), position)
 
 
 def _at_position(found: Sequence[float], position: float) -> float:
@@ -43,7 +43,7 @@ def rank(value: float, argument: Argument, order: float = 0.0) -> float:
     order: 0 counts from the largest, anything else from the smallest.
     Errors: #N/A when the number is not among them.
     """
-    first, _ = _places(value, grid_numbers(as_grid(argument)), order)
+    first, _ = _places(value, numbers((argument,)), order)
     return float(first)
 
 
@@ -54,7 +54,7 @@ def average_rank(value: float, argument: Argument, order: float = 0.0) -> float:
     order: 0 counts from the largest, anything else from the smallest.
     Errors: #N/A when the number is not among them.
     """
-    first, last = _places(value, grid_numbers(as_grid(argument)), order)
+    first, last = _places(value, numbers((argument,)), order)
     return (first + last) / 2.0
 
 
@@ -73,7 +73,7 @@ def percentile(argument: Argument, share: float) -> float:
     share: 0 gives the smallest, 1 the largest number.
     Errors: #NUM! for no numbers, or a share outside 0 to 1.
     """
-    found = sorted(grid_numbers(as_grid(argument)))
+    found = sorted(numbers((argument,)))
     require(bool(found) and 0.0 <= share <= 1.0)
     return _between(found, share * (len(found) - 1))
 
@@ -84,7 +84,7 @@ def percentile_exclusive(argument: Argument, share: float) -> float:
 
     Errors: #NUM! for no numbers, or a share below 1/(n+1) or above n/(n+1).
     """
-    found = sorted(grid_numbers(as_grid(argument)))
+    found = sorted(numbers((argument,)))
     place = share * (len(found) + 1)
     require(1.0 <= place <= len(found))
     return _between(found, place - 1.0)
@@ -128,7 +128,7 @@ def percent_rank(argument: Argument, value: float, digits: float = 3.0) -> float
     digits: decimals that are kept, the rest is cut off.
     Errors: #NUM! for no numbers or digits below 1; #N/A for a value outside their range.
     """
-    found = sorted(grid_numbers(as_grid(argument)))
+    found = sorted(numbers((argument,)))
     require(bool(found) and digits >= 1.0)
     place = _place_of(found, value)
     return round_toward_zero(1.0 if len(found) == 1 else place / (len(found) - 1), whole(digits))
@@ -141,7 +141,7 @@ def percent_rank_exclusive(argument: Argument, value: float, digits: float = 3.0
     digits: decimals that are kept, the rest is cut off.
     Errors: #NUM! for no numbers or digits below 1; #N/A for a value outside their range.
     """
-    found = sorted(grid_numbers(as_grid(argument)))
+    found = sorted(numbers((argument,)))
     require(bool(found) and digits >= 1.0)
     return round_toward_zero((_place_of(found, value) + 1.0) / (len(found) + 1), whole(digits))
 
