@@ -1,11 +1,12 @@
 """Workbooks in memory for tests: cells as {"A1": 1, "B1": "=A1+1", "Other!A1": "text"}."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tollway.engine import ErrorValue, Workbook
+from tollway.engine.calculation import Calculation
 from tollway.engine.formula import parse
 from tollway.engine.graph import FormulaBook
-from tollway.engine.interpret import Interpreter
 from tollway.engine.syntax import Corner, Reference
 from tollway.engine.workbook import Cell, DefinedName, Sheet
 
@@ -13,16 +14,32 @@ Written = float | str | bool | ErrorValue | None
 
 
 def workbook_of(
-    cells: Mapping[str, Written], *, names: Mapping[str, str] | None = None, is_1904: bool = False
+    cells: Mapping[str, Written],
+    *,
+    names: Mapping[str, str] | None = None,
+    is_1904: bool = False,
+    stored: Mapping[str, Written] | None = None,
+    **facts,
 ) -> Workbook:
-    """Texts that start with = are formulas, with {= array formulas in one cell; cells without a sheet are on S."""
+    """Texts that start with = are formulas; cells without a sheet are on S.
+
+    {=...} is an array formula in one cell, {=...}B2 one that fills from its cell to B2; #=... is a dynamic array,
+    #=...#to B2 one that spilled to B2. `stored` are the values the file stores beside formulas.
+    """
     sheets = {"S": Sheet("S")}
     for address, value in cells.items():
         sheet_name, _, cell = address.rpartition("!")
         sheet = sheets.setdefault(sheet_name or "S", Sheet(sheet_name or "S"))
-        sheet.cells[place_of(cell)] = cell_of(value, place_of(cell))
+        place = place_of(cell)
+        sheet.cells[place] = cell_of(value, place)
+        for part in parts_of(sheet.cells[place], place):
+            sheet.cells[part] = Cell(None, None, array_anchor=place)
+    for address, value in (stored or {}).items():
+        sheet_name, _, cell = address.rpartition("!")
+        found = sheets[sheet_name or "S"].cells
+        found[place_of(cell)] = replace(found[place_of(cell)], value=cell_of(value, (1, 1)).value)
     defined = {(None, name.lower()): DefinedName(name, text) for name, text in (names or {}).items()}
-    return Workbook(list(sheets.values()), defined, is_1904=is_1904)
+    return Workbook(list(sheets.values()), defined, is_1904=is_1904, **facts)
 
 
 def place_of(cell: str) -> tuple[int, int]:
@@ -35,25 +52,32 @@ def place_of(cell: str) -> tuple[int, int]:
 
 def cell_of(value: Written, place: tuple[int, int]) -> Cell:
     if isinstance(value, str) and value.startswith("{="):
-        return Cell(value[2:-1], None, array=(*place, *place))
+        formula, _, last = value[2:].rpartition("}")
+        return Cell(formula, None, array=(*place, *(place_of(last) if last else place)))
+    if isinstance(value, str) and value.startswith("#="):
+        formula, _, last = value[2:].partition("#to ")
+        return Cell(formula, None, array=(*place, *(place_of(last) if last else place)), is_dynamic=True)
     if isinstance(value, str) and value.startswith("="):
         return Cell(value[1:], None)
     return Cell(None, float(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
+def parts_of(cell: Cell, place: tuple[int, int]) -> list[tuple[int, int]]:
+    """The other cells of the area that an array formula fills."""
+    if cell.array is None:
+        return []
+    top, left, bottom, right = cell.array
+    cells = [(row, column) for row in range(top, bottom + 1) for column in range(left, right + 1)]
+    return [part for part in cells if part != place]
+
+
 def computed(workbook: Workbook) -> dict[str, Written]:
     """Every formula's value by the scalar interpreter, by its qualified cell."""
     book = FormulaBook(workbook)
-    values: dict[tuple[int, int, int], Written] = {}
-
-    def value_at(address):
-        cell = book.cell(address)
-        return values.get(address, None if cell is None else cell.value)
-
-    interpreter = Interpreter(book, value_at)
-    for address in book.order(list(book.formula_addresses())):
-        values[address] = interpreter.cell_value(address, book.tree(address))
-    return {book.text(address): value for address, value in values.items()}
+    calculation = Calculation(book)
+    formulas = list(book.formula_addresses())
+    calculation.compute(book.loose_order(formulas))
+    return {book.text(address): calculation.value(address) for address in formulas}
 
 
 def value_of(formula: str, cells: Mapping[str, Written] | None = None, **settings) -> Written:

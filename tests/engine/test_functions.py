@@ -363,7 +363,7 @@ def test_every_function_says_what_it_does():
     for name, found in FUNCTIONS.items():
         assert found.scalar.__doc__, name
         assert find_function(name) is found
-    for name in ("NOW", "TODAY", "RAND", "RANDBETWEEN", "OFFSET", "INDIRECT"):
+    for name in ("RAND", "RANDARRAY", "RANDBETWEEN"):
         assert find_function(name) is None
         assert is_volatile(name)
     assert all(family.__doc__ for family in FAMILIES)

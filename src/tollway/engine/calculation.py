@@ -189,7 +189,7 @@ class Calculation:
             if isinstance(tree, ArrayPart):
                 return self._array_part(address, tree)
             if isinstance(tree, DataTable):
-                return self._data_table(tree)
+                return self.what_if(tree)
             return self.interpreter.cell_value(address, tree)
         except ExternalReferenceError:
             self.external.add(address)
@@ -289,7 +289,8 @@ class Calculation:
 
     # --- what-if tables and circles --------------------------------------------------------------------
 
-    def _data_table(self, tree: DataTable) -> Value:
+    def what_if(self, tree: DataTable) -> Value:
+        """One cell of a what-if table. Raises: NotComputedError."""
         if self.depth:
             # A table inside its own what-if: Excel keeps the value it had.
             return ErrorValue.NUM

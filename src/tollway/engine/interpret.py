@@ -8,7 +8,14 @@ from typing import Any
 from tollway.engine.cell_facts import CellFacts
 from tollway.engine.copying import shifted
 from tollway.engine.functions import find_function
-from tollway.engine.functions.ranges import Bounds, CellRange, MultiRange, spread
+from tollway.engine.functions.ranges import (
+    Bounds,
+    CellRange,
+    MultiRange,
+    RangeArray,
+    call_with_references,
+    spread,
+)
 from tollway.engine.functions.registry import (
     GRID_CELLS_MAX,
     OMITTED,
@@ -54,6 +61,8 @@ from tollway.engine.values import ErrorValue, TooManyReferences, Value
 
 # Operators between references; what they join is no value yet.
 _JOINING = frozenset({":", " ", ","})
+# Of arrays they make arrays of references.
+_COMPUTED = frozenset({"INDIRECT", "OFFSET"})
 _PLAIN = frozenset({float, str, bool, type(None), ErrorValue})
 
 
@@ -343,8 +352,13 @@ class Interpreter(CellFacts):
             if found is OMITTED:
                 arguments[place] = None
             elif isinstance(found, MultiRange):
-                arguments = spread(called, arguments)
+                given = spread(called, arguments)
+                if given is None:
+                    return ErrorValue.VALUE
+                arguments = given
                 break
+            elif isinstance(found, RangeArray) or (isinstance(found, Grid) and called.name in _COMPUTED):
+                return call_with_references(called, arguments, self.context if called.wants_context else None)
         return call(called, arguments, self.context if called.wants_context else None)
 
     def lifted(self, node: Call, first: Sequence[Any]) -> Any:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tollway.engine.functions.registry import Argument, Closure, FailedError, Function, Grid
+from tollway.engine.functions.registry import (
+    GRID_CELLS_MAX,
+    Argument,
+    Closure,
+    Context,
+    FailedError,
+    Function,
+    Grid,
+    call,
+    element,
+    is_whole_kind,
+    kinds_of,
+)
 from tollway.engine.values import ErrorValue, Value
 
 # (top, left, bottom, right), counted from 1, both ends included.
@@ -73,6 +85,98 @@ class MultiRange(Grid):
         return self._loaded
 
 
+class RangeArray(Grid):
+    """An array of references, as OFFSET and INDIRECT give for arrays; read as one it gives the first cell of each."""
+
+    __slots__ = ("_loaded", "references")
+
+    def __init__(self, references: Sequence[Sequence[Argument]]) -> None:
+        self.references = references
+        self._loaded: Sequence[Sequence[Value]] | None = None
+        self.row_count = len(references)
+        self.column_count = len(references[0])
+        self.origin = None
+
+    @property
+    def rows(self) -> Sequence[Sequence[Value]]:  # type: ignore[override]
+        """The first value of each reference."""
+        if self._loaded is None:
+            self._loaded = [
+                [found.at(0, 0) if isinstance(found, Grid) else found for found in row]
+                for row in self.references
+            ]
+        return self._loaded
+
+    def reference(self, row: int, column: int) -> Argument:
+        """The reference at a place of a larger array; one row or column repeats."""
+        row = 0 if self.row_count == 1 else row
+        column = 0 if self.column_count == 1 else column
+        if row >= self.row_count or column >= self.column_count:
+            return ErrorValue.NA
+        return self.references[row][column]
+
+
+# Of an array of references they compute each by itself.
+_FOR_EACH_REFERENCE = frozenset(
+    {
+        "AGGREGATE",
+        "AVERAGEIF",
+        "AVERAGEIFS",
+        "COUNTBLANK",
+        "COUNTIF",
+        "COUNTIFS",
+        "N",
+        "SUBTOTAL",
+        "SUMIF",
+        "SUMIFS",
+        "T",
+    }
+)
+_COMPUTED = frozenset({"INDIRECT", "OFFSET"})
+
+
+def call_with_references(called: Function, arguments: Sequence[Any], context: Context | None) -> Argument:
+    """As registry.call, where arguments may be arrays of references, or the result such an array."""
+    kinds = kinds_of(called, len(arguments))
+    if called.name in _COMPUTED:
+        varied = [found for kind, found in zip(kinds, arguments, strict=True) if not is_whole_kind(kind)]
+    elif called.name in _FOR_EACH_REFERENCE:
+        varied = [found for found in arguments if isinstance(found, RangeArray)]
+    else:
+        varied = []
+    grids = [found for found in varied if isinstance(found, Grid)]
+    if not grids:
+        return call(called, arguments, context)
+    row_count = max(grid.row_count for grid in grids)
+    column_count = max(grid.column_count for grid in grids)
+    if row_count * column_count > GRID_CELLS_MAX:
+        return ErrorValue.NUM
+    rows = [
+        [
+            call(
+                called,
+                [_at_place(found, kind, row, column) for kind, found in zip(kinds, arguments, strict=True)],
+                context,
+            )
+            for column in range(column_count)
+        ]
+        for row in range(row_count)
+    ]
+    if called.name in _COMPUTED:
+        return RangeArray(rows)
+    return Grid(
+        [[found.at(0, 0) if isinstance(found, Grid) else found for found in row] for row in rows],
+        row_count,
+        column_count,
+    )
+
+
+def _at_place(found: Any, kind: str, row: int, column: int) -> Any:
+    if isinstance(found, RangeArray):
+        return found.reference(row, column)
+    return found if is_whole_kind(kind) else element(found, row, column)
+
+
 def reference_of(argument: Argument | Closure) -> CellRange:
     """An argument that must be a reference in one piece; anything else ends the call with #VALUE!."""
     if isinstance(argument, CellRange):
@@ -89,8 +193,8 @@ _AS_ONE = frozenset(
 _NEVER_OVER_SHEETS = frozenset({"AREAS", "FREQUENCY", "IRR", "RANK", "RANK.AVG", "RANK.EQ"})
 
 
-def spread(called: Function, arguments: Sequence[Any]) -> list[Any]:
-    """Give each reference of a union its own place in a call that repeats; #VALUE! where a function takes but one."""
+def spread(called: Function, arguments: Sequence[Any]) -> list[Any] | None:
+    """Give each reference of a union its own place in a call that repeats; None where a function takes but one."""
     if called.name in _AS_ONE:
         return [
             ErrorValue.VALUE
@@ -105,5 +209,5 @@ def spread(called: Function, arguments: Sequence[Any]) -> list[Any]:
         elif called.repeats and index >= len(called.parameters) - 1:
             given.extend(found.areas)
         else:
-            given.append(ErrorValue.VALUE)
+            return None
     return given
