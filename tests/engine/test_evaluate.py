@@ -213,3 +213,23 @@ def test_without_exactness_plain_doubles_stay_as_they_come():
     assert error_of(found.errors[1][1]) is ErrorValue.NUM, "and 1/0 is merely not finite"
     assert evaluate(program, draws).errors[1][1] == ErrorValue.DIV0.code
     assert found.values[2].tolist() == [0.1, 3.0]
+
+
+def test_the_error_of_a_later_term_comes_before_an_overflow_on_the_way():
+    # 1E308 times 2 is too large, but what Excel shows is the error value of the last argument.
+    formulas = {"Z99": "=PRODUCT(A1:A2,CHOOSE(A1,1,1))", "Z98": "=SUM(A1,A1,CHOOSE(A1,1,1))"}
+    inputs = [Input("A1", UNIT), Input("A2", UNIT)]
+    program = build_program(workbook_of({"A1": 1, "A2": 1, **formulas}), inputs, list(formulas))
+    found = evaluate(program, np.array([[1e308, 1.0, 1e308], [2.0, 2.0, 3.0]]))
+    assert [error_of(code) if code else 0 for code in found.errors[0]] == [
+        ErrorValue.VALUE,
+        0,
+        ErrorValue.VALUE,
+    ]
+    assert [error_of(code) if code else 0 for code in found.errors[1]] == [
+        ErrorValue.VALUE,
+        0,
+        ErrorValue.VALUE,
+    ]
+    assert (found.values[0][1], found.values[1][1]) == (2.0, 3.0)
+    assert found.replayed_count == 2

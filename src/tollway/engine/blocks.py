@@ -41,6 +41,23 @@ _ANYWHERE = Context(1, 1, is_1904=False)
 # --- arithmetic ----------------------------------------------------------------------------------------
 
 
+def _accumulate(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    """The errors of a growing sum or product: of the terms, for an overflow on the way counts only at the end."""
+    left, right = operands
+    so_far, added = registers.errors[left], registers.settled(right)
+    if added is None:
+        registers.errors[target] = so_far
+        return
+    # Whether the first term was itself too large, before the one that is no number, nobody remembers.
+    unclear = (added != 0) & ~np.isfinite(registers.column(left))
+    if so_far is not None:
+        unclear &= so_far == 0
+        added = np.where(so_far != 0, so_far, added)
+    if unclear.any():
+        registers.flag(unclear)
+    registers.errors[target] = added
+
+
 def _negative(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
     registers.values[target] = np.negative(registers.values[operands[0]])
     registers.errors[target] = registers.errors[operands[0]]
@@ -322,14 +339,19 @@ def _write_objects(registers: Registers, target: int, found: list[Value], kind: 
     registers.errors[target] = codes if codes.any() else None
 
 
-# They keep overflow visible, so that nothing needs to be checked while there are no errors.
+# They keep overflow visible, so that nothing needs to be checked while there are no errors. Where there are, those that
+# stand in OPERATIONS too say what becomes of them; of the others the first error counts.
 PLAIN_OPERATIONS: dict[str, np.ufunc] = {
     "add": np.add,
     "subtract": np.subtract,
     "multiply": np.multiply,
     "divide_by_constant": np.true_divide,
+    "accumulate_add": np.add,
+    "accumulate_multiply": np.multiply,
 }
 OPERATIONS: dict[str, Operation] = {
+    "accumulate_add": _accumulate,
+    "accumulate_multiply": _accumulate,
     "divide": _divide,
     "power": _power,
     "negative": _negative,

@@ -49,7 +49,7 @@ def _add_cell_term(lowering: Lowering, operand: Operand, terms: list[Operand], s
 def _total(lowering: Lowering, terms: Sequence[Operand]) -> Operand:
     total: Operand = _ZERO
     for term in terms:
-        total = lowering.arithmetic("+", total, term)
+        total = lowering.arithmetic("+", total, term, accumulates=True)
     return total
 
 
@@ -71,7 +71,7 @@ def _product(lowering: Lowering, arguments: Sequence[Lowered]) -> Lowered:
         raise NotLowerableError
     result = terms[0]
     for term in terms[1:]:
-        result = lowering.arithmetic("*", result, term)
+        result = lowering.arithmetic("*", result, term, accumulates=True)
     return result
 
 

@@ -294,8 +294,13 @@ class Lowering:
             return self.comparison(operator, left, right)
         raise NotLowerableError
 
-    def arithmetic(self, operator: str, left: Operand, right: Operand) -> Operand:
-        """+ - * / ^ between numbers; leaves out what changes nothing."""
+    def arithmetic(
+        self, operator: str, left: Operand, right: Operand, *, accumulates: bool = False
+    ) -> Operand:
+        """+ - * / ^ between numbers; leaves out what changes nothing.
+
+        `accumulates`: one of many terms of a function, whose error values all come before an overflow on the way.
+        """
         left, right = self.numeric(left), self.numeric(right)
         if isinstance(left, Constant) and isinstance(right, Constant):
             return self._binary(operator, left, right, is_last=False)
@@ -309,6 +314,8 @@ class Lowering:
             return right
         if name == "divide" and isinstance(right, Constant):
             name = "divide_by_constant" if right.value else "divide"
+        if accumulates:
+            name = f"accumulate_{name}"
         return self.builder.emit(name, (left, right), Kind.NUMBER)
 
     def numeric(self, operand: Operand) -> Operand:

@@ -18,7 +18,7 @@ from tollway.engine.labels import label_of
 from tollway.engine.lowered_functions import LOWERED
 from tollway.engine.lowering import Lowering
 from tollway.engine.operations import Builder, Operation, Slot
-from tollway.engine.slice_lanes import interpret_slice
+from tollway.engine.slice_lanes import SliceLanes, interpret_slice
 from tollway.engine.slicing import slice_between
 from tollway.engine.syntax import COLUMN_MAX, ROW_MAX, column_number
 from tollway.engine.values import (
@@ -63,6 +63,8 @@ class Program:
     texts: tuple[str, ...]
     output_slots: tuple[Slot, ...]
     slot_count: int
+    lanes: SliceLanes
+    """Computes the outputs of one iteration by the exact interpreter."""
 
     @cached_property
     def releases(self) -> tuple[tuple[int, ...], ...]:
@@ -101,8 +103,9 @@ def build_program(workbook: Workbook, inputs: Sequence[Input], outputs: Sequence
     for address in output_addresses:
         if address not in found.varying:
             raise _does_not_vary(book, address, calculation.value(address))
+    lanes = SliceLanes.of(calculation, found, input_addresses, output_addresses)
     if found.obstacle is not None:
-        output_slots = interpret_slice(builder, calculation, found, input_addresses, output_addresses)
+        output_slots = interpret_slice(builder, lanes, found)
     else:
         lowering = Lowering(calculation, builder, input_addresses, LOWERED)
         for address in found.order:
@@ -122,6 +125,7 @@ def build_program(workbook: Workbook, inputs: Sequence[Input], outputs: Sequence
         texts=tuple(builder.texts),
         output_slots=tuple(output_slots),
         slot_count=builder.slot_count,
+        lanes=lanes,
     )
 
 

@@ -32,6 +32,8 @@ class Registers:
         self.has_overflow = False
         # Iterations in which some operation was left to the exact scalar rules; None while there are none.
         self.replayed: NDArray[np.bool_] | None = None
+        # Iterations in which blocks cannot tell what Excel shows.
+        self.flagged: NDArray[np.bool_] | None = None
 
     def note_fault(self, kind: str, _flags: int) -> None:
         """What NumPy calls when a result is no normal double: "underflow", or one that is not finite."""
@@ -39,6 +41,11 @@ class Registers:
             self.has_underflow = True
         else:
             self.has_overflow = True
+
+    def flag(self, lanes: NDArray[np.bool_]) -> None:
+        """Ask for these iterations to be computed anew by the interpreter, whatever is found here."""
+        self.flagged = lanes.copy() if self.flagged is None else self.flagged | lanes
+        self.note_replayed(lanes)
 
     def note_replayed(self, lanes: NDArray[np.bool_]) -> None:
         """Remember that these iterations were settled by the exact scalar rules."""
