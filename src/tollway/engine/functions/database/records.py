@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from tollway.engine.functions.criteria import Test, database_test_of
 from tollway.engine.functions.registry import Argument, Context, FailedError, Grid, as_grid
-from tollway.engine.values import ErrorValue, UnsupportedFormula, Value, to_text
+from tollway.engine.values import ErrorValue, Value, to_text
 
 # Whether a record, a row of the database, meets one criterion.
 RecordTest = Callable[[Grid, int], bool]
@@ -76,12 +76,7 @@ def _computed_test(context: Context, asked: Grid, row: int, place: int) -> Recor
     if asked.origin is None:
         is_met = _is_true(criterion)
         return lambda _grid, _row: is_met
-    if context.cells is None:
-        raise UnsupportedFormula(
-            "A database function has a formula among its criteria, which is not computed for each iteration "
-            "yet; compare a field of the database instead.",
-            construct="computed criteria",
-        )
+    assert context.cells is not None, "cells are read from a workbook"
     cells, (sheet, top, left) = context.cells, asked.origin
     address = (sheet, top + row, left + place)
     return lambda _grid, record: _is_true(cells.copied_value(address, record - 1))
