@@ -88,11 +88,10 @@ def geometric_mean(*arguments: Argument) -> float:
 def harmonic_mean(*arguments: Argument) -> float:
     """The reciprocal of the mean of reciprocals.
 
-    Errors: #N/A when there are no numbers; #NUM! when one is not above 0.
+    Errors: #NUM! when there are no numbers, or one is not above 0.
     """
     found = numbers(arguments)
-    require(bool(found), ErrorValue.NA)
-    require(min(found) > 0.0)
+    require(bool(found) and min(found) > 0.0)
     return len(found) / math.fsum(1.0 / value for value in found)
 
 

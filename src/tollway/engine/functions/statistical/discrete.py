@@ -69,14 +69,12 @@ def binomial_inverse(trials: float, chance: float, alpha: float) -> float:
     """The smallest number of successes whose cumulative probability reaches alpha.
 
     trials: cut to a whole number. chance: the probability of success in each trial.
-    Errors: #NUM! for negative trials, an alpha outside 0 to 1, or unless 0 < probability < 1.
+    Errors: #NUM! for negative trials, or unless probability and alpha lie between 0 and 1.
     """
     total = _count(trials)
     require(total >= 0)
     probability(chance, zero=False, one=False)
-    probability(alpha)
-    if alpha == 1.0:
-        return float(total)
+    probability(alpha, zero=False, one=False)
     low, high = 0, total
     while low < high:
         middle = (low + high) // 2

@@ -43,7 +43,7 @@ def chi_squared_test(actual: Argument, expected: Argument) -> float:
     """The probability that counts differ as much from what was expected by chance alone.
 
     Errors: #N/A when the ranges differ in size or hold one cell; #DIV/0! where 0 is expected, or no place
-    holds two numbers; #NUM! where less than 0 is expected.
+    holds two numbers; #NUM! where so much less than 0 is expected that the sum of squares is below 0.
     """
     left, right = as_grid(actual), as_grid(expected)
     rows, columns = left.row_count, left.column_count
@@ -52,9 +52,9 @@ def chi_squared_test(actual: Argument, expected: Argument) -> float:
     require(bool(pairs), ErrorValue.DIV0)
     for _, foreseen in pairs:
         require(foreseen != 0.0, ErrorValue.DIV0)
-        require(foreseen > 0.0)
     freedom = (rows - 1) * (columns - 1) if rows > 1 and columns > 1 else rows * columns - 1
     distance = math.fsum((counted - foreseen) ** 2 / foreseen for counted, foreseen in pairs)
+    require(distance >= 0.0)
     return gamma_tails(freedom / 2.0, distance / 2.0)[1]
 
 

@@ -15,24 +15,25 @@ from tollway.engine.values import ErrorValue, round_toward_zero
 def large(argument: Argument, position: float) -> float:
     """The number at a position from the largest.
 
+    position: rounded up to a whole number.
     Errors: #NUM! for a position outside 1 to the count of numbers.
     """
-    return _at_position(sorted(numbers((argument,)), reverse=True), position)
+    return _at_position(sorted(numbers((argument,)), reverse=True), math.ceil(position))
 
 
 @function("SMALL", "grid number")
 def small(argument: Argument, position: float) -> float:
     """The number at a position from the smallest.
 
+    position: rounded down to a whole number.
     Errors: #NUM! for a position outside 1 to the count of numbers.
     """
-    return _at_position(sorted(numbers((argument,))), position)
+    return _at_position(sorted(numbers((argument,))), math.floor(position))
 
 
-def _at_position(found: Sequence[float], position: float) -> float:
-    index = math.ceil(position) - 1
-    require(0 <= index < len(found))
-    return found[index]
+def _at_position(found: Sequence[float], position: int) -> float:
+    require(1 <= position <= len(found))
+    return found[position - 1]
 
 
 @function("RANK", "number grid [number]")
