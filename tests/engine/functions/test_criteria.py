@@ -118,3 +118,10 @@ def test_sums_add_what_stands_beside_the_cells_that_meet_the_criterion():
     assert value_of('=SUMIFS(B1:B3,A1:A3,"x",B1:B3,">1")', cells) == 4.0
     assert value_of('=SUMIFS(B1:B3,A1:A2,"x")', cells) is VALUE
     assert value_of('=SUMIF(B1:B4,">1")', cells) == 14.0
+
+
+def test_of_the_range_to_add_only_the_first_cell_counts_however_it_is_written():
+    cells = {"A1": "x", "A2": "y", "A3": "x", "B1": 1, "B2": 2, "B3": 4, "B4": 8}
+    for written in ("B2", "B2:B2", "B2:C9", "OFFSET(B1,1,0)", "INDEX(B1:B4,2)", 'INDIRECT("B2")'):
+        assert value_of(f'=SUMIF(A1:A3,"x",{written})', cells) == 10.0, written
+    assert value_of('=SUMIF(A:A,"x",B1048570)', cells) == 0.0

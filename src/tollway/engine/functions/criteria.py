@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
+from tollway.engine.functions.ranges import CellRange
 from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid
 from tollway.engine.serials import number_from_text
+from tollway.engine.syntax import COLUMN_MAX, ROW_MAX
 from tollway.engine.values import ERROR_BY_TEXT, ErrorValue, Value, numbers_equal
 
 _OPERATOR = re.compile(r"(<=|>=|<>|<|>|=)?(.*)", re.DOTALL)
@@ -25,6 +27,21 @@ def matching_positions(grid: Grid, criterion: Value, added: Grid | None = None) 
     """
     tested = [(grid, test_of(criterion))]
     yield from _positions(tested, None if added is None else [grid, added])
+
+
+def partner_of(grid: Grid, added: Argument | None) -> Grid:
+    """The range whose values SUMIF and AVERAGEIF take: a reference from its first cell, as large as the first.
+
+    Without one it is the first range itself. What would lie beyond the sheet is left out.
+    """
+    if added is None:
+        return grid
+    if not isinstance(added, CellRange):
+        return as_grid(added)
+    top, left = added.bounds[:2]
+    bottom = min(top + grid.row_count - 1, ROW_MAX)
+    right = min(left + grid.column_count - 1, COLUMN_MAX)
+    return added.moved((top, left, bottom, right))
 
 
 def paired_positions(added: Grid, pairs: Sequence[Argument]) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from tollway.engine.functions.criteria import matching_positions, paired_positions
+from tollway.engine.functions.criteria import matching_positions, paired_positions, partner_of
 from tollway.engine.functions.registry import Argument, FailedError, as_grid, function, numbers
 from tollway.engine.functions.toolpak import toolpak_number
 from tollway.engine.values import ErrorValue, Value, power
@@ -68,11 +68,14 @@ def sum_of_products(*arguments: Argument) -> float:
 def sum_if(tested: Argument, criterion: Value, added: Argument | None = None) -> float:
     """The sum of numbers whose partner meets a criterion; without a third argument of those that meet it.
 
+    Of a reference as third argument only the first cell counts: it is taken as large as the first argument.
+
     Errors: the first error value among the numbers added.
     """
-    grid = as_grid(tested if added is None else added)
+    tested_grid = as_grid(tested)
+    grid = partner_of(tested_grid, added)
     total = 0.0
-    for row, column in matching_positions(as_grid(tested), criterion, grid):
+    for row, column in matching_positions(tested_grid, criterion, grid):
         total += _addend(grid.at(row, column))
     return total
 
