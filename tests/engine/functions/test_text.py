@@ -53,6 +53,7 @@ PARTS = [
     ('=CONCATENATE("a",1,TRUE)', "a1TRUE"),
     ('=TEXTJOIN(", ",TRUE,D1:D3)', "Vienna, Graz"),
     ('=TEXTJOIN(", ",FALSE,D1:D3)', "Vienna, , Graz"),
+    ('=TEXTJOIN(", ",,D1:D3)', "Vienna, Graz"),
     ('=TEXTJOIN({"-","+"},TRUE,"a","b","c","d")', "a-b+c-d"),
     ('=TEXTJOIN("",TRUE,REPT("a",20000),REPT("a",20000))', VALUE),
 ]

@@ -26,7 +26,7 @@ def sort(
     """
     grid = as_grid(array)
     lines = _lines(grid, by_column)
-    width = len(lines[0])
+    width = grid.row_count if by_column else grid.column_count
     places = [_one_based(value, width) for value in _given(sort_index, 1.0)]
     orders = [_order(value) for value in _given(sort_order, 1.0)]
     if len(orders) == 1:
@@ -34,7 +34,8 @@ def sort(
     if len(orders) != len(places):
         raise FailedError(ErrorValue.VALUE)
     columns = [([line[place] for line in lines], order) for place, order in zip(places, orders, strict=True)]
-    return _from_lines([lines[place] for place in _sorted_places(columns)], by_column)
+    ordered = [lines[place] for place in _sorted_places(columns)]
+    return _from_lines(ordered, by_column) if by_column else Grid(ordered, grid.row_count, width)
 
 
 @function("SORTBY", "array array [any array]...", returns="any")
@@ -58,6 +59,8 @@ def sort_by(array: Argument, by_array: Argument, *others: Argument) -> Argument:
             raise FailedError(ErrorValue.VALUE)
     columns = [(key.line(), order) for key, order in zip(keys, orders, strict=True)]
     lines = _lines(grid, by_column)
+    if not by_column:
+        lines += [[None] * grid.column_count] * (grid.row_count - len(lines))
     return _from_lines([lines[place] for place in _sorted_places(columns)], by_column)
 
 
@@ -86,11 +89,11 @@ def _order(argument: Argument) -> int:
 
 
 def _lines(grid: Grid, by_column: bool) -> list[Line]:
-    """The rows, or the columns, each with all its blanks."""
-    rows, columns = range(grid.row_count), range(grid.column_count)
+    """The rows down to the last that is filled, or the columns; each with all its blanks."""
+    columns = range(grid.column_count)
     if by_column:
-        return [[grid.at(row, column) for row in rows] for column in columns]
-    return [[grid.at(row, column) for column in columns] for row in rows]
+        return [[grid.at(row, column) for row in range(grid.row_count)] for column in columns]
+    return [[grid.at(row, column) for column in columns] for row in range(len(grid.rows))]
 
 
 def _from_lines(lines: Sequence[Line], by_column: bool) -> Grid:
@@ -161,7 +164,12 @@ def unique(array: Argument, by_column: bool = False, exactly_once: bool = False)
     """
     counts: dict[tuple[object, ...], int] = {}
     first: dict[tuple[object, ...], Line] = {}
-    for line in _lines(as_grid(array), by_column):
+    grid = as_grid(array)
+    lines = _lines(grid, by_column)
+    if not by_column:
+        # Of the blank rows at the end two tell as much as all.
+        lines += [[None] * grid.column_count] * min(grid.row_count - len(lines), 2)
+    for line in lines:
         key = tuple(map(_identity, line))
         counts[key] = counts.get(key, 0) + 1
         first.setdefault(key, line)

@@ -7,7 +7,7 @@ Japanese or Korean is Excel's language; in an English one they count as those wi
 from __future__ import annotations
 
 from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid, function, whole
-from tollway.engine.values import TEXT_LENGTH_MAX, ErrorValue, Value, to_text
+from tollway.engine.values import TEXT_LENGTH_MAX, ErrorValue, Value, to_logical, to_text
 
 
 @function("LEN", "text")
@@ -106,14 +106,17 @@ def concat(*arguments: Argument) -> str:
     return "".join(_all_texts(arguments))
 
 
-@function("TEXTJOIN", "grid logical grid [grid]...", returns="text")
-def text_join(delimiter: Argument, ignore_empty: bool, *arguments: Argument) -> str:
-    """The texts with a delimiter between, without empty ones if asked. Several delimiters take turns.
+@function("TEXTJOIN", "grid any grid [grid]...", returns="text")
+def text_join(delimiter: Argument, ignore_empty: Value, *arguments: Argument) -> str:
+    """The texts with a delimiter between, without empty ones unless told FALSE. Several delimiters take turns.
 
     Errors: #VALUE! for a result of more than 32,767 characters.
     """
     delimiters = _all_texts([delimiter])
-    texts = [text for text in _all_texts(arguments) if text or not ignore_empty]
+    is_without_empty = True if ignore_empty is None else to_logical(ignore_empty)
+    if isinstance(is_without_empty, ErrorValue):
+        raise FailedError(is_without_empty)
+    texts = [text for text in _all_texts(arguments) if text or not is_without_empty]
     joined = texts[:1]
     for place, text in enumerate(texts[1:]):
         joined += [delimiters[place % len(delimiters)], text]
