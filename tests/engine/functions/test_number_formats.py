@@ -44,6 +44,11 @@ NUMBERS = [
     (3.14159, "[$€-407] #,##0.00", "€ 3.14"),
     (5, "@", "5"),
     (5, "", ""),
+    (1234.5, '_(* #,##0.00_);_(* (#,##0.00);_(* "-"??_);_(@_)', " 1,234.50 "),
+    (-1234.5, '_(* #,##0.00_);_(* (#,##0.00);_(* "-"??_);_(@_)', " (1,234.50)"),
+    (0, '_(* #,##0.00_);_(* (#,##0.00);_(* "-"??_);_(@_)', " -   "),
+    (1, '[=1]0" day";0" days"', "1 day"),
+    (-3, '[=1]0" day";0" days"', "-3 days"),
     (1234.5, "General", "1234.5"),
     (-1234.5, '"x"General', "-x1234.5"),
 ]
@@ -114,6 +119,10 @@ DATES = [
     (0.5 + 0.5 / 86_400, "h:mm:ss.0", "12:00:00.5"),
     (39999.99999999, "d h:mm:ss", "6 0:00:00"),
     (39999.99999999, "d", "5"),
+    (44561, "[$-en-US]mmmm d, yyyy;@", "December 31, 2021"),
+    (44561, "[$-809]dd mmmm yyyy", "31 December 2021"),
+    (44561, '[$-411]yyyy"年"m"月"d"日"', "2021年12月31日"),
+    (44561, "[$-x-sysdate]", "Friday, December 31, 2021"),
     (44561.75, "[$-F800]", "Friday, December 31, 2021"),
     (44561.75, "[$-F400]h:mm", "6:00:00 PM"),
 ]
@@ -149,6 +158,8 @@ def test_names_of_months_in_another_language_are_refused_by_name():
     assert format_number(44561.0, "[$-407]d.m.yyyy") == "31.12.2021"
     with pytest.raises(UnsupportedFormula, match="language 407"):
         format_number(44561.0, "[$-407]mmmm")
+    with pytest.raises(UnsupportedFormula, match="ja-jp"):
+        format_number(44561.0, "[$-ja-JP]ge.m.d")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from tollway.engine.functions.text.number_format_code import (
-    SYSTEM_LONG_DATE,
-    SYSTEM_TIME,
+    SYSTEM_LONG_DATES,
+    SYSTEM_TIMES,
     FormatError,
     Kind,
     Section,
@@ -83,8 +83,9 @@ def _section_for(number: float, sections: Sequence[Section]) -> tuple[Section | 
 
 def _system_form(section: Section) -> Section:
     """The long date or the time of the system instead of what is written; those of an English (US) one."""
-    code = {SYSTEM_LONG_DATE: "dddd, mmmm dd, yyyy", SYSTEM_TIME: "h:mm:ss AM/PM"}.get(section.locale)
-    return section if code is None else sections_of(code)[0]
+    if section.locale in SYSTEM_LONG_DATES:
+        return sections_of("dddd, mmmm dd, yyyy")[0]
+    return sections_of("h:mm:ss AM/PM")[0] if section.locale in SYSTEM_TIMES else section
 
 
 def _written(number: float, section: Section) -> tuple[str, bool]:

@@ -17,7 +17,7 @@ SECTIONS_MAX = 4
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _COLOUR = re.compile(r"black|blue|cyan|green|magenta|red|white|yellow|color *\d{1,2}|dbnum\d", re.IGNORECASE)
 _ELAPSED = re.compile(r"h+|m+|s+", re.IGNORECASE)
-_CURRENCY_OR_LOCALE = re.compile(r"\$([^\]-]*)(?:-([0-9A-Fa-f]{1,8}))?(?:,\d+)?")
+_CURRENCY_OR_LOCALE = re.compile(r"\$([^\]-]*)(?:-([\w-]{1,32}))?(?:,\d+)?", re.ASCII)
 _HALF_DAY = re.compile(r"AM/PM|A/P", re.IGNORECASE)
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<": lambda left, right: left < right,
@@ -27,10 +27,13 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": lambda left, right: left >= right,
     "<>": lambda left, right: left != right,
 }
-# English, in whatever country, has the low ten bits 9; these two say "as the system writes it".
-_ENGLISH = 0x09
-SYSTEM_LONG_DATE = 0xF800
-SYSTEM_TIME = 0xF400
+# English, in whatever country: by name, or by a number whose low ten bits are 9.
+_ENGLISH_NAME = re.compile(r"en(?:-\w+)*", re.IGNORECASE | re.ASCII)
+_HEXADECIMAL = re.compile(r"[0-9a-f]{1,8}", re.IGNORECASE)
+_ENGLISH_NUMBER = 0x09
+# These say "as the system writes it".
+SYSTEM_LONG_DATES = frozenset({"f800", "x-sysdate"})
+SYSTEM_TIMES = frozenset({"f400", "x-systime"})
 
 
 class FormatError(Exception):
@@ -49,7 +52,7 @@ class Kind(Enum):
     SLASH = auto()
     GENERAL = auto()
     TEXT = auto()  # @
-    DATE = auto()  # a run of one of y m d h s e b
+    DATE = auto()  # a run of one of y m d h s e b g
     ELAPSED = auto()  # [h], [mm], ...
     HALF_DAY = auto()  # AM/PM or A/P
 
@@ -64,11 +67,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One of the parts between semicolons. `locale` is the number after [$-, 0 where none is given."""
+    """One of the parts between semicolons. `locale` is what stands after [$-, in small letters."""
 
     tokens: tuple[Token, ...]
     condition: tuple[str, float] | None
-    locale: int
+    locale: str
 
     def has(self, *kinds: Kind) -> bool:
         """Whether a token of any of these kinds stands in it."""
@@ -82,7 +85,11 @@ class Section:
     @property
     def is_english(self) -> bool:
         """Names of days and months are English ones."""
-        return self.locale in (0, SYSTEM_LONG_DATE, SYSTEM_TIME) or self.locale & 0x3FF == _ENGLISH
+        if not self.locale or self.locale in SYSTEM_LONG_DATES | SYSTEM_TIMES:
+            return True
+        if _HEXADECIMAL.fullmatch(self.locale):
+            return int(self.locale, 16) & 0x3FF in (0, _ENGLISH_NUMBER)
+        return _ENGLISH_NAME.fullmatch(self.locale) is not None
 
     def takes(self, number: float) -> bool:
         """Whether its own condition holds."""
@@ -112,10 +119,10 @@ class _Reader:
         self.position = 0
         self.tokens: list[Token] = []
         self.condition: tuple[str, float] | None = None
-        self.locale = 0
+        self.locale = ""
 
     def section(self) -> Section:
-        self.tokens, self.condition, self.locale = [], None, 0
+        self.tokens, self.condition, self.locale = [], None, ""
         while self.position < len(self.code) and self.code[self.position] != ";":
             self._token()
         return Section(tuple(self.tokens), self.condition, self.locale)
@@ -153,7 +160,7 @@ class _Reader:
             self._add(Kind.HALF_DAY, self._after(len(found[0])))
         elif character in "Ee" and rest[1:2] in ("+", "-"):
             self._add(Kind.EXPONENT, self._after(2))
-        elif character.lower() in "ymdhseb":
+        elif character.lower() in "ymdhsebg":
             run = len(rest) - len(rest.lstrip(character.lower() + character.upper()))
             self._add(Kind.DATE, self._after(run).lower())
         else:
@@ -166,7 +173,7 @@ class _Reader:
             self._add(Kind.DIGIT, character)
         elif character in kinds:
             self._add(kinds[character], character)
-        elif character not in "gG":  # the era, which the calendar of an English Excel does not write
+        else:
             self._add(Kind.LITERAL, character)
 
     def _bracket(self) -> None:
@@ -181,6 +188,6 @@ class _Reader:
             self.condition = (found[1], float(found[2]))
         elif found := _CURRENCY_OR_LOCALE.fullmatch(inside):
             self._add(Kind.LITERAL, found[1])
-            self.locale = int(found[2] or "0", 16)
+            self.locale = (found[2] or "").lower()
         elif not _COLOUR.fullmatch(inside):
             raise FormatError

@@ -48,7 +48,7 @@ def written_date(number: float, section: Section, *, is_1904: bool) -> str:
     decimals, tokens = _with_decimals(tokens)
     if not section.is_english and any(_is_name(token) for token in tokens):
         raise UnsupportedFormula(
-            f"A number format asks for names of days or months in language {section.locale:X}; only English ones "
+            f"A number format asks for names of days or months in language {section.locale}; only English ones "
             "are written, so use 409.",
             construct="number format in another language",
         )
@@ -59,7 +59,8 @@ def written_date(number: float, section: Section, *, is_1904: bool) -> str:
 
 
 def _is_name(token: Token) -> bool:
-    is_long = token.text.startswith(("mmm", "ddd")) and token.kind is Kind.DATE
+    # Years of eras (g and e) go by the country too.
+    is_long = token.text.startswith(("mmm", "ddd", "g", "e")) and token.kind is Kind.DATE
     return is_long or (token.kind is Kind.HALF_DAY and "/" in token.text)
 
 
@@ -195,6 +196,7 @@ _DATE_PARTS: dict[str, Callable[[_Moment, int], str]] = {
     "y": _year,
     "e": lambda moment, _width: f"{moment.year:04d}",
     "b": _buddhist_year,
+    "g": lambda _moment, _width: "",
     "m": _month,
     "d": _day,
     "h": _hour,
