@@ -112,6 +112,10 @@ ARITHMETIC = [
     ("=SQRTPI(-1)", NUM),
     ("=SQRTPI(D1)", VALUE),
     ("=QUOTIENT(D1,2)", VALUE),
+    ("=MOD(10^15,7)", 6.0),
+    ("=MOD(-(10^15),7)", 1.0),
+    ("=MOD(10^15,-7)", -1.0),
+    ("=MOD(10^16,7)", NUM),
 ]
 NUMERALS = [
     ("=ROMAN(499,0)", "CDXCIX"),

@@ -19,6 +19,9 @@ from tollway.engine.values import ErrorValue, Value, divide, modulo, power
 Floats = NDArray[np.float64]
 Masked = tuple[Floats, NDArray[np.bool_]]
 
+# From here on INT(x) rounds to 15 digits, up too.
+_ROUNDED_QUOTIENT = 1e14
+
 # What GCD and LCM take and give stays below.
 _COUNT_LIMIT = 2**53
 
@@ -80,7 +83,12 @@ def power_of(base: float, exponent: float) -> Value:
 @function("MOD", "number number", block=mod_block)
 def remainder(value: float, divisor: float) -> Value:
     """What is left of a division, with the divisor's sign; #DIV/0! by zero, #NUM! past 2^50 times."""
-    return modulo(value, divisor)
+    left = modulo(value, divisor)
+    if divisor == 0.0 or isinstance(left, ErrorValue) or abs(value / divisor) < _ROUNDED_QUOTIENT:
+        return left
+    # INT rounds quotients this large; what is left must come from the numbers themselves.
+    left = math.fmod(value, divisor)
+    return left + divisor if left * divisor < 0.0 else left
 
 
 @function("QUOTIENT", "single single")
