@@ -1,4 +1,4 @@
-"""The order of texts, as an English Excel sorts and compares them.
+"""The order of texts, as an English Excel sorts them.
 
 Signs come before digits, digits before letters; case does not matter, and accents only between words that are the
 same without them. Hyphens and apostrophes are passed over: of two texts that differ in nothing else the one with

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tollway.engine.collation import text_order
 from tollway.engine.functions.criteria import wildcard
 from tollway.engine.functions.text.regex_matcher import Pattern
 from tollway.engine.values import ErrorValue, Value, compare
@@ -147,8 +148,11 @@ def find_sorted(line: Sequence[Value], wanted: Value, mode: int, *, is_descendin
 
 
 def order_of(left: Value, right: Value) -> int:
-    """-1, 0 or 1 for two values of one kind; numbers to the last bit."""
+    """-1, 0 or 1 for two values of one kind; numbers to the last bit, texts as an English Excel sorts them."""
     if isinstance(left, float) and isinstance(right, float):
         return (left > right) - (left < right)
+    if isinstance(left, str) and isinstance(right, str):
+        left_order, right_order = text_order(left), text_order(right)
+        return (left_order > right_order) - (left_order < right_order)
     order = compare(left, right)
     return 0 if isinstance(order, ErrorValue) else order

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cmp_to_key
 
+from tollway.engine.functions.lookup.matching import order_of
 from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid, function, grid_of, whole
-from tollway.engine.values import ErrorValue, Value, compare, to_logical, to_number
+from tollway.engine.values import ErrorValue, Value, to_logical, to_number
 
 Line = Sequence[Value]
 
@@ -120,8 +121,11 @@ def _compared(left: Value, right: Value) -> int:
         left_code = left.code if isinstance(left, ErrorValue) else 0
         right_code = right.code if isinstance(right, ErrorValue) else 0
         return left_code - right_code
-    order = compare(left, right)
-    return 0 if isinstance(order, ErrorValue) else order
+    return order_of(left, right) if type(left) is type(right) else _rank(left) - _rank(right)
+
+
+def _rank(value: Value) -> int:
+    return 2 if isinstance(value, bool) else int(isinstance(value, str))
 
 
 @function("FILTER", "array array [array]", returns="any")
