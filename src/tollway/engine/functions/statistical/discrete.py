@@ -117,14 +117,14 @@ def poisson(value: float, mean: float, is_cumulative: bool) -> float:
     """The probability of a number of events, or of at most that many.
 
     value: cut to a whole number. mean: how many are expected.
-    Errors: #NUM! for a negative value, or a mean of -1 or less; between -1 and 0 Excel puts the mean into the
-    formula all the same, and so what comes of it is no probability (HyperFormula's list of differences).
+    Errors: #NUM! for a negative value or mean; but for exactly 0 events Excel takes a negative mean all the
+    same, and what comes of it is no probability (HyperFormula's list of differences).
     """
     count = _count(value)
-    require(count >= 0 and mean > -1.0)
-    if mean < 0.0:
-        terms = [mean**k / math.factorial(k) for k in range(0 if is_cumulative else count, count + 1)]
-        return math.exp(-mean) * math.fsum(terms)
+    require(count >= 0)
+    if count == 0 and not is_cumulative:
+        return math.exp(-mean)
+    require(mean >= 0.0)
     return gamma_tails(count + 1.0, mean)[1] if is_cumulative else poisson_term(float(count), mean)
 
 
