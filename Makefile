@@ -73,9 +73,10 @@ $(PEERS)/bench.stamp: bench/requirements.lock
 	@touch $@
 
 # The browser tests drive Debian's Chromium; where it cannot be installed they fail and say this command. Redis is
-# Debian's too, or else an older one from a wheel.
+# Debian's too, or else an older one from a wheel; the tests that set a clock need Debian's faketime.
 $(VENV)/browser.stamp: $(VENV)/dev.stamp
 	@command -v chromium >/dev/null || echo "Installing Chromium for the browser tests, once."
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } >/dev/null 2>&1 || true
 	@command -v redis-server >/dev/null || apt-get install -y -qq redis-server >/dev/null 2>&1 || true
+	@command -v faketime >/dev/null || apt-get install -y -qq faketime >/dev/null 2>&1 || true
 	@touch $@
