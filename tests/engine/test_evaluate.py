@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.engine.sheets import computed, workbook_of
 
 from tollway.engine import ErrorValue, Input, Uniform, build_program, evaluate
@@ -138,61 +136,6 @@ def test_blocks_longer_than_one_give_every_iteration():
     program = build_program(workbook, [Input("A1", UNIT)], ["B1"])
     draws = np.arange(10_001.0).reshape(1, -1)
     assert np.array_equal(evaluate(program, draws).values, draws * 2)
-
-
-# --- any formula -----------------------------------------------------------------------------------------
-
-leaves = st.one_of(
-    st.sampled_from(["A1", "A2", "A3", "G1", "G2", "G3", "G5", "G6", "C9", "E2"]),
-    st.sampled_from(["0", "1", "2.5", "-3", "0.1", "1E+200", "TRUE", '"low"', '"5"', "NA()"]),
-)
-
-
-def grown(parts):
-    def called(name, *arguments):
-        return st.tuples(*arguments).map(lambda given: f"{name}({','.join(given)})")
-
-    operator = st.sampled_from(["+", "-", "*", "/", "^", "=", "<>", "<", ">=", "&"])
-    return st.one_of(
-        st.tuples(parts, operator, parts).map(lambda part: f"({part[0]}){part[1]}({part[2]})"),
-        st.tuples(parts, st.sampled_from("+-"), parts).map(lambda part: f"{part[0]}{part[1]}{part[2]}"),
-        called("IF", parts, parts, parts),
-        called("IFERROR", parts, parts),
-        st.sampled_from(["SUM", "MAX", "AVERAGE", "AND", "OR", "COUNT", "PRODUCT"]).flatmap(
-            lambda name: called(name, st.sampled_from(["A1:A3", "G1:G6", "C8:C9"]), parts)
-        ),
-        st.sampled_from(["ABS", "INT", "EXP", "LN", "NOT", "ISERROR", "ISNUMBER", "SIGN"]).flatmap(
-            lambda name: called(name, parts)
-        ),
-        called("ROUND", parts, st.sampled_from(["0", "1", "-1", "A3"])),
-        called("CHOOSE", parts, parts, parts),
-        called("INDEX", st.sampled_from(["E1:E3", "G1:G3", "D1:D3"]), parts),
-        called("MATCH", parts, st.sampled_from(["E1:E3", "D1:D3"]), st.sampled_from(["0", "1"])),
-        called("VLOOKUP", parts, st.just("E1:F3"), st.just("2"), st.sampled_from(["TRUE", "FALSE"])),
-        called("SUMPRODUCT", st.sampled_from(["A1:A3", "G1:G3", "(A1:A3>1)*E1:E3"])),
-    )
-
-
-formulas = st.recursive(leaves, grown, max_leaves=8).map(lambda text: f"=A1*0+({text})")
-lanes = st.lists(st.tuples(*[st.sampled_from(SPECIAL)] * 3), min_size=1, max_size=6)
-
-
-def check_any_formula(formula: str, drawn: list[tuple[float, ...]]) -> None:
-    _, by_blocks, by_interpreter = both_ways(TABLES, formula, np.array(drawn).T)
-    assert_same(by_blocks, by_interpreter)
-
-
-@settings(max_examples=300)
-@given(formulas, lanes)
-def test_any_formula_gives_the_same_in_blocks_and_one_by_one(formula, drawn):
-    check_any_formula(formula, drawn)
-
-
-@pytest.mark.soak
-@settings(max_examples=50_000)
-@given(formulas, lanes)
-def test_any_formula_for_a_long_time(formula, drawn):
-    check_any_formula(formula, drawn)
 
 
 def test_iterations_left_to_the_exact_rules_are_counted():

@@ -155,6 +155,19 @@ def _extreme(ufunc: np.ufunc) -> Operation:
     return run
 
 
+def _settle_discounts(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
+    """A sum of discounted payments: where discounting fails, an error value of a later payment may come first."""
+    total, factor = operands
+    found = registers.errors[target] = registers.settled(total)
+    registers.values[target] = registers.values[total]
+    if found is None:
+        return
+    factors = registers.column(factor)
+    unclear = (found != 0) & (~np.isfinite(factors) | np.equal(factors, 0.0))
+    if unclear.any():
+        registers.flag(unclear)
+
+
 def _number_of_logical(registers: Registers, target: int, operands: tuple[int, ...], _: Any) -> None:
     registers.values[target] = registers.values[operands[0]].astype(np.float64)
     registers.errors[target] = registers.errors[operands[0]]
@@ -358,6 +371,7 @@ OPERATIONS: dict[str, Operation] = {
     "snap": _snap,
     "minimum": _extreme(np.minimum),
     "maximum": _extreme(np.maximum),
+    "settle_discounts": _settle_discounts,
     "number_of_logical": _number_of_logical,
     "zero_of": _zero_of,
     "equal": _compare(np.equal),
