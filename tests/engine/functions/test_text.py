@@ -1,8 +1,10 @@
 """Text functions as tables. Results are those of Microsoft's own pages where they show one, of the corpus saved by
 Excel otherwise, and for errors of the remarks on those pages."""
 
+from dataclasses import replace as replace_fields
+
 import pytest
-from tests.engine.sheets import value_of
+from tests.engine.sheets import computed, value_of, workbook_of
 
 from tollway.engine import ErrorValue
 
@@ -164,6 +166,8 @@ CONVERSION = [
     ('=VALUE("%5")', 0.05),
     ('=VALUE("1.5E+3")', 1500.0),
     ('=VALUE("12,34")', VALUE),
+    ('=VALUE(" 1/2/2020")', VALUE),
+    ('=VALUE(REPT("1 ",16000))', VALUE),
     ('=VALUE("")', VALUE),
     ("=VALUE(TRUE)", VALUE),
     ("=VALUE(C1)", DIV0),
@@ -208,3 +212,17 @@ def test_what_needs_the_outside_world_is_no_function_here(name):
     from tollway.engine.functions import find_function
 
     assert find_function(name) is None
+
+
+def test_dates_in_texts_count_in_the_calendar_of_the_workbook():
+    assert value_of('=VALUE("1/2/2020")') == 43832.0
+    assert value_of('=VALUE("1/2/2020")', is_1904=True) == 42370.0
+    assert value_of('=VALUE("3.5")', is_1904=True) == 3.5
+    assert value_of('=TEXT("1/2/2020","yyyy-mm-dd")', is_1904=True) == "2020-01-02"
+
+
+def test_characters_are_those_of_the_application_that_saved_the_workbook():
+    workbook = workbook_of({"A1": "=CHAR(240)", "A2": "=CODE(UNICHAR(63743))", "A3": "=CHAR(128)"})
+    saved_on_a_macintosh = replace_fields(workbook, application="Microsoft Macintosh Excel")
+    assert computed(saved_on_a_macintosh) == {"S!A1": "\uf8ff", "S!A2": 240.0, "S!A3": "Ä"}
+    assert computed(workbook) == {"S!A1": "ð", "S!A2": 63.0, "S!A3": "€"}

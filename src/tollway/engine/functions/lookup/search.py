@@ -19,6 +19,9 @@ from tollway.engine.functions.registry import Argument, FailedError, Grid, as_gr
 from tollway.engine.functions.text.regex import compiled
 from tollway.engine.values import ErrorValue, Value
 
+# Block forms seek as these functions do.
+__all__ = ["find_exact"]
+
 # MATCH, VLOOKUP and HLOOKUP seek no longer text.
 WANTED_LENGTH_MAX = 255
 

@@ -19,10 +19,12 @@ from tollway.engine.functions.registry import (
 )
 from tollway.engine.functions.text.number_format import format_number, format_text
 from tollway.engine.functions.text.number_format_code import FormatError
-from tollway.engine.serials import number_from_text
+from tollway.engine.serials import moment_from_text, number_from_text
 from tollway.engine.values import ErrorValue, Value, decimal_text, number_text, round_half_up, to_text
 
 DECIMALS_MAX = 127
+# Longer texts cannot be a date, and need no search.
+DATE_TEXT_LENGTH_MAX = 64
 _DIGITS = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -35,7 +37,7 @@ def text_of_value(context: Context, value: Value, format_text_code: str) -> str:
     """
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    number = number_from_text(value) if isinstance(value, str) else (0.0 if value is None else value)
+    number = _number_in(value, context) if isinstance(value, str) else (0.0 if value is None else value)
     try:
         if number is None:
             assert isinstance(value, str)
@@ -44,6 +46,20 @@ def text_of_value(context: Context, value: Value, format_text_code: str) -> str:
         return format_number(number, format_text_code, is_1904=context.is_1904)
     except FormatError as error:
         raise FailedError(ErrorValue.VALUE) from error
+
+
+def _number_in(text: str, context: Context) -> float | None:
+    """The number that a text reads as; dates count in the calendar of the workbook, those without a year in its own."""
+    number = number_from_text(text)
+    if (number is not None and not context.is_1904) or len(text) > DATE_TEXT_LENGTH_MAX:
+        return number
+    moment = moment_from_text(text, is_1904=context.is_1904, this_year=_year_of_saving(context))
+    return number if moment is None else (moment[0] or 0.0) + (moment[1] or 0.0)
+
+
+def _year_of_saving(context: Context) -> int | None:
+    saved_at = None if context.cells is None else context.cells.workbook.saved_at
+    return None if saved_at is None else int(saved_at.year)
 
 
 @function("DOLLAR", "number [number]", returns="text")
@@ -80,14 +96,15 @@ def _with_decimals(number: float, decimals: float, *, is_grouped: bool) -> tuple
     return rounded, f"{value:{',' if is_grouped else ''}.{shown_places}f}"
 
 
-@function("VALUE", "any")
-def value_of(value: Value) -> Value:
+@function("VALUE", "any", wants_context=True)
+def value_of(context: Context, value: Value) -> Value:
     """The number that a text reads as: with thousands, a currency, a percent sign, as a fraction, a date or a time.
 
+    A date without a year is one of the year in which the workbook was saved.
     Errors: #VALUE! for another text, or a logical.
     """
     if isinstance(value, str):
-        number = number_from_text(value)
+        number = _number_in(value, context)
         return ErrorValue.VALUE if number is None else number
     if isinstance(value, bool):
         return ErrorValue.VALUE
