@@ -130,3 +130,12 @@ def test_an_error_in_the_field_counts_as_filled_and_ends_a_sum():
     assert value_of('=DCOUNT(A11:E17,"Yield",V1:V2)', orchard) == 5.0
     assert value_of('=DCOUNTA(A11:E17,"Yield",V1:V2)', orchard) == 6.0
     assert value_of('=DSUM(A11:E17,"Yield",H1:H2)', orchard) == 30.0
+
+
+def test_variances_have_the_last_digits_of_excels_running_sums():
+    """Stored by Excel: DVAR and DVARP over 12, 15 and 8."""
+    cells = {"A1": "n", "A2": 12, "A3": 15, "A4": 8, "C1": "n", "D1": "n", "D2": 7}
+    assert value_of('=DVAR(A1:A4,"n",C1:C2)', cells) == 12.333333333333343
+    assert value_of('=DVARP(A1:A4,"n",C1:C2)', cells) == 8.222222222222221
+    assert value_of('=DSTDEVP(A1:A4,"n",C1:C2)', {**cells, "A3": 12, "A4": 12}) == 0.0
+    assert value_of('=DSTDEV(A1:A4,"n",D1:D2)', cells) is DIV0

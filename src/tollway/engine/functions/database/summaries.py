@@ -6,6 +6,7 @@ import math
 
 from tollway.engine.functions.database.records import field_values, matching_rows
 from tollway.engine.functions.registry import Argument, Context, FailedError, as_grid, function
+from tollway.engine.functions.running_variance import variance_of_sums
 from tollway.engine.values import ErrorValue, Value
 
 
@@ -104,8 +105,7 @@ def variance_of_sample(context: Context, database: Argument, field: Argument, cr
 
     Errors: #DIV/0! when there are fewer than two numbers, else as DSUM.
     """
-    squares, count = _squared_deviations(context, database, field, criteria)
-    return squares / (count - 1)
+    return variance_of_sums(_numbers(context, database, field, criteria), is_sample=True)
 
 
 @function("DVARP", "grid grid grid", wants_context=True)
@@ -116,8 +116,7 @@ def variance_of_population(
 
     Errors: #DIV/0! when there is no number, else as DSUM.
     """
-    squares, count = _squared_deviations(context, database, field, criteria)
-    return squares / count
+    return variance_of_sums(_numbers(context, database, field, criteria), is_sample=False)
 
 
 @function("DSTDEV", "grid grid grid", wants_context=True)
@@ -155,11 +154,3 @@ def _records(context: Context, database: Argument, criteria: Argument) -> list[i
     if grid.row_count < 2:
         raise FailedError(ErrorValue.VALUE)
     return matching_rows(context, grid, criteria)
-
-
-def _squared_deviations(
-    context: Context, database: Argument, field: Argument, criteria: Argument
-) -> tuple[float, int]:
-    numbers = _numbers(context, database, field, criteria)
-    mean = sum(numbers) / len(numbers)
-    return sum((number - mean) * (number - mean) for number in numbers), len(numbers)
