@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from tollway.engine.functions.ranges import CellRange
@@ -15,8 +16,10 @@ from tollway.engine.functions.registry import (
     call,
     function,
     number,
+    numbers,
     whole,
 )
+from tollway.engine.functions.running_variance import variance_of_sums
 from tollway.engine.values import ErrorValue, Value
 
 _FUNCTIONS = (
@@ -24,6 +27,7 @@ _FUNCTIONS = (
     "MEDIAN", "MODE.SNGL", "LARGE", "SMALL", "PERCENTILE.INC", "QUARTILE.INC", "PERCENTILE.EXC", "QUARTILE.EXC",
 )  # fmt: skip
 _SUBTOTALS = 11
+_VARIANCES, _OF_SAMPLES, _DEVIATIONS = (7, 8, 10, 11), (7, 10), (7, 8)
 # From LARGE on they take an array and a number; those before take references.
 _WITH_NUMBER = 14
 # What is added to a code of SUBTOTAL so that rows hidden by hand are left out too.
@@ -49,7 +53,7 @@ def subtotal(context: Context, function_number: float, *references: Argument) ->
         _kept(context.cells, _reference(given), skips_hidden=is_hidden_out, skips_totals=True)
         for given in references
     ]
-    return call(FUNCTIONS[_FUNCTIONS[code - 1]], kept, None)
+    return _total(code, kept)
 
 
 @function("AGGREGATE", "number number array...", wants_context=True)
@@ -82,7 +86,15 @@ def aggregate(context: Context, function_number: float, options: float, *argumen
         _kept(cells, _reference(given), skips_hidden=skips_hidden, skips_totals=skips_totals)
         for given in arguments
     ]
-    return call(called, [_without_errors(one) if skips_errors else one for one in kept], None)
+    return _total(code, [_without_errors(one) if skips_errors else one for one in kept])
+
+
+def _total(code: int, kept: list[Grid]) -> Argument:
+    if code in _VARIANCES:
+        # Not as VAR.S and its like take them: Excel's totals keep running sums.
+        variance = variance_of_sums(numbers(kept), is_sample=code in _OF_SAMPLES)
+        return math.sqrt(variance) if code in _DEVIATIONS else variance
+    return call(FUNCTIONS[_FUNCTIONS[code - 1]], kept, None)
 
 
 def _reference(argument: Argument) -> CellRange:
