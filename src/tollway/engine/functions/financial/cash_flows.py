@@ -9,7 +9,12 @@ import math
 from collections.abc import Sequence
 
 from tollway.engine.functions.date_and_time.serial_days import day_1900
-from tollway.engine.functions.financial.searches import find_dated_rate, find_rate_by_slope
+from tollway.engine.functions.financial.searches import (
+    STEP_SMALLEST,
+    find_dated_rate,
+    find_rate_by_slope,
+    find_root,
+)
 from tollway.engine.functions.registry import (
     Argument,
     Context,
@@ -43,7 +48,7 @@ def net_present_value(rate: float, *arguments: Argument) -> float:
 
 @function("IRR", "grid [number]")
 def internal_rate(argument: Argument, guess: float = 0.1) -> float:
-    """The rate at which payments are worth nothing now, by Newton's steps from a guess.
+    """The rate at which payments are worth nothing now, searched from a guess.
 
     Only numbers count; texts, logicals and blanks are no payments of 0.
     Errors: #VALUE! for a guess of -1 or below; #NUM! without both a positive and a negative payment, or when
@@ -53,7 +58,22 @@ def internal_rate(argument: Argument, guess: float = 0.1) -> float:
     if guess <= -1.0:
         raise FailedError(ErrorValue.VALUE)
     _need_both_signs(payments)
+    try:
+        discount = find_root(
+            lambda discount: _polynomial(payments, discount), 1.0 / (1.0 + guess), step=STEP_SMALLEST
+        )
+    except (FailedError, OverflowError):
+        discount = 0.0
+    if discount > 0.0:
+        return 1.0 / discount - 1.0
     return find_rate_by_slope(lambda rate: _value_and_slope(payments, rate), guess)
+
+
+def _polynomial(payments: Sequence[float], discount: float) -> float:
+    value = 0.0
+    for amount in reversed(payments):
+        value = value * discount + amount
+    return value
 
 
 def _need_both_signs(payments: Sequence[float]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tollway.engine.functions.financial.annuities import due, growth_over
-from tollway.engine.functions.financial.searches import find_rate
+from tollway.engine.functions.financial.searches import find_root
 from tollway.engine.functions.registry import Argument, FailedError, as_grid, function, whole
 from tollway.engine.values import ErrorValue, Value
 
@@ -37,7 +37,8 @@ def annuity_rate(
         growth, sum_of_growth = growth_over(rate, periods)
         return present * growth, regular * (1.0 + rate * start) * sum_of_growth, future
 
-    found = find_rate(lambda rate: sum(terms(rate)), guess)
+    # find_root's second point lies below the guess where the balance is positive.
+    found = -find_root(lambda opposite: sum(terms(-opposite)), -guess)
     left = terms(found)
     # Steps also grow small where the balance is steep; a rate counts only if it does balance.
     if found < -1.0 + _RATE_SMALLEST or abs(sum(left)) > _BALANCE_TOLERANCE * sum(map(abs, left)):
