@@ -5,6 +5,7 @@ import pytest
 from tests.engine.sheets import value_of
 
 from tollway.engine import ErrorValue
+from tollway.engine.values import TooManyReferences
 
 VALUE, NA, REF, DIV0, NUM, CALC = (
     ErrorValue.VALUE,
@@ -198,3 +199,23 @@ def test_what_a_workbook_alone_cannot_answer_is_no_function_here(name):
     from tollway.engine.functions import find_function
 
     assert find_function(name) is None
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "=ROWS(SORT(A:XFD,1,1,TRUE))",
+        "=ROWS(TRANSPOSE(A:XFD))",
+        "=ROWS(TOCOL(A:XFD))",
+        "=ROWS(SEQUENCE(100000,100000))",
+        "=ROWS(EXPAND(1,100000,100000))",
+        "=ROWS(CHOOSEROWS(A:XFD,SEQUENCE(1000,1,1,0)))",
+        "=ROWS(FILTER(A:XFD,SEQUENCE(1,16384)))",
+        '=ROWS(TEXTSPLIT(REPT("a,",8000)&REPT("b;",8000),",",";"))',
+        '=LEN(TEXTJOIN("",FALSE,A:XFD))',
+    ],
+)
+@pytest.mark.timeout(20)
+def test_an_array_that_would_fill_the_memory_is_refused_before_it_is_made(formula):
+    with pytest.raises(TooManyReferences, match="smaller"):
+        value_of(formula, CELLS)

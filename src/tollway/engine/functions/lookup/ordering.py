@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cmp_to_key
 
+from tollway.engine.functions.array_size import check_size
 from tollway.engine.functions.lookup.matching import order_of
 from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid, function, grid_of, whole
 from tollway.engine.values import ErrorValue, Value, to_logical, to_number
@@ -61,6 +62,7 @@ def sort_by(array: Argument, by_array: Argument, *others: Argument) -> Argument:
     columns = [(key.line(), order) for key, order in zip(keys, orders, strict=True)]
     lines = _lines(grid, by_column)
     if not by_column:
+        check_size(grid.row_count, grid.column_count)
         lines += [[None] * grid.column_count] * (grid.row_count - len(lines))
     return _from_lines([lines[place] for place in _sorted_places(columns)], by_column)
 
@@ -92,6 +94,7 @@ def _order(argument: Argument) -> int:
 def _lines(grid: Grid, by_column: bool) -> list[Line]:
     """The rows down to the last that is filled, or the columns; each with all its blanks."""
     columns = range(grid.column_count)
+    check_size(grid.row_count if by_column else len(grid.rows), grid.column_count)
     if by_column:
         return [[grid.at(row, column) for row in range(grid.row_count)] for column in columns]
     return [[grid.at(row, column) for column in columns] for row in range(len(grid.rows))]
@@ -145,6 +148,7 @@ def filtered(array: Argument, include: Argument, if_empty: Argument = None) -> A
     kept = [place for place, value in enumerate(conditions.items()) if _holds(value)]
     if not kept:
         return ErrorValue.CALC if if_empty is None else if_empty
+    check_size(grid.row_count if by_column else len(kept), len(kept) if by_column else grid.column_count)
     if by_column:
         return grid_of([[grid.at(row, place) for place in kept] for row in range(grid.row_count)])
     return grid_of([[grid.at(place, column) for column in range(grid.column_count)] for place in kept])

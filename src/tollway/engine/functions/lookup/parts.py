@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tollway.engine.functions.array_size import check_size
 from tollway.engine.functions.registry import (
-    GRID_CELLS_MAX,
     Argument,
     FailedError,
     Grid,
@@ -118,6 +118,7 @@ def choose_columns(array: Argument, *columns: Argument) -> Argument:
     """
     grid = as_grid(array)
     places = _chosen(columns, grid.column_count)
+    check_size(len(grid.rows), len(places))
     rows = [[grid.at(row, place) for place in places] for row in range(len(grid.rows))]
     return Grid(rows, grid.row_count, len(places))
 
@@ -130,6 +131,7 @@ def choose_rows(array: Argument, *rows: Argument) -> Argument:
     """
     grid = as_grid(array)
     places = _chosen(rows, grid.row_count)
+    check_size(len(places), grid.column_count)
     kept = [[grid.at(place, column) for column in range(grid.column_count)] for place in places]
     return Grid(kept, len(places), grid.column_count)
 
@@ -142,7 +144,7 @@ def _chosen(arguments: Sequence[Argument], count: int) -> list[int]:
             if place == 0 or abs(place) > count:
                 raise FailedError(ErrorValue.VALUE)
             places.append(place - 1 if place > 0 else count + place)
-    if not places or len(places) * count > GRID_CELLS_MAX:
+    if not places:
         raise FailedError(ErrorValue.VALUE)
     return places
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tollway.engine.functions.array_size import check_size
 from tollway.engine.functions.registry import (
-    GRID_CELLS_MAX,
     Argument,
     FailedError,
     Grid,
@@ -18,14 +18,7 @@ from tollway.engine.functions.registry import (
     number,
     whole,
 )
-from tollway.engine.values import ErrorValue, TooManyReferences, Value, add, multiply
-
-
-def _check_size(row_count: int, column_count: int) -> None:
-    if row_count * column_count > GRID_CELLS_MAX:
-        raise TooManyReferences(
-            f"A formula makes an array of more than {GRID_CELLS_MAX:,} cells; make a smaller one."
-        )
+from tollway.engine.values import ErrorValue, Value, add, multiply
 
 
 @function("SEQUENCE", "any [any any any]", returns="any")
@@ -40,7 +33,7 @@ def sequence(rows: Value, columns: Value = None, start: Value = None, step: Valu
         return ErrorValue.VALUE
     if row_count == 0 or column_count == 0:
         return ErrorValue.CALC
-    _check_size(row_count, column_count)
+    check_size(row_count, column_count)
     return grid_of(
         [
             [_term(first, distance, row * column_count + column) for column in range(column_count)]
@@ -62,7 +55,7 @@ def _term(first: float, distance: float, place: int) -> Value:
 def transpose(array: Argument) -> Argument:
     """An array with rows and columns exchanged."""
     grid = as_grid(array)
-    _check_size(grid.row_count, grid.column_count)
+    check_size(grid.row_count, grid.column_count)
     rows = [[grid.at(row, column) for row in range(grid.row_count)] for column in range(grid.column_count)]
     return grid_of(rows)
 
@@ -78,7 +71,7 @@ def expand(array: Argument, rows: Value, columns: Value = None, pad_with: Value 
     column_count = grid.column_count if columns is None else whole(number(columns))
     if row_count < grid.row_count or column_count < grid.column_count:
         return ErrorValue.VALUE
-    _check_size(row_count, column_count)
+    check_size(row_count, column_count)
     return _padded(grid, row_count, column_count, _padding(pad_with))
 
 
@@ -99,7 +92,7 @@ def stack_horizontally(*arrays: Argument) -> Argument:
     """Arrays side by side; shorter ones are filled with #N/A."""
     grids = [as_grid(array) for array in arrays]
     height = max(grid.row_count for grid in grids)
-    _check_size(height, sum(grid.column_count for grid in grids))
+    check_size(height, sum(grid.column_count for grid in grids))
     padded = [_padded(grid, height, grid.column_count, ErrorValue.NA) for grid in grids]
     return grid_of([[value for grid in padded for value in grid.rows[row]] for row in range(height)])
 
@@ -109,7 +102,7 @@ def stack_vertically(*arrays: Argument) -> Argument:
     """Arrays one below the other; narrower ones are filled with #N/A."""
     grids = [as_grid(array) for array in arrays]
     width = max(grid.column_count for grid in grids)
-    _check_size(sum(grid.row_count for grid in grids), width)
+    check_size(sum(grid.row_count for grid in grids), width)
     return grid_of(
         [row for grid in grids for row in _padded(grid, grid.row_count, width, ErrorValue.NA).rows]
     )
@@ -140,10 +133,9 @@ def _remaining(array: Argument, ignore: float, by_column: bool) -> list[Value]:
     skipped = whole(ignore)
     if skipped not in (0, 1, 2, 3):
         raise FailedError(ErrorValue.VALUE)
-    if not skipped & 1:
-        _check_size(grid.row_count, grid.column_count)
     # Where blanks are ignored, what follows the last filled row need not be looked at.
     row_count = len(grid.rows) if skipped & 1 else grid.row_count
+    check_size(row_count, grid.column_count)
     places = [(row, column) for row in range(row_count) for column in range(grid.column_count)]
     if by_column:
         places.sort(key=lambda place: place[1])
@@ -183,6 +175,7 @@ def _wrapped(vector: Argument, wrap_count: float, padding: Value) -> Sequence[Se
     size = whole(wrap_count)
     if size < 1:
         raise FailedError(ErrorValue.NUM)
+    check_size(grid.row_count, grid.column_count)
     line = grid.line()
     size = min(size, len(line))
     rows = [line[start : start + size] for start in range(0, len(line), size)]

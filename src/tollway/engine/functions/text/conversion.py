@@ -20,7 +20,15 @@ from tollway.engine.functions.registry import (
 from tollway.engine.functions.text.number_format import format_number, format_text
 from tollway.engine.functions.text.number_format_code import FormatError
 from tollway.engine.serials import moment_from_text, number_from_text
-from tollway.engine.values import ErrorValue, Value, decimal_text, number_text, round_half_up, to_text
+from tollway.engine.values import (
+    TEXT_LENGTH_MAX,
+    ErrorValue,
+    Value,
+    decimal_text,
+    number_text,
+    round_half_up,
+    to_text,
+)
 
 DECIMALS_MAX = 127
 # Longer texts cannot be a date, and need no search.
@@ -159,6 +167,9 @@ def array_to_text(array: Argument, format_number_code: float = 0.0) -> str:
     """
     grid = as_grid(array)
     is_strict = _is_strict(format_number_code)
+    # Each value but one brings a separator, so a larger array gives too long a text whatever it holds.
+    if grid.row_count * grid.column_count > TEXT_LENGTH_MAX:
+        raise FailedError(ErrorValue.VALUE)
     rows = [
         [_as_text(grid.at(row, column), is_strict=is_strict) for column in range(grid.column_count)]
         for row in range(grid.row_count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tollway.engine.functions.array_size import check_size
 from tollway.engine.functions.registry import Argument, FailedError, as_grid, function, grid_of, number, whole
 from tollway.engine.functions.text.strings import units_of
 from tollway.engine.values import ErrorValue, Value, to_text
@@ -130,6 +131,7 @@ def text_split(
     if not rows:
         return ErrorValue.CALC
     width = max(map(len, rows))
+    check_size(len(rows), width)
     return grid_of([row + [_missing(pad_with)] * (width - len(row)) for row in rows])
 
 

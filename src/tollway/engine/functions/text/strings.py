@@ -6,6 +6,9 @@ Japanese or Korean is Excel's language; in an English one they count as those wi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
+from tollway.engine.functions.array_size import check_size
 from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid, function, whole
 from tollway.engine.values import TEXT_LENGTH_MAX, ErrorValue, Value, to_logical, to_text
 
@@ -103,7 +106,7 @@ def concat(*arguments: Argument) -> str:
 
     Errors: #VALUE! for a result of more than 32,767 characters.
     """
-    return "".join(_all_texts(arguments))
+    return _joined(_all_texts(arguments, is_without_empty=True), [""])
 
 
 @function("TEXTJOIN", "grid any grid [grid]...", returns="text")
@@ -112,30 +115,45 @@ def text_join(delimiter: Argument, ignore_empty: Value, *arguments: Argument) ->
 
     Errors: #VALUE! for a result of more than 32,767 characters.
     """
-    delimiters = _all_texts([delimiter])
     is_without_empty = True if ignore_empty is None else to_logical(ignore_empty)
     if isinstance(is_without_empty, ErrorValue):
         raise FailedError(is_without_empty)
-    texts = [text for text in _all_texts(arguments) if text or not is_without_empty]
-    joined = texts[:1]
-    for place, text in enumerate(texts[1:]):
-        joined += [delimiters[place % len(delimiters)], text]
-    return "".join(joined)
+    delimiters = list(_all_texts([delimiter], is_without_empty=False))
+    return _joined(_all_texts(arguments, is_without_empty=is_without_empty), delimiters)
 
 
-def _all_texts(arguments: tuple[Argument, ...] | list[Argument]) -> list[str]:
-    texts: list[str] = []
+def _joined(texts: Iterable[str], delimiters: Sequence[str]) -> str:
+    parts: list[str] = []
+    length = 0
+    for place, text in enumerate(texts):
+        if place:
+            parts.append(delimiters[(place - 1) % len(delimiters)])
+            length += len(parts[-1])
+        parts.append(text)
+        length += len(text)
+        # Looked at on the way, so that a large range never makes a text that cannot be.
+        if length > TEXT_LENGTH_MAX:
+            raise FailedError(ErrorValue.VALUE)
+    return "".join(parts)
+
+
+def _all_texts(arguments: Sequence[Argument], *, is_without_empty: bool) -> Iterator[str]:
     for argument in arguments:
-        for value in _values(as_grid(argument)):
+        grid = as_grid(argument)
+        if not is_without_empty:
+            check_size(grid.row_count, grid.column_count)
+        for value in grid.items() if is_without_empty else _values(grid):
             text = to_text(value)
             if isinstance(text, ErrorValue):
                 raise FailedError(text)
-            texts.append(text)
-    return texts
+            if text or not is_without_empty:
+                yield text
 
 
-def _values(grid: Grid) -> list[Value]:
-    return [grid.at(row, column) for row in range(grid.row_count) for column in range(grid.column_count)]
+def _values(grid: Grid) -> Iterator[Value]:
+    for row in range(grid.row_count):
+        for column in range(grid.column_count):
+            yield grid.at(row, column)
 
 
 @function("REPT", "text number", returns="text")
