@@ -85,6 +85,45 @@ def test_metadata_tells_dynamic_arrays_from_those_entered_as_arrays(tmp_path):
     assert cells[4, 2].array_anchor == (4, 1)
 
 
+RICH = 'xmlns="http://schemas.microsoft.com/office/spreadsheetml/2017/richdata"'
+RICH_METADATA = f"""<metadata xmlns="{MAIN}" xmlns:xlrd="http://schemas.microsoft.com/office/spreadsheetml/2017/richdata">
+<metadataTypes count="1"><metadataType name="XLRICHVALUE"/></metadataTypes>
+<futureMetadata name="XLRICHVALUE" count="3"><bk><extLst><ext><xlrd:rvb i="2"/></ext></extLst></bk>
+<bk><extLst><ext><xlrd:rvb i="0"/></ext></extLst></bk><bk><extLst><ext><xlrd:rvb i="1"/></ext></extLst></bk></futureMetadata>
+<valueMetadata count="3"><bk><rc t="1" v="0"/></bk><bk><rc t="1" v="1"/></bk><bk><rc t="1" v="2"/></bk></valueMetadata>
+</metadata>"""
+
+
+def test_newer_error_values_are_read_from_the_rich_value_that_tells_them(tmp_path):
+    cells = "".join(
+        f'<c r="{column}1" t="e"{mark}><v>#VALUE!</v></c>'
+        for column, mark in (
+            ("A", ""),
+            ("B", ' vm="1"'),
+            ("C", ' vm="2"'),
+            ("D", ' vm="3"'),
+            ("E", ' vm="9"'),
+        )
+    )
+    parts = parts_of(f'<row r="1">{cells}</row>') | {
+        "xl/metadata.xml": RICH_METADATA,
+        "xl/richData/values.xml": f'<rvData {RICH}><rv s="1"><v>3</v><v>8</v></rv><rv s="0"><v>8</v></rv>'
+        '<rv s="1"><v>0</v><v>13</v></rv></rvData>',
+        "xl/richData/kinds.xml": f'<rvStructures {RICH}><s t="_picture"><k n="errorType"/></s>'
+        '<s t="_error"><k n="subType" t="i"/><k n="errorType" t="i"/></s></rvStructures>',
+    }
+    parts["xl/_rels/workbook.xml.rels"] = relations(
+        ("r1", "worksheet", "worksheets/sheet1.xml"),
+        ("r2", "sheetMetadata", "metadata.xml"),
+        ("r3", "rdRichValue", "richData/values.xml"),
+        ("r4", "rdRichValueStructure", "richData/kinds.xml"),
+    )
+    found = read(tmp_path, parts).sheets[0].cells
+    assert [found[1, column].value.text for column in range(1, 6)] == [
+        "#VALUE!", "#CALC!", "#SPILL!", "#VALUE!", "#VALUE!",
+    ]  # fmt: skip
+
+
 def test_a_dynamic_array_of_a_real_workbook_spills(tmp_path):
     path = tmp_path / "spill.xlsx"
     with xlsxwriter.Workbook(path) as book:

@@ -18,6 +18,7 @@ from tollway.engine.directory import (
     DefinedName,
     Directory,
 )
+from tollway.engine.rich_errors import read_rich_errors
 from tollway.engine.shared_parts import read_dynamic_marks, read_formats, read_strings
 from tollway.engine.tables import TableReader
 from tollway.engine.values import NotAWorkbook, WorkbookTooLarge
@@ -150,6 +151,12 @@ class _Reader:
             formats=read_formats(self.archive, styles) if styles else [],
             dynamic_marks=read_dynamic_marks(self.archive, metadata) if metadata else frozenset(),
             is_1904=directory.is_1904,
+            rich_errors=read_rich_errors(
+                self.archive,
+                metadata,
+                self.part_of_kind(parts, "rdRichValue"),
+                self.part_of_kind(parts, "rdRichValueStructure"),
+            ),
         )
         sheets: list[Sheet] = []
         for index, (name, relation, state) in enumerate(directory.sheets):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, time
 
 from tollway.engine.archive import Archive, ReadLimits, unescaped
@@ -72,12 +73,16 @@ class Counts:
 
 @dataclass(frozen=True)
 class SharedParts:
-    """What all sheets use: texts, number formats of cell styles, marks of dynamic arrays, the date system."""
+    """What all sheets use: texts, number formats of cell styles, marks of dynamic arrays, the date system.
+
+    `rich_errors` are the newer error values by the mark of the cells that show them.
+    """
 
     strings: list[str]
     formats: list[str]
     dynamic_marks: frozenset[str]
     is_1904: bool = False
+    rich_errors: Mapping[str, ErrorValue] = field(default_factory=dict)
 
 
 _ADDRESS = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
@@ -270,7 +275,9 @@ class SheetReader:
             case "b":
                 return text.strip() in ("1", "true")
             case "e":
-                return ERROR_BY_TEXT.get(text.strip(), ErrorValue.UNKNOWN)
+                # The newer error values are stored as #VALUE!, with a mark that tells which one is shown.
+                shown = self.parts.rich_errors.get(self.attributes.get("vm", ""))
+                return shown or ERROR_BY_TEXT.get(text.strip(), ErrorValue.UNKNOWN)
             case "d":
                 return _serial_of_iso(text.strip(), is_1904=self.parts.is_1904)
             case _:
