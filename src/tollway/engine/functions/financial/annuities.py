@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 
 # CUMIPMT and CUMPRINC add up at most this many periods.
 PERIODS_MAX = 1_000_000
+# Where growth is nearer to 1, NumPy's power and the scalar one may part beyond the twelfth digit.
+_GAIN_SMALLEST = 0.01
 
 
 def growth_over(rate: float, periods: float) -> tuple[float, float]:
@@ -36,7 +38,42 @@ def due(kind: float) -> float:
     return 1.0 if kind != 0.0 else 0.0
 
 
-@function("PV", "number number number [number number]")
+def _grown_block(rate: Floats, periods: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Growth, its sum over the periods, and where the scalar form must be asked instead.
+
+    That is at a base of 0 or below, and where so little grows that the last digit of the power would count.
+    """
+    base = 1.0 + rate
+    growth = np.power(base, periods)
+    gained = growth - 1.0
+    return growth, gained / rate, np.less_equal(base, 0.0) | np.less(np.abs(gained), _GAIN_SMALLEST)
+
+
+def _present_value_block(
+    rate: Floats,
+    periods: Floats,
+    payment: Floats,
+    future: Floats | float = 0.0,
+    kind: Floats | float = 0.0,
+) -> tuple[Floats, NDArray[np.bool_] | None]:
+    growth, sum_of_growth, is_doubtful = _grown_block(rate, periods)
+    regular = payment * (1.0 + rate * np.not_equal(kind, 0.0)) * sum_of_growth
+    return -(future + regular) / growth, is_doubtful if is_doubtful.any() else None
+
+
+def _future_value_block(
+    rate: Floats,
+    periods: Floats,
+    payment: Floats,
+    present: Floats | float = 0.0,
+    kind: Floats | float = 0.0,
+) -> tuple[Floats, NDArray[np.bool_] | None]:
+    growth, sum_of_growth, is_doubtful = _grown_block(rate, periods)
+    regular = payment * (1.0 + rate * np.not_equal(kind, 0.0)) * sum_of_growth
+    return -(present * growth + regular), is_doubtful if is_doubtful.any() else None
+
+
+@function("PV", "number number number [number number]", block=_present_value_block)
 def present_value(
     rate: float, periods: float, payment: float, future: float = 0.0, kind: float = 0.0
 ) -> float:
@@ -45,7 +82,7 @@ def present_value(
     return -(future + payment * (1.0 + rate * due(kind)) * sum_of_growth) / growth
 
 
-@function("FV", "number number number [number number]")
+@function("FV", "number number number [number number]", block=_future_value_block)
 def future_value(
     rate: float, periods: float, payment: float, present: float = 0.0, kind: float = 0.0
 ) -> float:
