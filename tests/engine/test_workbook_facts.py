@@ -89,7 +89,8 @@ RICH = 'xmlns="http://schemas.microsoft.com/office/spreadsheetml/2017/richdata"'
 RICH_METADATA = f"""<metadata xmlns="{MAIN}" xmlns:xlrd="http://schemas.microsoft.com/office/spreadsheetml/2017/richdata">
 <metadataTypes count="1"><metadataType name="XLRICHVALUE"/></metadataTypes>
 <futureMetadata name="XLRICHVALUE" count="3"><bk><extLst><ext><xlrd:rvb i="2"/></ext></extLst></bk>
-<bk><extLst><ext><xlrd:rvb i="0"/></ext></extLst></bk><bk><extLst><ext><xlrd:rvb i="1"/></ext></extLst></bk></futureMetadata>
+<bk><extLst><ext><xlrd:rvb i="0"/></ext></extLst></bk>
+<bk><extLst><ext><xlrd:rvb i="1"/></ext></extLst></bk></futureMetadata>
 <valueMetadata count="3"><bk><rc t="1" v="0"/></bk><bk><rc t="1" v="1"/></bk><bk><rc t="1" v="2"/></bk></valueMetadata>
 </metadata>"""
 
