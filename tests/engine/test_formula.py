@@ -129,7 +129,6 @@ def test_what_asks_other_programs_is_refused_by_name(text, construct):
         "T[#Nothing]",
         "T[[a],[b]]",
         "T[[#All],[#Totals]]",
-        "A1 [x]",
         "1#",
         "A1##",
         "Jan:Mar!name",

@@ -50,7 +50,7 @@ class ReadLimits:
     cells_max: int = 500_000
     formulas_max: int = 50_000
     formula_length_max: int = 8_192
-    formula_characters_max: int = 10_000_000
+    formula_characters_max: int = 8_000_000
 
 
 StartElement = Callable[[str, dict[str, str]], None]

@@ -54,6 +54,8 @@ NAME_DEPTH_MAX = 16
 PARTS_MAX = 20_000
 # Deeper than any formula is read; names inside one another may add some.
 _BOUND_DEPTH_MAX = DEPTH_MAX + NAME_DEPTH_MAX
+# Looking a name up and reading its formula costs as much as this many other parts.
+_PARTS_OF_A_NAME = 10
 _LAMBDA_PARAMETERS_MAX = 253
 # They came with the Analysis ToolPak and give #N/A where an argument is left empty; others take 0 or "".
 _NEVER_OMITTED = frozenset({"EDATE", "EOMONTH", "MROUND", "QUOTIENT"})
@@ -239,7 +241,7 @@ class Binder:
             raise UnreadableFormula(f"The name {found.name} cannot be read: {error.message}") from error
         if is_lambda(tree):
             return NamedLambda(found.sheet_index, found.name.lower())
-        if found in self._names:
+        if any(name is found for name in self._names):
             circle = " -> ".join(name.name for name in [*self._names[self._names.index(found) :], found])
             raise UnreadableFormula(
                 f"The formula uses names that stand for one another in a circle ({circle[:200]}); "
@@ -254,6 +256,7 @@ class Binder:
 
     def _inside(self, found: DefinedName, tree: Node) -> Node:
         outer = self._parameters
+        self.parts_count += _PARTS_OF_A_NAME
         self._names.append(found)
         self._parameters = frozenset()
         bound = self.bind(tree)

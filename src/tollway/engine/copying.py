@@ -7,8 +7,16 @@ from functools import lru_cache
 
 from tollway.engine.formula import parse
 from tollway.engine.lexemes import find_corner, find_line, lexemes
-from tollway.engine.printing import print_corner
-from tollway.engine.syntax import COLUMN_MAX, ROW_MAX, Corner, ErrorLiteral, External, Node, Reference
+from tollway.engine.syntax import (
+    COLUMN_MAX,
+    ROW_MAX,
+    Corner,
+    ErrorLiteral,
+    External,
+    Node,
+    Reference,
+    column_letters,
+)
 from tollway.engine.values import ErrorValue, UnreadableFormula
 
 # Formulas that many cells share, cut into what moves and what stays.
@@ -47,18 +55,25 @@ def _parts(text: str) -> tuple[str | tuple[Corner, ...], ...]:
 
 
 def _moved_text(corners: tuple[Corner, ...], rows: int, columns: int) -> str:
-    moved = [_moved(corner, rows, columns) for corner in corners]
-    return "#REF!" if None in moved else ":".join(print_corner(corner) for corner in moved if corner)
+    moved = [_moved_corner_text(corner, rows, columns) for corner in corners]
+    return "#REF!" if "" in moved else ":".join(moved)
 
 
-def _moved(corner: Corner, rows: int, columns: int) -> Corner | None:
-    row = corner.row if corner.row is None or corner.row_fixed else corner.row + rows
-    column = corner.column if corner.column is None or corner.column_fixed else corner.column + columns
-    if (row is not None and not 1 <= row <= ROW_MAX) or (
-        column is not None and not 1 <= column <= COLUMN_MAX
-    ):
-        return None
-    return Corner(row, column, corner.row_fixed, corner.column_fixed)
+def _moved_corner_text(corner: Corner, rows: int, columns: int) -> str:
+    """One end of a reference where it went; "" where it left the sheet."""
+    text = ""
+    column, row = corner.column, corner.row
+    if column is not None:
+        column = column if corner.column_fixed else column + columns
+        if not 1 <= column <= COLUMN_MAX:
+            return ""
+        text = f"${column_letters(column)}" if corner.column_fixed else column_letters(column)
+    if row is not None:
+        row = row if corner.row_fixed else row + rows
+        if not 1 <= row <= ROW_MAX:
+            return ""
+        text += f"${row}" if corner.row_fixed else str(row)
+    return text
 
 
 def wrapped(corner: Corner, rows: int, columns: int) -> Corner:

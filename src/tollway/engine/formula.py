@@ -48,6 +48,8 @@ __all__ = ["cell_text", "parse", "print_formula", "sheet_text"]
 # Excel's own limits.
 FORMULA_LENGTH_MAX = 8_192
 ARGUMENTS_MAX = 255
+# References with only colons, or only spaces, between them; Excel has no such limit, nor anybody a use for more.
+JOINED_MAX = 64
 # Formulas kept as read: copies of one formula are common, and trees are immutable.
 _FORMULAS_KEPT = 4_096
 # Excel writes these before functions that came after 2007.
@@ -173,7 +175,9 @@ class _Parser(Cursor):
             self.depth -= 1
             return Single(inner)
         left = self.range()
+        count = 0
         while self.space and self.begins_reference() and isinstance(left, (*_REFERENCES, Binary)):
+            count = self.joins(count)
             left = Binary(" ", left, self.range())
         return left
 
@@ -182,12 +186,23 @@ class _Parser(Cursor):
 
     def range(self) -> Node:
         left = self.operand()
+        count = 0
         while self.kind == "operator" and self.text == ":":
+            count = self.joins(count)
             if not isinstance(left, (*_REFERENCES, Binary)):
                 raise self.unreadable()
             self.advance()
             left = _range_between(left, self.operand())
         return left
+
+    def joins(self, count: int) -> int:
+        """One reference more in a row. Raises: UnreadableFormula."""
+        if count >= JOINED_MAX:
+            raise UnreadableFormula(
+                f"The formula joins more than {JOINED_MAX} references in a row by colons or spaces; "
+                "name the range instead."
+            )
+        return count + 1
 
     # --- operands ----------------------------------------------------------------------------------------
 
@@ -195,7 +210,9 @@ class _Parser(Cursor):
         node = self.plain_operand()
         while self.kind in {"operator", "bracket"}:
             if self.kind == "bracket":
-                if self.space or not isinstance(node, (Name, External)):
+                if self.space:
+                    break
+                if not isinstance(node, (Name, External)):
                     raise self.unreadable()
                 node = self.of_table(node)
             elif self.text == "#" and isinstance(node, _REFERENCES) and not isinstance(node, Spilled):

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from tollway.engine.syntax import COLUMN_MAX, ROW_MAX, Area, Binary, ErrorLiteral, Group, Node, Union
-from tollway.engine.values import ErrorValue
+from tollway.engine.values import ErrorValue, UnreadableFormula
+
+# Pairs of references that one intersection compares.
+PAIRS_MAX = 10_000
 
 
 def intersection(left: Node, right: Node) -> Node:
-    """The cells that two references have in common; #NULL! when there are none. Kept where a side is computed."""
+    """The cells that two references have in common; #NULL! when there are none. Kept where a side is computed.
+
+    Raises: UnreadableFormula for more than PAIRS_MAX pairs.
+    """
     left, right = _bare(left), _bare(right)
     for side in (left, right):
         if isinstance(side, ErrorLiteral):
             return side
     if not (_is_known(left) and _is_known(right)):
         return Binary(" ", left, right)
+    if len(_areas(left)) * len(_areas(right)) > PAIRS_MAX:
+        raise UnreadableFormula(
+            f"The formula intersects lists of references with more than {PAIRS_MAX:,} pairs; use fewer references."
+        )
     common = [
         found for one in _areas(left) for other in _areas(right) if (found := _common(one, other)) is not None
     ]
