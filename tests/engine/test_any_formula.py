@@ -85,7 +85,10 @@ lanes = st.lists(st.tuples(*[st.sampled_from(SPECIAL)] * 3), min_size=1, max_siz
 
 def check_any_formula(formula: str, drawn: list[tuple[float, ...]]) -> None:
     _, by_blocks, by_interpreter = both_ways(TABLES, formula, np.array(drawn).T)
-    assert_same(by_blocks, by_interpreter)
+    try:
+        assert_same(by_blocks, by_interpreter)
+    except AssertionError as difference:
+        raise AssertionError(f"{formula} with {drawn}: {difference}") from difference
 
 
 @settings(max_examples=300)

@@ -105,11 +105,11 @@ class Calculation:
                 self._compute(address)
         return known
 
-    def evaluated(self, address: Address, node: Node) -> Any:
+    def evaluated(self, address: Address, node: Node, *, is_array: bool) -> Any:
         """What a part of a formula gives, as it stands in a cell: a value, array, reference or LAMBDA."""
         while True:
             try:
-                return self.interpreter.part(address, node)
+                return self.interpreter.part(address, node, is_array=is_array)
             except NotComputedError as missing:
                 self.compute(missing.addresses)
 

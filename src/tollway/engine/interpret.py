@@ -136,11 +136,11 @@ class Interpreter(CellFacts):
         except EndlessLambdaError:
             return ErrorValue.NUM
 
-    def part(self, address: Address, node: Node) -> Any:
+    def part(self, address: Address, node: Node, *, is_array: bool) -> Any:
         """What a part of a formula gives, as it stands in a cell: a value, array, reference or LAMBDA."""
         self._enter(address, None)
         try:
-            return self.whole(node, True)
+            return self.whole(node, is_array)
         except EndlessLambdaError:
             return ErrorValue.NUM
 

@@ -6,14 +6,15 @@ same cells: it is replaced by them. Where its place varies, the whole slice is i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from tollway.engine.calculation import Calculation
+from tollway.engine.cells import Bounds
 from tollway.engine.functions import find_function
 from tollway.engine.functions.ranges import CellRange
 from tollway.engine.functions.registry import is_whole_kind
-from tollway.engine.graph import Address, FormulaBook, dependency_order, is_computed_reference
+from tollway.engine.graph import Address, Cells, FormulaBook, is_computed_reference
 from tollway.engine.references import find_spill
 from tollway.engine.syntax import (
     Area,
@@ -79,40 +80,42 @@ class _Slicing:
         self.found = Slice()
         # What each computed reference of a formula means at the workbook's own values; None where that cannot be told.
         self.meant: dict[Address, dict[Node, Node | None]] = {}
+        self.ranges: dict[tuple[int, Bounds], bool] = {}
 
     def cut(self, outputs: Sequence[Address]) -> Slice:
         found = self.found
-        stepped_over: list[tuple[Address, Address]] = []
-        found.order = dependency_order(
-            [output for output in outputs if self.book.is_formula(output)],
-            self._precedents,
-            None,
-            stepped_over=stepped_over,
-        )
+        stepped_over: list[tuple[Cells, Cells]] = []
+        found.order = self.book.loose_order(outputs, self.inputs, self._areas, stepped_over)
         found.varying.update(self.inputs)
         is_changed = True
         while is_changed:
             is_changed = False
+            self.ranges.clear()
             for address in found.order:
                 if address not in found.varying and self._is_reached(address):
                     found.varying.add(address)
                     is_changed = bool(stepped_over)
+        self.ranges.clear()
         for reader, read in stepped_over:
-            if reader in found.varying and read in found.varying:
-                self._refuse(reader, "goes round in a circle")
+            if self._varies(reader) and self._varies(read):
+                self._refuse(
+                    reader if len(reader) == 3 else (reader[0], *reader[1][:2]), "goes round in a circle"
+                )
         found.varying.difference_update(self.inputs)
         return found
 
-    def _precedents(self, address: Address) -> Iterator[Address]:
+    def _varies(self, cells: Cells) -> bool:
+        if len(cells) == 3:
+            return cells in self.found.varying
+        return self._any_varies([Area(cells[0], cells[1], False)])
+
+    def _areas(self, address: Address) -> list[Area]:
         tree = self.book.tree(address)
-        reads = self.book.reads(tree)
-        areas = list(reads.areas)
-        if reads.is_open:
-            meant = self.meant[address] = self._meant(address, tree)
-            areas.extend(node for node in meant.values() if isinstance(node, Area))
-        for found in self.book.formulas_in(areas):
-            if found not in self.inputs:
-                yield found
+        reads = self.book.reads_at(address)
+        if not reads.is_open:
+            return reads.areas
+        meant = self.meant[address] = self._meant(address, tree)
+        return [*reads.areas, *(node for node in meant.values() if isinstance(node, Area))]
 
     def _meant(self, address: Address, tree: Node) -> dict[Node, Node | None]:
         found: dict[Node, Node | None] = {}
@@ -127,7 +130,12 @@ class _Slicing:
     def _place(self, address: Address, node: Node) -> Node | None:
         if _has_parameter(node):
             return None
-        meant = self.calculation.evaluated(address, node)
+        # Whether it stands where an array is wanted changes what ranges inside it mean, and is not known here.
+        meant, as_array = (
+            self.calculation.evaluated(address, node, is_array=is_array) for is_array in (False, True)
+        )
+        if _place_of(meant) != _place_of(as_array):
+            return None
         if isinstance(meant, ErrorValue):
             return ErrorLiteral(meant)
         if not isinstance(meant, CellRange):
@@ -138,7 +146,7 @@ class _Slicing:
 
     def _is_reached(self, address: Address) -> bool:
         tree = self.book.tree(address)
-        reads = self.book.reads(tree)
+        reads = self.book.reads_at(address)
         if not reads.is_open:
             if not self._any_varies(reads.areas):
                 return False
@@ -175,17 +183,21 @@ class _Slicing:
             return None
 
     def _any_varies(self, areas: Sequence[Area]) -> bool:
+        return any(self._area_varies(area) for area in areas)
+
+    def _area_varies(self, area: Area) -> bool:
         varying = self.found.varying
-        for area in areas:
-            if area.is_cell:
-                if area.address in varying:
-                    return True
-            elif any(
+        if area.is_cell:
+            return area.address in varying
+        # A range's cells come before those that read it, so what was found once stays true in this round.
+        key = (area.sheet, area.bounds)
+        known = self.ranges.get(key)
+        if known is None:
+            known = self.ranges[key] = any(
                 (area.sheet, row, column) in varying
                 for row, column in self.book.workbook.sheets[area.sheet].positions_in(area.bounds)
-            ):
-                return True
-        return False
+            )
+        return known
 
     def _check_form(self, address: Address, tree: Node) -> None:
         if isinstance(tree, DataTable):
@@ -217,6 +229,11 @@ class _Slicing:
     def _refuse(self, address: Address, why: str) -> None:
         if self.found.obstacle is None:
             self.found.obstacle = f"{self.book.text(address)} {why}"
+
+
+def _place_of(meant: object) -> object:
+    """What tells one computed reference from another."""
+    return (meant.sheet, meant.bounds) if isinstance(meant, CellRange) else meant
 
 
 class _PlaceVariesError(Exception):
