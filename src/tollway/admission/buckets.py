@@ -49,7 +49,7 @@ class Bucket:
     def take(self, weight: int, now_ns: int) -> bool:
         """Take units, or return False where they are not here. A weight above the limit counts as the whole limit."""
         full_at_ns = self._full_at_ns
-        if full_at_ns < now_ns:  # noqa: PLR1730 - `max` is a call more for every request
+        if full_at_ns < now_ns:  # noqa: PLR1730 - max() is one more call for every request
             full_at_ns = now_ns
         full_at_ns += weight * self._interval_ns
         if full_at_ns - now_ns > self._burst_ns:

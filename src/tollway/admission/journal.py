@@ -162,7 +162,7 @@ class Journal:
             encoded = encoded[:REQUEST_ID_BYTES]
             index = self._index
         sequence = self._first_sequence + index
-        if response_us > RESPONSE_US_MAX:  # noqa: PLR1730 - `min` is a call more for every request
+        if response_us > RESPONSE_US_MAX:  # noqa: PLR1730 - min() is one more call for every request
             response_us = RESPONSE_US_MAX
         beginning, caller = letterhead
         body = _pack_call(
