@@ -42,6 +42,16 @@ _CATEGORIES = frozenset(
 )
 
 
+def anything(_character: str) -> bool:
+    """Any character."""
+    return True
+
+
+def no_line_end(character: str) -> bool:
+    """Any character but a line feed."""
+    return character != "\n"
+
+
 def literal(character: str, *, ignores_case: bool) -> Test:
     """One character itself."""
     if ignores_case:

@@ -42,8 +42,6 @@ _FLAG_LETTERS = {
     "n": "is_uncaptured",
     "U": "is_lazy_first",
 }
-_NOT_A_LINE_END: Test = lambda character: character != "\n"  # noqa: E731  # a test like the others
-_ALL: Test = lambda _character: True  # noqa: E731
 
 
 def parse_pattern(text: str, *, ignores_case: bool) -> Pattern:
@@ -109,7 +107,7 @@ class _Parser(ElementReader):
             case "[":
                 return one(self.character_class())
             case ".":
-                return one(_ALL if self.flags.dot_is_all else _NOT_A_LINE_END)
+                return one(characters.anything if self.flags.dot_is_all else characters.no_line_end)
             case "^":
                 by_line = self.flags.is_by_line
                 return step(Op.ASSERT, characters.at_line_start if by_line else characters.at_start)
@@ -299,7 +297,7 @@ class _Parser(ElementReader):
             case "K":
                 return step(Op.SAVE, 0)
             case "N":
-                return one(_NOT_A_LINE_END)
+                return one(characters.no_line_end)
             case "R":
                 pair = joined([self._literal("\r"), self._literal("\n")])
                 down = characters.escaped_set("v")
