@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tollway.engine.functions.registry import Argument, function
-from tollway.engine.functions.statistical.samples import pairs_of_numbers, require
+from tollway.engine.functions.statistical.samples import pairs_of_numbers, require, total_of
 from tollway.engine.values import ErrorValue
 
 
@@ -26,15 +26,15 @@ class _Products:
 def _products(pairs: Sequence[tuple[float, float]]) -> _Products:
     require(bool(pairs), ErrorValue.DIV0)
     count = len(pairs)
-    x_mean = math.fsum(x for x, _ in pairs) / count
-    y_mean = math.fsum(y for _, y in pairs) / count
+    x_mean = total_of(x for x, _ in pairs) / count
+    y_mean = total_of(y for _, y in pairs) / count
     return _Products(
         count,
         x_mean,
         y_mean,
-        math.fsum((x - x_mean) ** 2 for x, _ in pairs),
-        math.fsum((y - y_mean) ** 2 for _, y in pairs),
-        math.fsum((x - x_mean) * (y - y_mean) for x, y in pairs),
+        total_of((x - x_mean) ** 2 for x, _ in pairs),
+        total_of((y - y_mean) ** 2 for _, y in pairs),
+        total_of((x - x_mean) * (y - y_mean) for x, y in pairs),
     )
 
 
@@ -47,7 +47,7 @@ def correlation(left: Argument, right: Argument) -> float:
     Errors: #N/A when the arrays differ in size; #DIV/0! when there are no pairs, or one side does not vary.
     """
     sums = _products(pairs_of_numbers(left, right))
-    return sums.xy / (math.sqrt(sums.xx) * math.sqrt(sums.yy))
+    return sums.xy / math.sqrt(sums.xx * sums.yy)
 
 
 @function("RSQ", "array array")
@@ -57,7 +57,7 @@ def correlation_squared(ys: Argument, xs: Argument) -> float:
     Errors: #N/A when the arrays differ in size; #DIV/0! when there are no pairs, or one side does not vary.
     """
     sums = _products(pairs_of_numbers(xs, ys))
-    return sums.xy / sums.xx * (sums.xy / sums.yy)
+    return sums.xy**2 / (sums.xx * sums.yy)
 
 
 @function("COVAR", "array array")
@@ -128,9 +128,9 @@ def standard_error(ys: Argument, xs: Argument) -> float:
     pairs = pairs_of_numbers(xs, ys)
     require(len(pairs) > 2, ErrorValue.DIV0)
     sums = _products(pairs)
-    steepness = sums.xy / sums.xx
-    missed = math.fsum((y - sums.y_mean - steepness * (x - sums.x_mean)) ** 2 for x, y in pairs)
-    return math.sqrt(missed / (len(pairs) - 2))
+    # Microsoft's formula to the letter: the last digits of what Excel stores are those of this difference.
+    missed = sums.yy - sums.xy**2 / sums.xx
+    return math.sqrt(max(0.0, missed) / (len(pairs) - 2))
 
 
 @function("FISHER", "number")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid, number
 from tollway.engine.values import ErrorValue, Value, to_logical
@@ -65,16 +64,21 @@ def mean_of(found: Sequence[float]) -> float:
     """The mean, summed left to right as AVERAGE does; #DIV/0! when there are no numbers."""
     if not found:
         raise FailedError(ErrorValue.DIV0)
+    return total_of(found) / len(found)
+
+
+def total_of(values: Iterable[float]) -> float:
+    """The sum left to right, rounded at each step: the last digits are those that Excel stores."""
     total = 0.0
-    for value in found:
+    for value in values:
         total += value
-    return total / len(found)
+    return total
 
 
 def squared_deviations(found: Sequence[float]) -> float:
     """The sum of squared distances from the mean; #DIV/0! when there are no numbers."""
     mean = mean_of(found)
-    return math.fsum((value - mean) ** 2 for value in found)
+    return total_of((value - mean) ** 2 for value in found)
 
 
 def logical_or(value: Value, default: bool) -> bool:

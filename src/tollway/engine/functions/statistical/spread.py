@@ -11,6 +11,7 @@ from tollway.engine.functions.statistical.samples import (
     numbers_and_texts,
     require,
     squared_deviations,
+    total_of,
 )
 from tollway.engine.values import ErrorValue
 
@@ -116,7 +117,7 @@ def average_deviation(*arguments: Argument) -> float:
     found = numbers(arguments)
     require(bool(found))
     mean = mean_of(found)
-    return math.fsum(abs(value - mean) for value in found) / len(found)
+    return total_of(abs(value - mean) for value in found) / len(found)
 
 
 @function("SKEW", "grid...")
@@ -159,7 +160,7 @@ def _power_sum(found: Sequence[float], exponent: int, lost: int) -> float:
     mean = mean_of(found)
     deviation = math.sqrt(_variance(found, lost))
     require(deviation > 0.0, ErrorValue.DIV0)
-    return math.fsum(((value - mean) / deviation) ** exponent for value in found)
+    return total_of(((value - mean) / deviation) ** exponent for value in found)
 
 
 @function("STANDARDIZE", "number number number")
