@@ -20,7 +20,6 @@ from tollway.engine.functions.text.regex_program import (
     PatternError,
     PatternRefused,
     Piece,
-    Test,
     atomic,
     either,
     finished,
