@@ -83,6 +83,9 @@ from tollway.engine.syntax import (
         ("SUM(\r\n A1 ,\n\tB1\n)", "SUM(A1,B1)"),
         ("TRUE()+FALSE", "TRUE()+FALSE"),
         ("!$A$1", "$A$1"),
+        ("SUM (A1) + _xlfn.STDEV.S\n(A1)", "SUM(A1)+STDEV.S(A1)"),
+        ("rates (A1:B2)", "rates (A1:B2)"),
+        ("T[[#This Row],[#REF!]]", "T[[#This Row],['#REF!]]"),
         ("-@A1:A3^2", "-@A1:A3^2"),
         ("ZZZ:ZZZ", "ZZZ:ZZZ"),
         ("LOG10(2)", "LOG10(2)"),
@@ -159,6 +162,12 @@ def test_length_and_nesting_have_limits():
     ):
         with pytest.raises(UnreadableFormula):
             parse(text)
+
+
+def test_marks_that_only_the_file_shows_do_not_count_as_length():
+    parse("_xlfn._xlws.N(" * 40 + "1+" * 3_950 + "1" + ")" * 40)
+    with pytest.raises(UnreadableFormula, match="13,683 characters"):
+        parse("_xlfn.N(1)+" * 2_736 + "_xl")
 
 
 def test_a_chain_of_thousands_of_operators_is_fine():

@@ -128,13 +128,15 @@ def _numbered(text: str, row: int, column: int) -> Corner | ErrorValue | None:
     match = _NUMBERED_END.fullmatch(text)
     if match is None:
         return None
-    by_cell = text[0] in "Rr" and "C" in text.upper()
-    only_row = not by_cell and text[0] in "Rr"
     groups = match.groups()
-    found_row = _line_number(groups[0:2] if by_cell else groups[4:6], row)
-    found_column = _line_number(groups[2:4] if by_cell else groups[6:8], column)
-    if not by_cell:
-        found_row, found_column = (found_row, None) if only_row else (None, found_column)
+    found_row: int | None = None
+    found_column: int | None = None
+    if text[0] in "Rr":
+        by_cell = "C" in text.upper()
+        found_row = _line_number(groups[0:2] if by_cell else groups[4:6], row)
+        found_column = _line_number(groups[2:4], column) if by_cell else None
+    else:
+        found_column = _line_number(groups[6:8], column)
     if (found_row is not None and not 1 <= found_row <= ROW_MAX) or (
         found_column is not None and not 1 <= found_column <= COLUMN_MAX
     ):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeGuard
 
+from tollway.engine.cell_references import name_of, range_of, reference_of
 from tollway.engine.constants import number_of, read_array
 from tollway.engine.cursor import NESTING_MAX, Cursor
 from tollway.engine.function_names import EXCEL_FUNCTIONS
-from tollway.engine.lexemes import find_corner, find_line, is_data_exchange
+from tollway.engine.lexemes import find_corner, is_data_exchange, shown_length
 from tollway.engine.printing import print_formula
 from tollway.engine.syntax import (
     Binary,
@@ -20,7 +22,6 @@ from tollway.engine.syntax import (
     External,
     Group,
     Invoke,
-    Logical,
     Name,
     Node,
     Number,
@@ -89,9 +90,9 @@ def read_formula(text: str) -> Formula:
     Raises: UnreadableFormula for what Excel would not accept, UnsupportedFormula for what asks other programs
     (DDE, functions of other workbooks).
     """
-    if len(text) > FORMULA_LENGTH_MAX:
+    if (length := shown_length(text)) > FORMULA_LENGTH_MAX:
         raise UnreadableFormula(
-            f"The formula has {len(text):,} characters and Excel allows {FORMULA_LENGTH_MAX:,}; "
+            f"The formula has {length:,} characters and Excel allows {FORMULA_LENGTH_MAX:,}; "
             "split it over several cells."
         )
     try:
@@ -192,7 +193,7 @@ class _Parser(Cursor):
             if not isinstance(left, (*_REFERENCES, Binary)):
                 raise self.unreadable()
             self.advance()
-            left = _range_between(left, self.operand())
+            left = range_of(left, self.operand())
         return left
 
     def joins(self, count: int) -> int:
@@ -218,6 +219,10 @@ class _Parser(Cursor):
             elif self.text == "#" and isinstance(node, _REFERENCES) and not isinstance(node, Spilled):
                 self.advance()
                 node = Spilled(node)
+            elif self.text == "(" and self.space and _is_function(node):
+                # Excel takes the space out when a formula is typed; other programs leave it in.
+                self.advance()
+                node = self.call(node.text.upper())
             elif self.text == "(" and _may_be_called(node, self.space):
                 self.advance()
                 node = Invoke(node, self.arguments())
@@ -230,7 +235,7 @@ class _Parser(Cursor):
         self.advance()
         match kind:
             case "cell" | "columns" | "rows":
-                return _reference(None, kind, text)
+                return reference_of(None, kind, text)
             case "number":
                 return Number(number_of(text))
             case "call":
@@ -238,7 +243,7 @@ class _Parser(Cursor):
             case "text":
                 return Text(text[1:-1].replace('""', '"'))
             case "name":
-                return _name(None, text)
+                return name_of(None, text)
             case "sheet":
                 return self.on_sheet(text[:-1])
             case "error":
@@ -262,9 +267,7 @@ class _Parser(Cursor):
 
     def call(self, name: str) -> Node:
         arguments = self.arguments()
-        bare = name
-        while bare.startswith(_PREFIXES):
-            bare = bare.partition(".")[2]
+        bare = _unmarked(name)
         if bare in ("SINGLE", "ANCHORARRAY") and len(arguments) == 1:
             return Single(arguments[0]) if bare == "SINGLE" else Spilled(arguments[0])
         # What Excel marks as a function of a version after ours stays marked: it is one, even if unknown here.
@@ -318,8 +321,8 @@ class _Parser(Cursor):
         if kind == "name" and colon:
             raise UnreadableFormula(f"A name belongs to one sheet or to all, not to {sheet!r}.")
         if kind == "name":
-            return _name(sheet or None, text)
-        reference = _reference(first or None, kind, text)
+            return name_of(sheet or None, text)
+        reference = reference_of(first or None, kind, text)
         if not colon or not isinstance(reference, Reference):
             return reference
         last_corner = reference.last
@@ -359,38 +362,15 @@ class _Parser(Cursor):
         return Structured(table.text, *parse_brackets(brackets))
 
 
-def _name(sheet: str | None, text: str) -> Node:
-    if sheet is None and text.upper() in ("TRUE", "FALSE"):
-        return Logical(text.upper() == "TRUE")
-    return Name(sheet, text)
+def _unmarked(name: str) -> str:
+    """A function's name in capitals without the marks that files write before it."""
+    while name.startswith(_PREFIXES):
+        name = name.partition(".")[2]
+    return name
 
 
-def _reference(sheet: str | None, kind: str, text: str) -> Node:
-    """A cell, whole columns or whole rows; what lies beyond the sheet's end is a name."""
-    if kind == "cell":
-        corner = find_corner(text)
-        return Name(sheet, text) if corner is None else Reference(sheet, corner)
-    ends = [end.strip(" ") for end in text.split(":")]
-    first, last = find_line(ends[0]), find_line(ends[1])
-    if first is not None and last is not None:
-        return Reference(sheet, first, last)
-    if kind == "rows" or "$" in text:
-        raise UnreadableFormula(f"A sheet has no {text}: its last row is 1,048,576 and its last column XFD.")
-    return Binary(":", Name(sheet, ends[0]), Name(None, ends[1]))
-
-
-def _range_between(left: Node, right: Node) -> Node:
-    """Two cells on one sheet make a reference; anything else stays a range whose ends are computed."""
-    if (
-        isinstance(left, Reference)
-        and isinstance(right, Reference)
-        and left.last is None
-        and right.last is None
-        and left.last_sheet is None
-        and (right.sheet is None or (left.sheet is not None and right.sheet.lower() == left.sheet.lower()))
-    ):
-        return Reference(left.sheet, left.first, right.first)
-    return Binary(":", left, right)
+def _is_function(node: Node) -> TypeGuard[Name]:
+    return isinstance(node, Name) and node.sheet is None and _unmarked(node.text.upper()) in EXCEL_FUNCTIONS
 
 
 def _may_be_called(node: Node, space: str) -> bool:

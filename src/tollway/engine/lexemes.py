@@ -50,6 +50,9 @@ def _compiled(sheet: str) -> re.Pattern[str]:
 _LEXEME = _compiled(rf"| (?P<sheet>{_SHEET})")
 # Behind a sheet there is no other sheet: in Jan!rate:Mar!rate the colon is that of a range.
 _LEXEME_ON_SHEET = _compiled("")
+_MARK = re.compile(r"_xl(?:fn|ws|pm|op|eta)\.")
+# No formula that Excel shows is longer than this with all its marks.
+_MARKED_LENGTH_MAX = 65_536
 _DDE = re.compile(r"(?:'[^'|]+'|[\w.]+)\|")
 
 
@@ -73,6 +76,13 @@ def lexemes(text: str) -> list[Lexeme]:
         if kind == "end":
             return found
         position = match.end()
+
+
+def shown_length(text: str) -> int:
+    """How long a formula is where Excel shows it: files write marks such as _xlfn. before newer functions."""
+    if "_xl" not in text:
+        return len(text)
+    return len(_MARK.sub("", text[:_MARKED_LENGTH_MAX])) + max(0, len(text) - _MARKED_LENGTH_MAX)
 
 
 def is_data_exchange(text: str) -> bool:

@@ -66,6 +66,9 @@ def _bare(content: str, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """One item or one column without brackets."""
     if content.strip().startswith("#"):
         item = " ".join(content.lower().split())
+        if item == "#ref!":
+            # What Excel writes for a column that was deleted: no table has one of this name.
+            return (), (content.strip(),)
         if item not in _ITEMS:
             raise _unreadable(text)
         return (item,), ()

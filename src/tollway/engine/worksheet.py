@@ -11,6 +11,7 @@ from datetime import datetime, time
 from tollway.engine.archive import Archive, ReadLimits, unescaped
 from tollway.engine.cells import Bounds, Cell, DataTableFacts, Place, Sheet
 from tollway.engine.copying import shifted
+from tollway.engine.lexemes import shown_length
 from tollway.engine.serials import serial_from_date
 from tollway.engine.syntax import COLUMN_MAX, ROW_MAX, area_bounds, cell_text, column_number
 from tollway.engine.values import (
@@ -55,10 +56,10 @@ class Counts:
                 f"The workbook holds more than the {self.limits.formulas_max:,} formulas that are allowed; "
                 "remove sheets and rows that the model does not need."
             )
-        if len(formula) > self.limits.formula_length_max:
+        if (length := shown_length(formula)) > self.limits.formula_length_max:
             address = f"{sheet}!{cell_text(*place)}"
             raise WorkbookTooLarge(
-                f"The formula in {address} has {len(formula):,} characters and "
+                f"The formula in {address} has {length:,} characters and "
                 f"{self.limits.formula_length_max:,} are allowed; split it over several cells.",
                 cells=(address,),
             )
