@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tollway.engine import CircularReference, EngineError, inspect_workbook, read_workbook
+from tollway.engine import EngineError, inspect_workbook, read_workbook
 from tollway.engine.agreement import Agreement, Difference, check_agreement
-from tollway.engine.graph import FormulaBook, dependency_order
+from tollway.engine.graph import FormulaBook
 from tollway.engine.inspect import BoundFormulas
 
 CORPUS = Path(os.environ.get("CORPUS", "../shared/corpus")) / "excel"
@@ -69,8 +69,6 @@ EXPLAINED: dict[str, tuple[str, Callable[[Difference], bool]]] = {
     "logical": ("LibreOffice stores logicals as numbers", is_logical_of_libreoffice),
     "SQRT": ("LibreOffice stores its own error as #VALUE!", lambda one: one.formula == "=SQRT(A2)"),
 }
-# Excel takes only the branch of CHOOSE or IF that counts, and so sees no circle here; we refuse the file.
-REFUSED_AS_CIRCLES = {"CHOOSE", "formula_stress_test"}
 
 
 def agreement_of(path: Path) -> Agreement:
@@ -78,16 +76,11 @@ def agreement_of(path: Path) -> Agreement:
     book = FormulaBook(read_workbook(path))
     formulas = list(book.formula_addresses())
     trees = BoundFormulas(book, formulas)
-    order = dependency_order(formulas, trees.precedents, book.circle)
-    return check_agreement(book, trees.bound, order, differences_shown=10_000)
+    return check_agreement(book, trees.bound, trees.order(), differences_shown=10_000)
 
 
 @listed("ironcalc", "xlcalculator", "sheetjs")
 def test_no_accepted_cell_differs_from_excel_unexplained(path):
-    if path.stem in REFUSED_AS_CIRCLES:
-        with pytest.raises(CircularReference):
-            agreement_of(path)
-        return
     agreement = agreement_of(path)
     _, covers = EXPLAINED.get(path.stem, ("", lambda _: False))
     unexplained = [one for one in agreement.differences if not covers(one)]

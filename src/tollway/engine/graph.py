@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tollway.engine.binding import Binder
 from tollway.engine.cells import Bounds, Cell, DataTableFacts
@@ -40,10 +41,13 @@ REFERENCED_CELLS_MAX = 20_000_000
 # Cells of a circle that a message lists.
 _CIRCLE_CELLS_SHOWN = 20
 # References, numbers, operators and calls that all formulas together may hold, those of their names included.
-PARTS_IN_ALL_MAX = 5_000_000
+PARTS_IN_ALL_MAX = 2_000_000
 
 # (sheet index, row, column); rows and columns count from 1.
 Address = tuple[int, int, int]
+# One cell, or the cells of a range on a sheet.
+Cells = tuple[int, int, int] | tuple[int, Bounds]
+Step = TypeVar("Step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class FormulaBook:
         self._referenced_cells = 0
         self._parts_count = 0
         self.function_counts: Counter[str] = Counter()
+        self._reads: dict[Address, Reads] = {}
         self._lambdas: dict[tuple[int | None, str], Node] = {}
 
     def cell(self, address: Address) -> Cell | None:
@@ -190,25 +195,56 @@ class FormulaBook:
             self.circle,
         )
 
-    def loose_order(self, targets: Iterable[Address], leaves: Collection[Address] = ()) -> list[Address]:
+    def loose_order(
+        self,
+        targets: Iterable[Address],
+        leaves: Collection[Address] = (),
+        areas_of: Callable[[Address], Iterable[Area]] | None = None,
+        stepped_over: list[tuple[Cells, Cells]] | None = None,
+    ) -> list[Address]:
         """As order(), where circles are broken anywhere and formulas that cannot be bound need nothing.
 
-        Good as a first guess: Calculation finds out what each formula truly reads.
+        Good as a first guess: Calculation finds out what each formula truly reads. A range that many formulas read
+        is gone through once. `areas_of` says what a formula reads, `stepped_over` takes the steps, from a cell or
+        (sheet, bounds) of a range to another, that would have closed a circle.
 
         Raises: TooManyReferences.
         """
+        areas_of = areas_of or self._bound_areas
 
-        def precedents(address: Address) -> Iterator[Address]:
-            try:
-                for found in self.precedents(address):
+        def before(node: Cells) -> Iterator[Cells]:
+            if len(node) == 2:
+                for found in self._formulas_in_bounds(*node):
                     if found not in leaves:
                         yield found
-            except TooManyReferences:
-                raise
-            except EngineError:
                 return
+            for area in areas_of(node):
+                if area.is_cell:
+                    address = area.address
+                    if address not in leaves and self.is_formula(address):
+                        yield address
+                else:
+                    yield (area.sheet, area.bounds)
 
-        return dependency_order([target for target in targets if self.is_formula(target)], precedents, None)
+        first: list[Cells] = [target for target in targets if self.is_formula(target)]
+        found = dependency_order(first, before, None, stepped_over)
+        return [node for node in found if len(node) == 3]
+
+    def _bound_areas(self, address: Address) -> Iterable[Area]:
+        try:
+            return self.reads_at(address).areas
+        except EngineError:
+            return ()
+
+    def _formulas_in_bounds(self, sheet: int, bounds: Bounds) -> Iterator[Address]:
+        return self.formulas_in((Area(sheet, bounds, False),))
+
+    def reads_at(self, address: Address) -> Reads:
+        """What the formula of a cell refers to. Raises: UnreadableFormula, UnsupportedFormula."""
+        known = self._reads.get(address)
+        if known is None:
+            known = self._reads[address] = self.reads(self.tree(address))
+        return known
 
     def reads(self, tree: Node) -> Reads:
         """The references of a bound tree, those inside the LAMBDAs it names too, and whether there are more."""
@@ -264,21 +300,21 @@ def data_table_node(facts: DataTableFacts, address: Address) -> Node:
 
 
 def dependency_order(
-    targets: Sequence[Address],
-    precedents: Callable[[Address], Iterator[Address]],
-    circle: Callable[[Sequence[Address]], EngineError] | None,
-    stepped_over: list[tuple[Address, Address]] | None = None,
-) -> list[Address]:
+    targets: Sequence[Step],
+    precedents: Callable[[Step], Iterator[Step]],
+    circle: Callable[[Sequence[Step]], EngineError] | None,
+    stepped_over: list[tuple[Step, Step]] | None = None,
+) -> list[Step]:
     """Depth-first order over any graph of cells; raises what `circle` makes of a circle, or steps over it.
 
     `stepped_over` takes the steps (reader, read) that would have closed a circle.
     """
-    order: list[Address] = []
-    finished: set[Address] = set()
+    order: list[Step] = []
+    finished: set[Step] = set()
     for target in targets:
         if target in finished:
             continue
-        path: dict[Address, Iterator[Address]] = {target: precedents(target)}
+        path: dict[Step, Iterator[Step]] = {target: precedents(target)}
         while path:
             address, remaining = next(reversed(path.items()))
             following = next((found for found in remaining if found not in finished), None)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tollway.engine.agreement import Agreement, check_agreement, filled
 from tollway.engine.distributions import Distribution, Normal, Triangular
-from tollway.engine.graph import Address, FormulaBook, areas, is_external
+from tollway.engine.graph import Address, FormulaBook, is_external
 from tollway.engine.labels import label_of
 from tollway.engine.syntax import Node
 from tollway.engine.values import EngineError, UnsupportedFormula
@@ -206,18 +206,19 @@ def _outlines(workbook: Workbook) -> Iterator[SheetOutline]:
 
 def _output_candidates(book: FormulaBook, trees: BoundFormulas, formulas: Sequence[Address]) -> list[Address]:
     # A verdict in words ("OK", "LATE") does not make the number it judges a mere step on the way.
-    read: set[Address] = set()
+    areas: set[Area] = set()
     for address in trees.bound:
         cell = book.cell(address)
         if cell is None or not isinstance(cell.value, (str, bool)):
-            read.update(book.precedents(address))
+            areas.update(book.reads_at(address).areas)
+    read = set(book.formulas_in(areas))
     return [
         address
         for address in formulas
         if address not in read
         and address in trees.bound
         and not math.isnan(_stored_number(book, address))
-        and next(iter(areas(trees.bound[address])), None) is not None
+        and book.reads_at(address).areas
     ]
 
 
@@ -247,11 +248,13 @@ def _input_candidates(
 
 def _direct_constants(book: FormulaBook, trees: BoundFormulas) -> Counter[Address]:
     """The numbers that formulas read directly, by how many; counts of months, dates and zeros are no inputs."""
+    areas: Counter[Area] = Counter()
+    for address in trees.bound:
+        areas.update(book.reads_at(address).areas)
     found: Counter[Address] = Counter()
-    for tree in trees.bound.values():
-        for area in areas(tree):
-            for row, column in book.workbook.sheets[area.sheet].positions_in(area.bounds):
-                found[(area.sheet, row, column)] += 1
+    for area, count in areas.items():
+        for row, column in book.workbook.sheets[area.sheet].positions_in(area.bounds):
+            found[(area.sheet, row, column)] += count
     return Counter({address: count for address, count in found.items() if _is_data(book, address)})
 
 
@@ -293,13 +296,26 @@ def _dependents(
     bits: dict[Address, int] = {}
     byte_count = (len(constants) + 7) // 8
     totals = np.zeros(byte_count * 8, dtype=np.int64)
-    for address in order:
-        tree = trees.bound.get(address)
-        found = 0
-        for area in areas(tree) if tree is not None else ():
+    # A range is gone through once: its cells come before all that read it.
+    of_ranges: dict[Area, int] = {}
+
+    def bits_in(area: Area) -> int:
+        known = of_ranges.get(area)
+        if known is None:
+            known = 0
             for row, column in book.workbook.sheets[area.sheet].positions_in(area.bounds):
                 place = (area.sheet, row, column)
-                found |= bits.get(place, 0) | bit_of.get(place, 0)
+                known |= bits.get(place, 0) | bit_of.get(place, 0)
+            of_ranges[area] = known
+        return known
+
+    for address in order:
+        found = 0
+        for area in book.reads_at(address).areas if address in trees.bound else ():
+            if area.is_cell:
+                found |= bits.get(area.address, 0) | bit_of.get(area.address, 0)
+            else:
+                found |= bits_in(area)
         bits[address] = found
         if found:
             packed = np.frombuffer(found.to_bytes(byte_count, "little"), dtype=np.uint8)

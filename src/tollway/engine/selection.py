@@ -124,7 +124,7 @@ def _table_lookup(interpreter: Interpreter, node: Call, is_array: bool) -> Any:
     is_vertical = node.name == "VLOOKUP"
     is_approximate = to_logical(kind)
     count = table.column_count if is_vertical else table.row_count
-    if not 2.0 <= position < count + 1.0 or isinstance(is_approximate, ErrorValue):
+    if not 1.0 <= position < count + 1.0 or isinstance(is_approximate, ErrorValue):
         return interpreter.called(node, is_array, given)
     rows, columns = range(table.row_count), range(table.column_count)
     searched = table.part(rows, range(1)) if is_vertical else table.part(range(1), columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tollway.engine.graph import Address, FormulaBook
-from tollway.engine.syntax import Area, Call, NamedLambda, Node, children
+from tollway.engine.syntax import Area, Call, NamedLambda, Node, Text, children
 
 # INDIRECT and OFFSET are computed anew at each calculation too, and give the same again.
 _OF_THE_MOMENT = frozenset({"NOW", "RAND", "RANDARRAY", "RANDBETWEEN", "TODAY"})
@@ -19,10 +19,9 @@ def volatile_cells(
     if not volatile:
         return frozenset()
     for address in order:
-        tree = trees.get(address)
-        if tree is None or address in volatile:
+        if address not in trees or address in volatile:
             continue
-        if any(_holds_one(area, volatile) for area in book.reads(tree).areas):
+        if any(_holds_one(area, volatile) for area in book.reads_at(address).areas):
             volatile.add(address)
     return frozenset(volatile)
 
@@ -45,10 +44,19 @@ def _calls_one(book: FormulaBook, tree: Node) -> bool:
     stack: list[Node] = [tree]
     while stack:
         node = stack.pop()
-        if isinstance(node, Call) and node.name in _OF_THE_MOMENT:
+        if isinstance(node, Call) and (node.name in _OF_THE_MOMENT or _tells_the_place(node)):
             return True
         if isinstance(node, NamedLambda) and node not in seen:
             seen.add(node)
             stack.append(book.named_lambda(node.scope, node.name))
         stack.extend(children(node))
     return False
+
+
+def _tells_the_place(node: Call) -> bool:
+    """Whether a call asks for the file's name or for the computer, which were others when Excel saved."""
+    return node.name == "INFO" or (
+        node.name == "CELL"
+        and isinstance(node.arguments[0], Text)
+        and node.arguments[0].value.lower() == "filename"
+    )

@@ -20,7 +20,7 @@ def _between(book: FormulaBook, formula: Address, inputs: AbstractSet[Address]) 
     found: set[Address] = set(inputs)
     for address in book.loose_order((formula,), inputs):
         try:
-            reads = book.reads(book.tree(address))
+            reads = book.reads_at(address)
             is_reached = reads.is_open or any(_holds(area, inputs) for area in reads.areas)
         except EngineError:
             continue
