@@ -8,6 +8,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 from enum import Enum
 from typing import ClassVar
 
+from tollway.engine.collation import text_order
 from tollway.engine.serials import number_from_text
 
 # Below this a double is denormal, and Excel shows 0.
@@ -361,7 +362,7 @@ def numbers_equal(left: float, right: float) -> bool:
 def compare(left: Value, right: Value) -> int | ErrorValue:
     """Order two values as Excel's operators do: -1, 0 or 1, or the first error value.
 
-    Numbers come before texts, texts before FALSE, FALSE before TRUE; case does not matter;
+    Numbers come before texts, texts before FALSE, FALSE before TRUE; texts go as `collation.text_order` says;
     a blank takes the other side's kind.
     """
     if isinstance(left, ErrorValue):
@@ -376,8 +377,8 @@ def compare(left: Value, right: Value) -> int | ErrorValue:
         if numbers_equal(left, right):
             return 0
         return -1 if left < right else 1
-    left_order = left.lower() if isinstance(left, str) else left
-    right_order = right.lower() if isinstance(right, str) else right
+    left_order = text_order(left) if isinstance(left, str) else left
+    right_order = text_order(right) if isinstance(right, str) else right
     if left_order == right_order:
         return 0
     return -1 if left_order < right_order else 1  # type: ignore[operator]  # equal ranks are one type
