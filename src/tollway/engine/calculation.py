@@ -67,7 +67,7 @@ class Calculation:
         self.refused: dict[Address, EngineError] = {}
         self.external: set[Address] = set()
         self.iterated = Iterated()
-        self.depth = 0 if base is None else base.depth + 1
+        self.depth: int = 0 if base is None else base.depth + 1
         self._given = dict(given or {})
         self._known: dict[Address, Value] = dict(self._given)
         self._base = base

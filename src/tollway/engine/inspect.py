@@ -15,7 +15,7 @@ from tollway.engine.agreement import Agreement, check_agreement, filled
 from tollway.engine.distributions import Distribution, Normal, Triangular
 from tollway.engine.graph import Address, FormulaBook, is_external
 from tollway.engine.labels import label_of
-from tollway.engine.syntax import Node
+from tollway.engine.syntax import Area, Node
 from tollway.engine.values import EngineError, UnsupportedFormula
 from tollway.engine.workbook import Workbook
 

@@ -172,8 +172,7 @@ class Interpreter(CellFacts):
             left = self.value(tree.left, is_array)
             right = self.value(tree.right, is_array)
             return apply_binary(tree.operator, left, right, is_last=True)
-        found = self.value(tree, is_array, keeps_closure=True)
-        return found
+        return self.value(tree, is_array, keeps_closure=True)
 
     # --- one node --------------------------------------------------------------------------------------
 
@@ -200,17 +199,17 @@ class Interpreter(CellFacts):
         """A node where a range, an array or a LAMBDA may stay whole."""
         return self._forms[type(node)](node, is_array)
 
-    def _constant(self, node: Any, is_array: bool) -> Value:
+    def _constant(self, node: Any, _is_array: bool) -> Value:
         found: Value = node.value
         return found
 
-    def _array_constant(self, node: ArrayConstant, is_array: bool) -> Grid:
+    def _array_constant(self, node: ArrayConstant, _is_array: bool) -> Grid:
         return Grid(node.rows, len(node.rows), len(node.rows[0]))
 
-    def _omitted(self, node: Omitted, is_array: bool) -> None:
+    def _omitted(self, _node: Omitted, _is_array: bool) -> None:
         return None
 
-    def _external(self, node: External, is_array: bool) -> None:
+    def _external(self, _node: External, _is_array: bool) -> None:
         raise ExternalReferenceError
 
     def _group(self, node: Group, is_array: bool) -> Any:
@@ -218,7 +217,7 @@ class Interpreter(CellFacts):
 
     def _unary(self, node: Unary, is_array: bool) -> Argument:
         value = self.value(node.operand, is_array)
-        return value if node.operator == "+" else apply_each(negative, value)  # type: ignore[no-any-return]
+        return value if node.operator == "+" else apply_each(negative, value)
 
     def _binary(self, node: Binary | Percent, is_array: bool) -> Argument:
         if type(node) is Binary and node.operator in _JOINING:
@@ -226,8 +225,8 @@ class Interpreter(CellFacts):
         # Chains of operators lean to the left and may be thousands long: walked, not recursed into.
         spine: list[Binary | Percent] = []
         start: Node = node
-        while type(start) is Binary or type(start) is Percent:
-            if type(start) is Percent:
+        while isinstance(start, (Binary, Percent)):
+            if isinstance(start, Percent):
                 spine.append(start)
                 start = start.operand
             elif start.operator in _JOINING:
@@ -237,16 +236,15 @@ class Interpreter(CellFacts):
                 start = start.left
         found: Argument = self.value(start, is_array)
         for step in reversed(spine):
-            if type(step) is Percent:
+            if isinstance(step, Percent):
                 found = apply_each(hundredth, found)
             else:
-                assert isinstance(step, Binary)
                 found = apply_binary(step.operator, found, self.value(step.right, is_array))
         return found
 
     # --- references ------------------------------------------------------------------------------------
 
-    def _area(self, node: Area, is_array: bool) -> CellRange:
+    def _area(self, node: Area, _is_array: bool) -> CellRange:
         return CellRange(self.read_rows, node.sheet, node.bounds)
 
     def grid(self, area: Area) -> Grid:
@@ -388,13 +386,13 @@ class Interpreter(CellFacts):
         finally:
             self._names = outer
 
-    def _lambda(self, node: Lambda, is_array: bool) -> Closure:
+    def _lambda(self, node: Lambda, _is_array: bool) -> Closure:
         return Closure(node, self._names)
 
-    def _named_lambda(self, node: NamedLambda, is_array: bool) -> Closure:
+    def _named_lambda(self, node: NamedLambda, _is_array: bool) -> Closure:
         return Closure(self.book.named_lambda(node.scope, node.name), {})
 
-    def _parameter(self, node: Parameter, is_array: bool) -> Any:
+    def _parameter(self, node: Parameter, _is_array: bool) -> Any:
         return self._names.get(node.name, ErrorValue.NAME)
 
     def is_omitted(self, node: Node) -> bool:

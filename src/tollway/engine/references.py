@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from tollway.engine.cells import Sheet
 from tollway.engine.functions.ranges import Bounds, CellRange, MultiRange
 from tollway.engine.functions.registry import Argument
 from tollway.engine.graph import Address, FormulaBook
 from tollway.engine.syntax import Area, Group, Spilled, Union
 from tollway.engine.values import EngineError, ErrorValue
-from tollway.engine.cells import Sheet
 
 if TYPE_CHECKING:
     from tollway.engine.interpret import Interpreter

@@ -89,7 +89,7 @@ def _if_error(interpreter: Interpreter, node: Call, is_array: bool) -> Any:
     return 0.0 if found is None else found
 
 
-def _is_omitted(interpreter: Interpreter, node: Call, is_array: bool) -> bool:
+def _is_omitted(interpreter: Interpreter, node: Call, _is_array: bool) -> bool:
     return interpreter.is_omitted(node.arguments[0])
 
 
@@ -139,7 +139,7 @@ def _table_lookup(interpreter: Interpreter, node: Call, is_array: bool) -> Any:
 
 
 def _one(found: Any) -> Value:
-    return found.at(0, 0) if isinstance(found, Grid) else found  # type: ignore[no-any-return]
+    return found.at(0, 0) if isinstance(found, Grid) else found
 
 
 def _is_reference(interpreter: Interpreter, node: Call, is_array: bool) -> bool:

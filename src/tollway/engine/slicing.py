@@ -42,8 +42,28 @@ from tollway.engine.values import ErrorValue
 
 # What they give may have another size when their arguments hold other values.
 _SIZED_BY_VALUES = frozenset(
-    "CHOOSECOLS CHOOSEROWS DROP EXPAND FILTER GROUPBY MAKEARRAY MODE.MULT PIVOTBY REDUCE REGEXEXTRACT SEQUENCE TAKE "
-    "TEXTSPLIT TOCOL TOROW TRIMRANGE UNIQUE WRAPCOLS WRAPROWS".split()
+    [
+        "CHOOSECOLS",
+        "CHOOSEROWS",
+        "DROP",
+        "EXPAND",
+        "FILTER",
+        "GROUPBY",
+        "MAKEARRAY",
+        "MODE.MULT",
+        "PIVOTBY",
+        "REDUCE",
+        "REGEXEXTRACT",
+        "SEQUENCE",
+        "TAKE",
+        "TEXTSPLIT",
+        "TOCOL",
+        "TOROW",
+        "TRIMRANGE",
+        "UNIQUE",
+        "WRAPCOLS",
+        "WRAPROWS",
+    ]
 )
 # They give one of several arguments, which may differ in size.
 _CHOOSING = frozenset({"CHOOSE", "IF", "IFERROR", "IFNA", "IFS", "SWITCH", "XLOOKUP"})

@@ -186,9 +186,31 @@ def reference_of(argument: Argument | Closure) -> CellRange:
 
 # They take several references where others take one; of those over several sheets only _OVER_SHEETS do.
 _AS_ONE = frozenset(
-    "AREAS FREQUENCY IRR ISREF LARGE MEDIAN MODE PERCENTILE PERCENTILE.EXC PERCENTILE.INC PERCENTRANK "
-    "PERCENTRANK.EXC PERCENTRANK.INC QUARTILE QUARTILE.EXC QUARTILE.INC RANK RANK.AVG RANK.EQ SHEETS SMALL "
-    "TRIMMEAN TYPE".split()
+    [
+        "AREAS",
+        "FREQUENCY",
+        "IRR",
+        "ISREF",
+        "LARGE",
+        "MEDIAN",
+        "MODE",
+        "PERCENTILE",
+        "PERCENTILE.EXC",
+        "PERCENTILE.INC",
+        "PERCENTRANK",
+        "PERCENTRANK.EXC",
+        "PERCENTRANK.INC",
+        "QUARTILE",
+        "QUARTILE.EXC",
+        "QUARTILE.INC",
+        "RANK",
+        "RANK.AVG",
+        "RANK.EQ",
+        "SHEETS",
+        "SMALL",
+        "TRIMMEAN",
+        "TYPE",
+    ]
 )
 _NEVER_OVER_SHEETS = frozenset({"AREAS", "FREQUENCY", "IRR", "RANK", "RANK.AVG", "RANK.EQ"})
 

@@ -138,7 +138,7 @@ class Cells(Protocol):
     def reference(self, text: str, *, is_r1c1: bool) -> Argument:
         """What INDIRECT gives for a text."""
 
-    def invoke(self, called: Argument | Closure, arguments: Sequence[Any]) -> Argument:
+    def invoke(self, called: Argument | Closure, arguments: Sequence[Any]) -> Any:
         """What a LAMBDA gives."""
 
     def copied_value(self, address: tuple[int, int, int], rows: int) -> Value:

@@ -24,7 +24,8 @@ def now(context: Context) -> float:
         )
     day = serial_from_date(saved_at.year, saved_at.month, saved_at.day, is_1904=context.is_1904)
     assert day is not None
-    return day + (saved_at.hour * 3600 + saved_at.minute * 60 + saved_at.second) / _DAY_SECONDS
+    clock: float = (saved_at.hour * 3600 + saved_at.minute * 60 + saved_at.second) / _DAY_SECONDS
+    return day + clock
 
 
 @function("TODAY", "", wants_context=True)

@@ -61,12 +61,12 @@ def _address(context: Context, first: CellRange) -> str:
     return f"{sheet_text(context.cells.workbook.sheets[sheet].name)}!{written}"
 
 
-def _contents(context: Context, first: CellRange) -> Value:
+def _contents(_context: Context, first: CellRange) -> Value:
     value = first.at(0, 0)
     return 0.0 if value is None else value
 
 
-def _type(context: Context, first: CellRange) -> str:
+def _type(_context: Context, first: CellRange) -> str:
     value = first.at(0, 0)
     return "b" if value is None else "l" if isinstance(value, str) else "v"
 
@@ -122,13 +122,13 @@ def _has_parentheses(section: str) -> bool:
 
 _FACTS: dict[str, Any] = {
     "address": _address,
-    "col": lambda context, first: float(first.bounds[1]),
+    "col": lambda _context, first: float(first.bounds[1]),
     "color": _colour,
     "contents": _contents,
     "filename": _filename,
     "format": _format,
     "parentheses": _parentheses,
-    "row": lambda context, first: float(first.bounds[0]),
+    "row": lambda _context, first: float(first.bounds[0]),
     "type": _type,
 }
 

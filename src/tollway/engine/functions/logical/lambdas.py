@@ -164,6 +164,6 @@ def make_array(context: Context, rows: Any, columns: Any, function_: Any) -> Arg
 
 
 @function("ISOMITTED", "any", returns="logical")
-def is_omitted(argument: Value) -> bool:
+def is_omitted(_argument: Value) -> bool:
     """Whether a parameter of the LAMBDA around it was left out by the call; FALSE for anything else."""
     return False
