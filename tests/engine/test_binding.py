@@ -3,7 +3,14 @@
 import pytest
 from tests.engine.sheets import place_of, workbook_of
 
-from tollway.engine import ErrorValue, UnreadableFormula, UnsupportedFormula, Workbook
+from tollway.engine import (
+    EngineError,
+    ErrorValue,
+    UnreadableFormula,
+    UnsupportedFormula,
+    Workbook,
+    inspect_workbook,
+)
 from tollway.engine.cells import DataTableFacts, Table
 from tollway.engine.graph import FormulaBook
 from tollway.engine.syntax import (
@@ -196,6 +203,30 @@ def test_the_lambda_of_a_name_may_call_itself():
     assert isinstance(body, Lambda)
     assert isinstance(body.body, Call)
     assert body.body.arguments[1] == Invoke(NamedLambda(None, "countdown"), (Binary("-", X, ONE),))
+
+
+@pytest.mark.parametrize(
+    ("body", "construct"),
+    [
+        ("LAMBDA(x,CUBEVALUE(x))", "CUBEVALUE"),
+        ("LAMBDA(x,S!A1+x)", "relative reference in a named LAMBDA"),
+        ("LAMBDA(1,2)", ""),
+    ],
+)
+def test_a_lambda_that_is_not_computed_is_refused_with_each_formula_that_comes_to_it(body, construct):
+    workbook = workbook_of({"A1": "=outer(1)", "A2": "=inner(1)", "A3": "=outer(2)+1", "A4": "=A1+1"})
+    workbook.names = {
+        (None, "outer"): DefinedName("outer", "LAMBDA(x,inner(x)+outer(x))"),
+        (None, "inner"): DefinedName("inner", body),
+    }
+    book = FormulaBook(workbook)
+    for row in (1, 2, 3):
+        with pytest.raises(EngineError) as raised:
+            book.tree((0, row, 1))
+        assert raised.value.cells == (f"S!A{row}",)
+        assert raised.value.message.startswith(f"S!A{row}: ")
+        assert getattr(raised.value, "construct", "") == construct
+    assert inspect_workbook(workbook).unsupported[:1] == (("S!A1", construct or "unreadable formula"),)
 
 
 def test_a_function_without_brackets_is_a_lambda_around_it():

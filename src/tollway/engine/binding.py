@@ -74,12 +74,13 @@ _CONSTANTS = (Number, Text, Logical, ErrorLiteral, ArrayConstant, Omitted, Exter
 
 
 class Binder:
-    """Binds formulas of one cell. `parts_count` tells how much was bound so far."""
+    """Binds formulas of one cell. So far, `parts_count` parts were bound, and `lambdas` were met by name."""
 
     def __init__(self, workbook: Workbook, address: tuple[int, int, int], *, is_movable: bool = True) -> None:
         self.workbook = workbook
         self.sheet, self.row, self.column = address
         self.parts_count = 0
+        self.lambdas: set[NamedLambda] = set()
         self._is_movable = is_movable
         self._depth = 0
         self._names: list[DefinedName] = []
@@ -240,7 +241,9 @@ class Binder:
         except UnreadableFormula as error:
             raise UnreadableFormula(f"The name {found.name} cannot be read: {error.message}") from error
         if is_lambda(tree):
-            return NamedLambda(found.sheet_index, found.name.lower())
+            named = NamedLambda(found.sheet_index, found.name.lower())
+            self.lambdas.add(named)
+            return named
         if any(name is found for name in self._names):
             circle = " -> ".join(name.name for name in [*self._names[self._names.index(found) :], found])
             raise UnreadableFormula(

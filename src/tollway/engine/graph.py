@@ -11,6 +11,7 @@ from tollway.engine.binding import Binder
 from tollway.engine.cells import Bounds, Cell, DataTableFacts
 from tollway.engine.copying import parse_r1c1
 from tollway.engine.formula import parse, read_formula
+from tollway.engine.named_lambdas import NamedLambdas
 from tollway.engine.syntax import (
     Area,
     ArrayPart,
@@ -72,7 +73,7 @@ class FormulaBook:
         self._parts_count = 0
         self.function_counts: Counter[str] = Counter()
         self._reads: dict[Address, Reads] = {}
-        self._lambdas: dict[tuple[int | None, str], Node] = {}
+        self._lambdas = NamedLambdas(workbook)
 
     def cell(self, address: Address) -> Cell | None:
         """What a cell holds, or None for a blank one."""
@@ -143,6 +144,7 @@ class FormulaBook:
             written = read_formula(cell.formula)
             self.function_counts.update(written.functions)
             tree = binder.bind(written.tree)
+            self._lambdas.check(binder.lambdas)
         finally:
             self._parts_count += binder.parts_count
         return tree if cell.array is None else ArrayPart(tree, 0, 0)
@@ -152,11 +154,7 @@ class FormulaBook:
 
         Raises: UnreadableFormula, UnsupportedFormula.
         """
-        known = self._lambdas.get((scope, name))
-        if known is None:
-            binder = Binder(self.workbook, (scope or 0, 1, 1), is_movable=False)
-            known = self._lambdas[scope, name] = binder.named_lambda(self.workbook.names[scope, name])
-        return known
+        return self._lambdas.get(NamedLambda(scope, name))
 
     def bind_text(self, address: Address, text: str, *, is_r1c1: bool = False) -> Node:
         """A reference written in a text, as INDIRECT takes it, as if it stood in a cell. Raises: EngineError."""
