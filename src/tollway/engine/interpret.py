@@ -61,6 +61,10 @@ from tollway.engine.values import ErrorValue, TooManyReferences, Value
 
 # Operators between references; what they join is no value yet.
 _JOINING = frozenset({":", " ", ","})
+# A LAMBDA is no value for any other function.
+_TAKING_LAMBDAS = frozenset(
+    {"BYCOL", "BYROW", "GROUPBY", "MAKEARRAY", "MAP", "PIVOTBY", "REDUCE", "SCAN", "TYPE"}
+)
 # Of arrays they make arrays of references.
 _COMPUTED = frozenset({"INDIRECT", "OFFSET"})
 _PLAIN = frozenset({float, str, bool, type(None), ErrorValue})
@@ -347,8 +351,11 @@ class Interpreter(CellFacts):
             else:
                 arguments.append(self.value(argument, is_array))
         for place, found in enumerate(arguments):
-            if found is OMITTED:
-                arguments[place] = None
+            if isinstance(found, Closure):
+                if found is OMITTED:
+                    arguments[place] = None
+                elif called.name not in _TAKING_LAMBDAS:
+                    arguments[place] = ErrorValue.VALUE
             elif isinstance(found, MultiRange):
                 given = spread(called, arguments)
                 if given is None:

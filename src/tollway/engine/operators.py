@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tollway.engine.functions.registry import GRID_CELLS_MAX, Argument, Grid, element
+from tollway.engine.functions.registry import GRID_CELLS_MAX, Argument, Grid, row_at, widened
 from tollway.engine.values import (
     TEXT_LENGTH_MAX,
     ErrorValue,
@@ -52,13 +52,25 @@ def apply_binary(operator: str, left: Argument, right: Argument, *, is_last: boo
         raise TooManyReferences(
             f"A formula makes an array of more than {GRID_CELLS_MAX:,} cells; refer to smaller ranges."
         )
-    rows: Sequence[Sequence[Value]] = [
-        [
-            _binary(operator, element(left, row, column), element(right, row, column), is_last=is_last)
-            for column in range(column_count)
-        ]
-        for row in range(row_count)
-    ]
+    rows: list[Sequence[Value]] = []
+    before: tuple[object, object] | None = None
+    for row in range(row_count):
+        left_row, right_row = row_at(left, row), row_at(right, row)
+        # Below what is filled a whole column is the same row a million times: computed once.
+        if before is not None and before[0] is left_row and before[1] is right_row:
+            rows.append(rows[-1])
+            continue
+        before = (left_row, right_row)
+        rows.append(
+            [
+                _binary(operator, one, other, is_last=is_last)
+                for one, other in zip(
+                    widened(left, left_row, column_count),
+                    widened(right, right_row, column_count),
+                    strict=True,
+                )
+            ]
+        )
     return Grid(rows, row_count, column_count)
 
 
@@ -92,10 +104,15 @@ def apply_each(operation: Callable[[Value], Value], operand: Argument) -> Argume
     """A one-sided operator on a value, or on each value of an array."""
     if not isinstance(operand, Grid):
         return operation(operand)
-    rows = [
-        [operation(operand.at(row, column)) for column in range(operand.column_count)]
-        for row in range(operand.row_count)
-    ]
+    rows: list[Sequence[Value]] = []
+    before: object = None
+    for row in range(operand.row_count):
+        values = row_at(operand, row)
+        if values is before:
+            rows.append(rows[-1])
+            continue
+        before = values
+        rows.append([operation(value) for value in widened(operand, values, operand.column_count)])
     return Grid(rows, operand.row_count, operand.column_count)
 
 

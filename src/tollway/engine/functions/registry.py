@@ -18,6 +18,7 @@ Where one value is wanted and an array is given, the function is applied to each
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
@@ -263,18 +264,64 @@ def call(called: Function, arguments: Sequence[Argument], context: Context | Non
     row_count, column_count = shape
     if row_count * column_count > GRID_CELLS_MAX:
         return ErrorValue.NUM
-    rows: list[list[Value]] = []
+    rows: list[Sequence[Value]] = []
+    before: list[object] | None = None
+    is_whole = [kind in _WHOLE_KINDS for kind in kinds]
     for row in range(row_count):
+        lines = [
+            _NO_ROW if whole_kind else row_at(argument, row)
+            for whole_kind, argument in zip(is_whole, arguments, strict=True)
+        ]
+        # Below what is filled a whole column is the same row a million times: computed once.
+        if before is not None and all(map(operator.is_, lines, before)):
+            rows.append(rows[-1])
+            continue
+        before = list(lines)
+        widths = [
+            argument if whole_kind else widened(argument, line, column_count)
+            for whole_kind, argument, line in zip(is_whole, arguments, lines, strict=True)
+        ]
         cells: list[Value] = []
         for column in range(column_count):
             chosen = [
-                argument if kind in _WHOLE_KINDS else element(argument, row, column)
-                for kind, argument in zip(kinds, arguments, strict=True)
+                found if whole_kind else found[column]
+                for whole_kind, found in zip(is_whole, widths, strict=True)
             ]
             result = _call_once(called, kinds, chosen, context)
             cells.append(result.at(0, 0) if isinstance(result, Grid) else result)
         rows.append(cells)
     return Grid(rows, row_count, column_count)
+
+
+_NO_ROW: Sequence[Any] = ()
+# What lies outside an array that is smaller than another.
+_OUTSIDE: Sequence[Any] = (ErrorValue.NA,)
+
+
+def row_at(argument: Argument, row: int) -> Any:
+    """One row of an argument as it is kept, for widened(); the same object where rows are known to be the same."""
+    if not isinstance(argument, Grid):
+        return _NO_ROW
+    if argument.row_count == 1:
+        row = 0
+    elif row >= argument.row_count:
+        return _OUTSIDE
+    rows = argument.rows
+    return rows[row] if row < len(rows) else _NO_ROW
+
+
+def widened(argument: Argument, line: Any, column_count: int) -> Sequence[Value]:
+    """What row_at() gave as so many values: one column repeats, #N/A follows where the array is narrower."""
+    if not isinstance(argument, Grid):
+        return [argument] * column_count
+    if line is _OUTSIDE:
+        return [ErrorValue.NA] * column_count
+    if argument.column_count == 1:
+        return [line[0] if line else None] * column_count
+    if len(line) == column_count:
+        return line  # type: ignore[no-any-return]
+    blanks = argument.column_count - len(line)
+    return [*line, *[None] * blanks, *[ErrorValue.NA] * (column_count - argument.column_count)]
 
 
 def _lifted_shape(kinds: Sequence[str], arguments: Sequence[Argument]) -> tuple[int, int] | None:
