@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from tollway.engine.conformance import Conformance
+    from tollway.engine.conformance import Conformance, Tally
 
 FOUND_FAULTS, CANNOT = 1, 2
 # Cells of one file that are printed; --json has them all.
@@ -67,10 +67,15 @@ def conformance(
 
 
 def _print(outcome: "Conformance") -> None:
+    from tollway.engine.conformance import EXCEL
+
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
     console.print(_files(outcome))
-    for application in sorted(outcome.functions):
-        console.print(_functions(outcome, application))
+    console.print(_functions("Formula cells by function, saved by Excel", outcome.excel_functions))
+    for application, tallies in sorted(outcome.functions.items()):
+        if not EXCEL.fullmatch(application):
+            title = f"Formula cells by function, saved by {application or 'an unnamed application'}"
+            console.print(_functions(title, tallies))
     for report in outcome.files:
         for one in report.wrong[:CELLS_SHOWN]:
             found = one.difference
@@ -81,7 +86,7 @@ def _print(outcome: "Conformance") -> None:
             )
     console.print(
         f"{len(outcome.unexplained)} accepted cells are wrong and unexplained; "
-        f"mean_over_functions {outcome.mean_over_functions():.4f} over files saved by Excel."
+        f"mean_over_functions {outcome.mean_over_functions:.4f} over files saved by Excel."
     )
 
 
@@ -101,12 +106,12 @@ def _files(outcome: "Conformance") -> Table:
     return table
 
 
-def _functions(outcome: "Conformance", application: str) -> Table:
-    table = Table(title=f"Formula cells by function, saved by {application or 'an unnamed application'}")
+def _functions(title: str, tallies: "dict[str, Tally]") -> Table:
+    table = Table(title=title)
     table.add_column("Function")
     for heading in ("Equal", "Different", "Refused", "Share equal"):
         table.add_column(heading, justify="right")
-    for name, tally in sorted(outcome.functions[application].items()):
+    for name, tally in sorted(tallies.items()):
         table.add_row(
             name, f"{tally.equal:,}", f"{tally.different:,}", f"{tally.refused:,}", f"{tally.share:.4f}"
         )

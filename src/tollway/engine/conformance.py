@@ -8,6 +8,7 @@ stored without a value) are left out and counted by themselves.
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from tollway.engine.agreement import Difference, Verdict, recomputed
 from tollway.engine.archive import ReadLimits
 from tollway.engine.calculation import Calculation
 from tollway.engine.formula import parse
-from tollway.engine.functions.registry import FUNCTIONS
+from tollway.engine.function_names import EXCEL_FUNCTIONS
+from tollway.engine.functions import is_volatile
 from tollway.engine.graph import Address, FormulaBook
 from tollway.engine.inspect import BoundFormulas, what_stopped
 from tollway.engine.syntax import Call, Name, Node, children
@@ -28,7 +30,7 @@ from tollway.engine.workbook import Workbook, read_workbook
 
 # The share of a number by which a recomputed one may differ from the stored one.
 TOLERANCE = 1e-12
-EXCEL = "Microsoft Excel"
+EXCEL = re.compile("Microsoft (Macintosh )?Excel( Online)?")
 # What formulas that call no function at all are counted under.
 OPERATORS = "(operators)"
 EXPLANATIONS_MAX = 1_000
@@ -50,6 +52,12 @@ class Tally:
             self.different += 1
         elif verdict is Verdict.REFUSED:
             self.refused += 1
+
+    def add(self, other: Tally) -> None:
+        """Count what another tally counted."""
+        self.equal += other.equal
+        self.different += other.different
+        self.refused += other.refused
 
     @property
     def share(self) -> float:
@@ -124,15 +132,26 @@ class Conformance:
         """The accepted cells that are wrong, and nothing says why."""
         return [(one.path, wrong) for one in self.files for wrong in one.wrong if wrong.reason is None]
 
-    def mean_over_functions(self, application: str = EXCEL) -> float:
-        """The mean of the functions' shares of equal cells, over files that one application saved; 1 for no file."""
-        tallies = self.functions.get(application, {})
+    @property
+    def excel_functions(self) -> dict[str, Tally]:
+        """A tally for each function over the files that Excel saved: on Windows, on a Mac or in a browser."""
+        joined: dict[str, Tally] = {}
+        for application, tallies in self.functions.items():
+            if EXCEL.fullmatch(application):
+                for name, tally in tallies.items():
+                    joined.setdefault(name, Tally()).add(tally)
+        return joined
+
+    @property
+    def mean_over_functions(self) -> float:
+        """The mean of the functions' shares of equal cells, over files that Excel saved; 1 for no file."""
+        tallies = self.excel_functions
         return sum(tally.share for tally in tallies.values()) / len(tallies) if tallies else 1.0
 
     def as_json(self) -> dict[str, Any]:
         """Plain types."""
         return {
-            "mean_over_functions": self.mean_over_functions(),
+            "mean_over_functions": self.mean_over_functions,
             "unexplained": len(self.unexplained),
             "functions": {
                 application: {name: tally.as_json() for name, tally in sorted(tallies.items())}
@@ -196,10 +215,7 @@ def gathered(parts: Iterator[tuple[FileReport, Mapping[str, Tally]]]) -> Conform
         whole.files.append(report)
         tallies = whole.functions.setdefault(report.application, {})
         for name, tally in functions.items():
-            sum_ = tallies.setdefault(name, Tally())
-            sum_.equal += tally.equal
-            sum_.different += tally.different
-            sum_.refused += tally.refused
+            tallies.setdefault(name, Tally()).add(tally)
     return whole
 
 
@@ -216,10 +232,14 @@ def _check_file(
     stopped = dict(trees.unsupported)
     for one in recomputed(calculation, trees.bound, trees.order(), _is_equal):
         formula = _formula_of(book, one.address)
+        written = book.text(one.address)
+        if is_volatile(stopped.get(written, "")):
+            # Random numbers agree with nothing that was stored.
+            report.left_out += 1
+            continue
         report.tally.count(one.verdict)
         for name in _called(formula, own_names):
             functions.setdefault(name, Tally()).count(one.verdict)
-        written = book.text(one.address)
         if one.verdict is Verdict.DIFFERENT:
             reason = next((each.reason for each in explanations if each.covers(report.path, written)), None)
             difference = Difference(written, f"={formula}", one.stored, one.computed)
@@ -255,11 +275,7 @@ def _called(formula: str, own_names: set[str]) -> set[str]:
             if node.name in ("LET", "LAMBDA"):
                 given.update(one.text.lower() for one in node.arguments if isinstance(one, Name))
         stack.extend(children(node))
-    called = {
-        name
-        for name in found
-        if name in FUNCTIONS or (name.lower() not in own_names and name.lower() not in given)
-    }
+    called = {name for name in found & EXCEL_FUNCTIONS if name.lower() not in own_names | given}
     return called or {OPERATORS}
 
 
