@@ -72,6 +72,12 @@ def test_what_is_in_the_cells():
         ("=INDEX((A1:A3,B1:B3),2,1,2)", 20.0),
         ("=INDEX((A1:A3,B1:B3),2,1,3)", REF),
         ("=SUM(XLOOKUP(1,A1:A3,B1:B3):XLOOKUP(2,A1:A3,B1:B3))", 30.0),
+        # Arguments that are computed as arrays in ordinary cells too.
+        ("=MAX(INDEX((A1:A3>1)*A1:A3,0))", 3.0),
+        ("=MATCH(1,INDEX((A1:A3=2)*(B1:B3=20),0),0)", 2.0),
+        ("=LOOKUP(2,1/(A1:A3<3),B1:B3)", 20.0),
+        ("=SUMPRODUCT(COUNTIF(A1:A3,A1:A3))", 3.0),
+        ("=SUM(A1:A3*2)", VALUE),
         # Operators between references.
         ("=SUM((A1:A3,B1))", 16.0),
         ("=SUM(A1:B2 B1:B3)", 30.0),

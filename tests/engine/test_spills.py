@@ -5,6 +5,7 @@ import pytest
 from tests.engine.sheets import computed, workbook_of
 
 from tollway.engine import ErrorValue, Input, build_program, evaluate
+from tollway.engine.cells import Cell, DataTableFacts
 from tollway.engine.distributions import Uniform
 
 NA, SPILL, CALC, REF, VALUE = (
@@ -130,6 +131,17 @@ def test_only_what_varies_in_place_is_interpreted_whole():
     inputs = [Input("B1", Uniform(1.0, 3.0))]
     assert build_program(workbook, inputs, ["D1"]).interpreted_count == 0
     assert build_program(workbook, inputs, ["D2"]).interpreted_count == 1
+
+
+def test_a_what_if_table_is_computed_anew_in_each_iteration():
+    cells = {"A1": 2, "C1": 5, "F1": "=A1*C1", "E2": 10, "E3": 20, "G1": "=SUM(F2:F3)"}
+    workbook = workbook_of(cells)
+    facts = DataTableFacts((2, 6, 3, 6), None, (1, 3))
+    for row in (2, 3):
+        workbook.sheets[0].cells[row, 6] = Cell("TABLE(,C1)", None, data_table=facts)
+    assert computed(workbook)["S!G1"] == 60.0
+    program = build_program(workbook, [Input("A1", Uniform(1.0, 3.0))], ["G1"])
+    assert evaluate(program, np.array([[1.0, 2.0, 3.0]])).values[0].tolist() == [30.0, 60.0, 90.0]
 
 
 def test_circles_of_a_workbook_that_iterates_are_iterated_in_each_iteration():

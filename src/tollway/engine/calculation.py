@@ -67,7 +67,7 @@ class Calculation:
         self.refused: dict[Address, EngineError] = {}
         self.external: set[Address] = set()
         self.iterated = Iterated()
-        self.depth: int = 0 if base is None else base.depth + 1
+        self.depth: int = 0 if base is None else base.depth
         self._given = dict(given or {})
         self._known: dict[Address, Value] = dict(self._given)
         self._base = base
@@ -136,7 +136,10 @@ class Calculation:
 
     def find_known(self, address: Address) -> object:
         """A value computed already; a marker that is no value where there is none."""
-        return self._known.get(address, _ABSENT)
+        found = self._known.get(address, _ABSENT)
+        if found is _ABSENT and self._base is not None and address not in self._tainted:
+            return self._base.find_known(address)
+        return found
 
     # --- one cell and what it needs --------------------------------------------------------------------
 
@@ -294,12 +297,14 @@ class Calculation:
         if self.depth:
             # A table inside its own what-if: Excel keeps the value it had.
             return ErrorValue.NUM
-        given = {to.address: self.value_of(of.address) for to, of in tree.inputs}
+        tried = {to.address: self.value_of(of.address) for to, of in tree.inputs}
         key = DataTable(tree.formula, tuple((to, to) for to, _ in tree.inputs))
         what_if = self._what_ifs.get(key)
         if what_if is None:
-            what_if = self._what_ifs[key] = WhatIf(self.book, tree.formula.address, frozenset(given))
+            what_if = self._what_ifs[key] = WhatIf(self.book, tree.formula.address, frozenset(tried))
+        given = {**self._given, **tried}
         inner = Calculation(self.book, given, is_lenient=self.is_lenient, base=self, tainted=what_if.tainted)
+        inner.depth += 1
         return inner.value(tree.formula.address)
 
     def _iterate(self, circle: Circle) -> None:

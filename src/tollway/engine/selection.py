@@ -94,7 +94,7 @@ def _is_omitted(interpreter: Interpreter, node: Call, _is_array: bool) -> bool:
 
 
 def _index(interpreter: Interpreter, node: Call, is_array: bool) -> Any:
-    found = interpreter.whole(node.arguments[0], is_array)
+    found = interpreter.whole(node.arguments[0], True)
     if not isinstance(found, MultiRange):
         return interpreter.called(node, is_array, [found])
     area: Any = 1.0

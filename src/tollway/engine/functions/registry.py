@@ -277,7 +277,7 @@ def call(called: Function, arguments: Sequence[Argument], context: Context | Non
             rows.append(rows[-1])
             continue
         before = list(lines)
-        widths = [
+        widths: list[Any] = [
             argument if whole_kind else widened(argument, line, column_count)
             for whole_kind, argument, line in zip(is_whole, arguments, lines, strict=True)
         ]
