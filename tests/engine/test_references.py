@@ -219,6 +219,14 @@ def test_totals_leave_out_totals_hidden_rows_and_errors(formula, expected):
     assert computed(workbook)["S!Z99"] == expected
 
 
+def test_rows_that_a_filter_hides_count_in_no_total():
+    workbook = workbook_of({**LIST, "B1": "=SUBTOTAL(9,A1:A6)", "B2": "=SUBTOTAL(109,A1:A6)"})
+    workbook.sheets[0].hidden_rows.update((2, 4))
+    workbook.sheets[0].filtered_rows.add(4)
+    found = computed(workbook)
+    assert (found["S!B1"], found["S!B2"]) == (70.0, 50.0)
+
+
 def test_totals_of_each_of_several_computed_references():
     # The way to count what a filter leaves: one total for each row.
     cells = {

@@ -48,7 +48,7 @@ class CellFacts:
     def is_hidden_row(self, sheet: int, row: int, *, by_hand: bool) -> bool:
         """Whether a row is hidden by a filter or, where that counts too, by hand."""
         found = self.workbook.sheets[sheet]
-        return row in (found.hidden_rows if by_hand else getattr(found, "filtered_rows", ()))
+        return row in (found.hidden_rows if by_hand else found.filtered_rows)
 
     def is_total(self, address: Address) -> bool:
         """Whether the formula of a cell holds a SUBTOTAL or AGGREGATE."""

@@ -56,6 +56,8 @@ class Sheet:
     cells: dict[Place, Cell] = field(default_factory=dict)
     is_hidden: bool = False
     hidden_rows: set[int] = field(default_factory=set)
+    filtered_rows: set[int] = field(default_factory=set)
+    """Those of the hidden rows that a filter of the sheet hides."""
 
     @cached_property
     def rows_by_column(self) -> dict[int, list[int]]:

@@ -101,6 +101,7 @@ class SheetReader:
         self.column = 0
         self.row_is_hidden = False
         self.in_cell = False
+        self.filter_bounds: Bounds | None = None
         self.attributes: dict[str, str] = {}
         self.kind = "n"
         self.value_text: str | None = None
@@ -121,6 +122,12 @@ class SheetReader:
             self._start_cell(attributes)
         elif tag == "f" and self.in_cell:
             self.formula_attributes = attributes
+        elif tag == "autoFilter":
+            self.filter_bounds = area_bounds(attributes.get("ref", ""))
+        elif tag == "filterColumn" and self.filter_bounds is not None:
+            # A filter comes after the rows; its first row holds the headers.
+            top, _, bottom, _ = self.filter_bounds
+            self.sheet.filtered_rows.update(row for row in self.sheet.hidden_rows if top < row <= bottom)
         elif tag == "row":
             self.row = self._number_of_row(attributes.get("r"))
             self.column = 0
