@@ -230,12 +230,18 @@ class Shipper:
             source = await usage_operations.lock_source(tx, reader.source_id)
             if source is None or source.ended_at is not None or source.position != part.start:
                 return None
-            # Every writer locks in this order: quotas, keys, steps of the funnel, the log, sums.
+            # The log comes first: it is most of the work, and nobody waits for a row of it. Then rows that others
+            # wait for until the commit; every writer locks in this order: quotas, keys, steps of the funnel, sums.
+            sums = None if careful else await usage_operations.append_calls(tx, batch)
             await metering.settle_leases(tx, part.lease_units, part.ended_leases)
             await keys.note_uses(tx, _last_uses(batch))
             first_calls = self._new_first_calls(batch)
             await usage_operations.track_first_calls(tx, first_calls)
-            refused = await self._append(tx, batch, careful=careful)
+            refused = 0
+            if sums is None:
+                refused = await self._append_fitting(tx, batch)
+            else:
+                await usage_operations.add_sums(tx, sums)
             await usage_operations.advance_source(
                 tx,
                 reader.source_id,
@@ -249,22 +255,19 @@ class Shipper:
         self._first_calls.update(first_calls)
         return len(batch) - refused
 
-    async def _append(self, tx: Transaction, batch: UsageBatch, *, careful: bool) -> int:
-        """Write calls, and return how many of them the database refused, which only `careful` allows."""
-        if not careful:
-            await usage_operations.append_usage(tx, batch)
-            return 0
+    async def _append_fitting(self, tx: Transaction, batch: UsageBatch) -> int:
+        """Write the calls that the database takes, and return how many it refused."""
         try:
             async with tx.savepoint():
-                await usage_operations.append_usage(tx, batch)
+                await usage_operations.add_sums(tx, await usage_operations.append_calls(tx, batch))
             return 0
         except UNFIT as failure:
             if len(batch) == 1:
                 log.error("a call was left out", call=batch.calls.tobytes().hex(), reason=str(failure))
                 return 1
             middle = len(batch) // 2
-            return await self._append(tx, batch.part(0, middle), careful=True) + await self._append(
-                tx, batch.part(middle, len(batch)), careful=True
+            return await self._append_fitting(tx, batch.part(0, middle)) + await self._append_fitting(
+                tx, batch.part(middle, len(batch))
             )
 
     def _new_first_calls(self, batch: UsageBatch) -> dict[int, int]:

@@ -22,7 +22,10 @@ _MIXERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Rows to add: arrays of integers of one length, by the names of the columns, and the texts that they name."""
+    """Rows to add: arrays of integers of one length, by the names of the columns, and the texts that they name.
+
+    Empty where nothing is to be added.
+    """
 
     hours: dict[str, Any]
     days: dict[str, Any]
@@ -46,6 +49,8 @@ def add_up(batch: UsageBatch) -> Sums:
 
     What is given back, with negative units, is no call: only its units and credits are added, and no totals.
     """
+    if not len(batch):
+        return Sums({}, {}, {})
     batch = _with_one_number_each(batch)
     calls = batch.calls
     is_call = calls["units"] >= 0

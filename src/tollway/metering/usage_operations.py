@@ -11,7 +11,7 @@ from tollway.customers.entities import Mode
 from tollway.kit.db import Transaction
 from tollway.metering import usage_copy_store, usage_store
 from tollway.metering.entities import LATENCY_BOUNDS_MS, UsageBatch, UsageEvent, UsageSource
-from tollway.metering.sums import CLASSES, add_up, class_of
+from tollway.metering.sums import CLASSES, Sums, add_up, class_of
 
 
 async def begin_source(tx: Transaction, name: str, now: datetime) -> int:
@@ -87,22 +87,28 @@ async def hold_arrivals(tx: Transaction) -> None:
     await usage_store.lock_origins(tx, alone=True)
 
 
-async def append_usage(tx: Transaction, batch: UsageBatch) -> None:
-    """Write many calls to the usage log and add them to the sums, as `record_usage` does with one.
+async def append_calls(tx: Transaction, batch: UsageBatch) -> Sums:
+    """Write many calls to the usage log, and return by how much their sums grow, for `add_sums`.
 
-    Calls of customers who were erased or deleted since are written without address and user agent.
-    Call `await_erasures` first in the transaction.
-    Raises: one of kit.db.UNFIT where a value is none that the database takes. Writes: as `record_usage`.
+    Two halves of what `record_usage` does with one call, for the log has no row that two writers want, and a sum is
+    wanted by all: what else a transaction locks comes in between. Calls of customers who were erased or deleted since
+    are written without address and user agent. Call `await_erasures` first in the transaction.
+    Raises: one of kit.db.UNFIT where a value is none that the database takes. Writes: api_usage_logs.
     """
-    if not len(batch):
-        return
-    erased = await usage_store.list_erased(tx, np.unique(batch.calls["customer_id"]))
-    if erased:
-        batch = batch.without_origin(erased)
-    await usage_copy_store.copy_usage(tx, batch)
-    sums = add_up(batch)
-    await usage_store.add_to_hours(tx, sums.hours)
-    await usage_store.add_to_days(tx, sums.days)
+    if len(batch):
+        erased = await usage_store.list_erased(tx, np.unique(batch.calls["customer_id"]))
+        await usage_copy_store.copy_usage(tx, batch.without_origin(erased) if erased else batch)
+    return add_up(batch)
+
+
+async def add_sums(tx: Transaction, sums: Sums) -> None:
+    """Add to the sums what calls that were written to the log add up to; call it last in a transaction.
+
+    Raises: as `append_calls`. Writes: usage_hours, usage_days, usage_totals.
+    """
+    if sums.hours:
+        await usage_store.add_to_hours(tx, sums.hours)
+        await usage_store.add_to_days(tx, sums.days)
     if sums.totals:
         await usage_store.add_to_totals(tx, sums.totals)
 
