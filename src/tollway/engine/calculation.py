@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from tollway.engine.functions.kept_rows import KeptRows
 from tollway.engine.functions.ranges import Bounds
 from tollway.engine.functions.registry import Argument, Grid, element
 from tollway.engine.graph import Address, FormulaBook
@@ -287,7 +288,7 @@ class Calculation:
         size = len(rows) * len(rows[0]) if rows else 0
         if size >= _KEPT_RANGE_CELLS and not self._provisional and self._kept_cells + size < _KEPT_CELLS_MAX:
             self._kept_cells += size
-            self._ranges[sheet, bounds] = rows
+            rows = self._ranges[sheet, bounds] = KeptRows(rows)
         return rows
 
     # --- what-if tables and circles --------------------------------------------------------------------

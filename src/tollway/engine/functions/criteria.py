@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
+from tollway.engine.functions.kept_rows import KeptRows
 from tollway.engine.functions.ranges import CellRange
 from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid
 from tollway.engine.serials import number_from_text
@@ -13,6 +14,8 @@ from tollway.engine.syntax import COLUMN_MAX, ROW_MAX
 from tollway.engine.values import ERROR_BY_TEXT, ErrorValue, Value, numbers_equal
 
 _OPERATOR = re.compile(r"(<=|>=|<>|<|>|=)?(.*)", re.DOTALL)
+
+_WILDCARDS = frozenset("?*~")
 
 # A longer criterion is #VALUE!.
 CRITERION_LENGTH_MAX = 255
@@ -98,6 +101,15 @@ def _positions(
         filled = grids
     rows, columns = (grids[0].row_count, grids[0].column_count) if filled is None else _filled(filled)
     rows, columns = min(rows, grids[0].row_count), min(columns, grids[0].column_count)
+    kept = grids[0].rows
+    if filled is grids and isinstance(kept, KeptRows):
+        test = tested[0][1]
+        places = kept.places_of_text(test.lowered) if isinstance(test, TextIs) else kept.places_meeting(test)
+        others = tested[1:]
+        for row, column in places:
+            if all(other(grid.at(row, column)) for grid, other in others):
+                yield (row, column)
+        return
     for row in range(rows):
         for column in range(columns):
             if all(test(grid.at(row, column)) for grid, test in tested):
@@ -209,7 +221,22 @@ def _exact_test(operator: str, operand: Value) -> Test:
     return lambda _value: False
 
 
+class TextIs:
+    """The test whether a value is a text, case aside; of kept rows it is asked of an index."""
+
+    __slots__ = ("lowered",)
+
+    def __init__(self, lowered: str) -> None:
+        self.lowered = lowered
+
+    def __call__(self, value: Value) -> bool:
+        """Test one value."""
+        return isinstance(value, str) and value.lower() == self.lowered
+
+
 def _text_test(operator: str, operand: str) -> Test:
+    if operator == "=" and _WILDCARDS.isdisjoint(operand):
+        return TextIs(operand.lower())
     if operator in ("=", "<>"):
         pattern = wildcard(operand)
         wanted = operator == "="

@@ -16,9 +16,14 @@ from tollway.engine.values import ErrorValue, Value, compare
 
 def find_exact(line: Sequence[Value], wanted: Value) -> int | None:
     """The first place that holds a value: numbers to the last bit, texts without case and with wildcards."""
-    if isinstance(wanted, str) and not _WILDCARDS.isdisjoint(wanted):
+    if has_wildcard(wanted):
         return find_wildcard(line, wanted)
     return find_same(line, 0.0 if wanted is None else wanted)
+
+
+def has_wildcard(wanted: Value) -> bool:
+    """Whether a text has a character that may stand for others, or makes the next one literal."""
+    return isinstance(wanted, str) and not _WILDCARDS.isdisjoint(wanted)
 
 
 _WILDCARDS = frozenset("?*~")

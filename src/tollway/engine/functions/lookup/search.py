@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tollway.engine.functions.kept_rows import INDEXED_ROWS_MIN, KeptRows
 from tollway.engine.functions.lookup.matching import (
     find_at_or_above,
     find_at_or_below,
@@ -13,6 +14,7 @@ from tollway.engine.functions.lookup.matching import (
     find_same,
     find_sorted,
     find_wildcard,
+    has_wildcard,
 )
 from tollway.engine.functions.lookup.parts import part_of
 from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid, function, number, whole
@@ -39,13 +41,13 @@ def match(wanted: Value, searched: Argument, match_type: float = 1.0) -> Value:
     grid = as_grid(searched)
     if not grid.is_line:
         return ErrorValue.NA
-    line = _line(grid)
     if match_type == 0:
-        found = find_exact(line, wanted)
-    elif match_type > 0:
-        found = find_at_or_below(line, wanted)
-    else:
-        found = find_at_or_above(line, wanted)
+        found = (
+            find_exact(_line(grid), wanted) if grid.row_count == 1 else _find_in_first_column(grid, wanted)
+        )
+        return ErrorValue.NA if found is None else float(found + 1)
+    line = _line(grid)
+    found = find_at_or_below(line, wanted) if match_type > 0 else find_at_or_above(line, wanted)
     return ErrorValue.NA if found is None else float(found + 1)
 
 
@@ -58,7 +60,24 @@ def _line(grid: Grid) -> Sequence[Value]:
     """A row or column as far as anything is filled: what follows is blank, and no search finds it first."""
     if grid.row_count == 1:
         return grid.rows[0] if grid.rows else ()
-    return [row[0] if row else None for row in grid.rows]
+    return _first_column(grid)
+
+
+def _first_column(grid: Grid) -> Sequence[Value]:
+    rows = grid.rows
+    return rows.column(0) if isinstance(rows, KeptRows) else [row[0] if row else None for row in rows]
+
+
+def _find_in_first_column(grid: Grid, wanted: Value) -> int | None:
+    """As find_exact over the first column; of rows that many formulas read an index is asked."""
+    rows = grid.rows
+    if isinstance(rows, KeptRows) and len(rows) >= INDEXED_ROWS_MIN and not has_wildcard(wanted):
+        return rows.first_row(0, 0.0 if wanted is None else wanted)
+    return find_exact(_first_column(grid), wanted)
+
+
+def _find_at_or_below_in_first_column(grid: Grid, wanted: Value) -> int | None:
+    return find_at_or_below(_first_column(grid), wanted)
 
 
 @function("VLOOKUP", "value grid number [logical]", returns="any")
@@ -71,8 +90,8 @@ def vertical_lookup(wanted: Value, table: Argument, column: float, is_approximat
     _check_wanted(wanted)
     grid = as_grid(table)
     place = _place(column, grid.column_count)
-    first = [row[0] if row else None for row in grid.rows]
-    found = find_at_or_below(first, wanted) if is_approximate else find_exact(first, wanted)
+    find = _find_at_or_below_in_first_column if is_approximate else _find_in_first_column
+    found = find(grid, wanted)
     return ErrorValue.NA if found is None else grid.at(found, place)
 
 
