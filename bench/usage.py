@@ -243,23 +243,23 @@ async def write_sums(tx: Transaction, calls: Rows) -> None:
         counts[0] += 1
         counts[1] += spent
         counts[2 + latency] += 1
-    latencies = [f"l{place}" for place in range(1, 14)]
     names = ["customer_id", "product", "live", "api_key_id", "method", "endpoint"]
-    counted = ["succeeded", "limited", "refused", "failed", "units", "credits", "response_ms", *latencies]
+    counted = ["succeeded", "limited", "refused", "failed", "units", "credits", "response_ms"]
     await usage_store.add_to_hours(tx, columns_of(["hour", *names], counted, hours))
     await usage_store.add_to_days(tx, columns_of(["day", *names], counted, days))
     keys = ["product", "method", "endpoint", "status_code", "problem"]
-    await usage_store.add_to_totals(tx, columns_of(keys, ["calls", "response_ms", *latencies], totals))
+    await usage_store.add_to_totals(tx, columns_of(keys, ["calls", "response_ms"], totals))
 
 
 def columns_of(keys: list[str], counted: list[str], sums: dict[Any, list[int]]) -> dict[str, list[Any]]:
-    """Turn rows into columns, and texts into their places in a list of few."""
-    rows = ((*key, *counts) for key, counts in sums.items())
+    """Turn rows into columns, and texts into their places in a list of few; latencies stand last in a row."""
+    rows = ((*key, *counts[: len(counted)]) for key, counts in sums.items())
     columns = dict(zip([*keys, *counted], map(list, zip(*rows, strict=True)), strict=True))
     texts: dict[str, int] = {}
     for name in {"product", "method", "endpoint", "problem"} & columns.keys():
         columns[name] = [texts.setdefault(text, len(texts) + 1) for text in columns[name]]
-    return columns | {"texts": list(texts)}
+    latencies = [count for counts in sums.values() for count in counts[len(counted) :]]
+    return columns | {"latencies": latencies, "texts": list(texts)}
 
 
 # The run --------------------------------------------------------------------------------------------

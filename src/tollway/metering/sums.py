@@ -14,7 +14,7 @@ Integers = NDArray[np.int64]
 MICROSECONDS_PER_HOUR = 3_600_000_000
 HOURS_PER_DAY = 24
 CLASSES = ("succeeded", "limited", "refused", "failed")
-LATENCY_NAMES = tuple(f"l{position}" for position in range(1, len(LATENCY_BOUNDS_MS) + 2))
+LATENCY_CLASSES = len(LATENCY_BOUNDS_MS) + 1
 _BOUNDS = np.array(LATENCY_BOUNDS_MS)
 # Numbers without a pattern: keys of several columns become one number by them.
 _MIXERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5)
@@ -24,7 +24,7 @@ _MIXERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2
 class Sums:
     """Rows to add: arrays of integers of one length, by the names of the columns, and the texts that they name.
 
-    Empty where nothing is to be added.
+    `latencies` has as many for each row as there are classes. Empty where nothing is to be added.
     """
 
     hours: dict[str, Any]
@@ -64,20 +64,28 @@ def add_up(batch: UsageBatch) -> Sums:
     ]
     first, group = group_rows(by_hour)
     size = len(first)
+    classes = _CLASS_OF_STATUS[np.minimum(calls["status"], 999)]
+    latencies = _spread(LATENCY_CLASSES, group, latency, is_call, size)
     counts = {
-        **_spread(CLASSES, group, _CLASS_OF_STATUS[np.minimum(calls["status"], 999)], is_call, size),
+        **dict(zip(CLASSES, _spread(len(CLASSES), group, classes, is_call, size).T, strict=True)),
         "units": _sum(group, calls["units"], size),
         "credits": _sum(group, calls["credits"], size),
         "response_ms": _sum(group, np.where(is_call, response_ms, 0), size),
-        **_spread(LATENCY_NAMES, group, latency, is_call, size),
     }
     hour, *others = (column[first] for column in by_hour)
-    hours = {"hour": hour, **_names_of(batch, first), **counts}
+    hours = {"hour": hour, **_names_of(batch, first), **counts, "latencies": latencies.ravel()}
 
     by_day = [hour // HOURS_PER_DAY, *others]
     day_first, day_group = group_rows(by_day)
     day_counts = {name: _sum(day_group, column, len(day_first)) for name, column in counts.items()}
-    days = {"day": by_day[0][day_first], **_names_of(batch, first[day_first]), **day_counts}
+    day_latencies = np.zeros((len(day_first), LATENCY_CLASSES), np.int64)
+    np.add.at(day_latencies, day_group, latencies)
+    days = {
+        "day": by_day[0][day_first],
+        **_names_of(batch, first[day_first]),
+        **day_counts,
+        "latencies": day_latencies.ravel(),
+    }
     return Sums(hours, days, _totals(batch, is_call, response_ms, latency))
 
 
@@ -145,7 +153,7 @@ def _totals(
         "status_code": calls["status"][places].astype(np.int64),
         "calls": np.bincount(group, minlength=size),
         "response_ms": _sum(group, response_ms[chosen], size),
-        **_spread(LATENCY_NAMES, group, latency[chosen], everyone, size),
+        "latencies": _spread(LATENCY_CLASSES, group, latency[chosen], everyone, size).ravel(),
     }
 
 
@@ -170,9 +178,7 @@ def _sum(group: Integers, values: NDArray[Any], size: int) -> Integers:
     return np.rint(np.bincount(group, values, size)).astype(np.int64)
 
 
-def _spread(
-    names: Sequence[str], group: Integers, kind: Integers, counted: NDArray[np.bool_], size: int
-) -> dict[str, Integers]:
-    """Count the rows of each group by kind, one column for each name."""
-    flat = np.bincount((group * len(names) + kind)[counted], minlength=size * len(names))
-    return dict(zip(names, flat.reshape(size, len(names)).T, strict=True))
+def _spread(kinds: int, group: Integers, kind: Integers, counted: NDArray[np.bool_], size: int) -> Integers:
+    """Count the rows of each group by kind: a row for each group, a column for each kind."""
+    flat = np.bincount((group * kinds + kind)[counted], minlength=size * kinds)
+    return flat.reshape(size, kinds)

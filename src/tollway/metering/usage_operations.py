@@ -138,6 +138,5 @@ def _columns_of(event: UsageEvent) -> dict[str, list[Any]]:
     if is_call:
         values[CLASSES[class_of(event.status_code)]] = 1
         latencies[bisect_left(LATENCY_BOUNDS_MS, event.response_time_ms)] = 1
-    values |= {f"l{position}": count for position, count in enumerate(latencies, 1)}
     texts = [event.product, event.method, event.endpoint, event.problem_code or ""]
-    return {"texts": texts} | {name: [value] for name, value in values.items()}
+    return {name: [value] for name, value in values.items()} | {"latencies": latencies, "texts": texts}

@@ -12,7 +12,7 @@ from tollway.kit.db import Transaction
 from tollway.metering.entities import UsageEvent, UsageSource
 
 # Sums to add, by column: integers, of one length. `texts` are those that product, method, endpoint and problem name by
-# their place, from 1 on; `l1` and so on are the classes of response time.
+# their place, from 1 on; `latencies` holds the classes of response time, all of one row after all of the row before.
 Columns = Mapping[str, Sequence[Any]]
 
 
@@ -123,19 +123,30 @@ async def insert_usage(tx: Transaction, event: UsageEvent) -> None:
     )
 
 
+# The classes of response time, of which there are thirteen, of the row `i`, and two rows of them added up.
+_LATENCIES: LiteralString = "(%(latencies)s::bigint[])[13 * i - 12 : 13 * i] AS latencies"
+_LATENCIES_ADDED: LiteralString = (
+    "ARRAY["
+    + ", ".join(
+        f"kept.latencies[{place}] + EXCLUDED.latencies[{place}]"
+        for place in ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13")
+    )
+    + "]"
+)
+
+
 def _adding(table: LiteralString, column: LiteralString, moment: LiteralString) -> LiteralString:
     """Write the statement that adds to the sums of a table, whose `column` is read from numbers as `moment`.
 
     Rows in the order of their key, so that two writers never wait in a circle. Arrays are read by place, because an
-    unnest of twenty would write each of them down first.
+    unnest of so many would write each of them down first.
     """
     return f"""
         INSERT INTO {table} AS kept ({column}, customer_id, product, mode, api_key_id, method, endpoint,
             succeeded, limited, refused, failed, units, credits, response_ms, latencies)
         SELECT {moment}, customer_id, (%(texts)s::text[])[product],
             CASE WHEN live = 1 THEN 'live' ELSE 'test' END, api_key_id, (%(texts)s::text[])[method],
-            (%(texts)s::text[])[endpoint], succeeded, limited, refused, failed, units, credits, response_ms,
-            ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
+            (%(texts)s::text[])[endpoint], succeeded, limited, refused, failed, units, credits, response_ms, latencies
         FROM (
             SELECT (%({column})s::bigint[])[i] AS {column}, (%(customer_id)s::bigint[])[i] AS customer_id,
                 (%(product)s::bigint[])[i] AS product, (%(live)s::bigint[])[i] AS live,
@@ -143,12 +154,7 @@ def _adding(table: LiteralString, column: LiteralString, moment: LiteralString) 
                 (%(endpoint)s::bigint[])[i] AS endpoint, (%(succeeded)s::bigint[])[i] AS succeeded,
                 (%(limited)s::bigint[])[i] AS limited, (%(refused)s::bigint[])[i] AS refused,
                 (%(failed)s::bigint[])[i] AS failed, (%(units)s::bigint[])[i] AS units,
-                (%(credits)s::bigint[])[i] AS credits, (%(response_ms)s::bigint[])[i] AS response_ms,
-                (%(l1)s::bigint[])[i] AS l1, (%(l2)s::bigint[])[i] AS l2, (%(l3)s::bigint[])[i] AS l3,
-                (%(l4)s::bigint[])[i] AS l4, (%(l5)s::bigint[])[i] AS l5, (%(l6)s::bigint[])[i] AS l6,
-                (%(l7)s::bigint[])[i] AS l7, (%(l8)s::bigint[])[i] AS l8, (%(l9)s::bigint[])[i] AS l9,
-                (%(l10)s::bigint[])[i] AS l10, (%(l11)s::bigint[])[i] AS l11, (%(l12)s::bigint[])[i] AS l12,
-                (%(l13)s::bigint[])[i] AS l13
+                (%(credits)s::bigint[])[i] AS credits, (%(response_ms)s::bigint[])[i] AS response_ms, {_LATENCIES}
             FROM generate_series(1, array_length(%({column})s::bigint[], 1)) AS i
         ) AS added
         ORDER BY 2, 4, 1, 3, 5, 6, 7
@@ -160,19 +166,30 @@ def _adding(table: LiteralString, column: LiteralString, moment: LiteralString) 
             units = kept.units + EXCLUDED.units,
             credits = kept.credits + EXCLUDED.credits,
             response_ms = kept.response_ms + EXCLUDED.response_ms,
-            latencies = ARRAY[
-                kept.latencies[1] + EXCLUDED.latencies[1], kept.latencies[2] + EXCLUDED.latencies[2],
-                kept.latencies[3] + EXCLUDED.latencies[3], kept.latencies[4] + EXCLUDED.latencies[4],
-                kept.latencies[5] + EXCLUDED.latencies[5], kept.latencies[6] + EXCLUDED.latencies[6],
-                kept.latencies[7] + EXCLUDED.latencies[7], kept.latencies[8] + EXCLUDED.latencies[8],
-                kept.latencies[9] + EXCLUDED.latencies[9], kept.latencies[10] + EXCLUDED.latencies[10],
-                kept.latencies[11] + EXCLUDED.latencies[11], kept.latencies[12] + EXCLUDED.latencies[12],
-                kept.latencies[13] + EXCLUDED.latencies[13]]
+            latencies = {_LATENCIES_ADDED}
         """
 
 
 _ADD_TO_HOURS = _adding("usage_hours", "hour", "to_timestamp(hour * 3600)")
 _ADD_TO_DAYS = _adding("usage_days", "day", "date '1970-01-01' + day::integer")
+_ADD_TO_TOTALS: LiteralString = f"""
+    INSERT INTO usage_totals AS kept (product, method, endpoint, status_code, problem_code,
+        calls, response_ms, latencies)
+    SELECT (%(texts)s::text[])[product], (%(texts)s::text[])[method], (%(texts)s::text[])[endpoint],
+        status_code::integer, (%(texts)s::text[])[problem], calls, response_ms, latencies
+    FROM (
+        SELECT (%(product)s::bigint[])[i] AS product, (%(method)s::bigint[])[i] AS method,
+            (%(endpoint)s::bigint[])[i] AS endpoint, (%(status_code)s::bigint[])[i] AS status_code,
+            (%(problem)s::bigint[])[i] AS problem, (%(calls)s::bigint[])[i] AS calls,
+            (%(response_ms)s::bigint[])[i] AS response_ms, {_LATENCIES}
+        FROM generate_series(1, array_length(%(product)s::bigint[], 1)) AS i
+    ) AS added
+    ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (product, method, endpoint, status_code, problem_code) DO UPDATE SET
+        calls = kept.calls + EXCLUDED.calls,
+        response_ms = kept.response_ms + EXCLUDED.response_ms,
+        latencies = {_LATENCIES_ADDED}
+"""
 
 
 async def add_to_hours(tx: Transaction, columns: Columns) -> None:
@@ -187,36 +204,4 @@ async def add_to_days(tx: Transaction, columns: Columns) -> None:
 
 async def add_to_totals(tx: Transaction, columns: Columns) -> None:
     """Add to the sums since the beginning; in the order of their key, as for the others."""
-    await tx.execute(
-        """
-        INSERT INTO usage_totals AS kept (product, method, endpoint, status_code, problem_code,
-            calls, response_ms, latencies)
-        SELECT (%(texts)s::text[])[product], (%(texts)s::text[])[method], (%(texts)s::text[])[endpoint],
-            status_code::integer, (%(texts)s::text[])[problem], calls, response_ms,
-            ARRAY[l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13]
-        FROM (
-            SELECT (%(product)s::bigint[])[i] AS product, (%(method)s::bigint[])[i] AS method,
-                (%(endpoint)s::bigint[])[i] AS endpoint, (%(status_code)s::bigint[])[i] AS status_code,
-                (%(problem)s::bigint[])[i] AS problem, (%(calls)s::bigint[])[i] AS calls,
-                (%(response_ms)s::bigint[])[i] AS response_ms, (%(l1)s::bigint[])[i] AS l1,
-                (%(l2)s::bigint[])[i] AS l2, (%(l3)s::bigint[])[i] AS l3, (%(l4)s::bigint[])[i] AS l4,
-                (%(l5)s::bigint[])[i] AS l5, (%(l6)s::bigint[])[i] AS l6, (%(l7)s::bigint[])[i] AS l7,
-                (%(l8)s::bigint[])[i] AS l8, (%(l9)s::bigint[])[i] AS l9, (%(l10)s::bigint[])[i] AS l10,
-                (%(l11)s::bigint[])[i] AS l11, (%(l12)s::bigint[])[i] AS l12, (%(l13)s::bigint[])[i] AS l13
-            FROM generate_series(1, array_length(%(product)s::bigint[], 1)) AS i
-        ) AS added
-        ORDER BY 1, 2, 3, 4, 5
-        ON CONFLICT (product, method, endpoint, status_code, problem_code) DO UPDATE SET
-            calls = kept.calls + EXCLUDED.calls,
-            response_ms = kept.response_ms + EXCLUDED.response_ms,
-            latencies = ARRAY[
-                kept.latencies[1] + EXCLUDED.latencies[1], kept.latencies[2] + EXCLUDED.latencies[2],
-                kept.latencies[3] + EXCLUDED.latencies[3], kept.latencies[4] + EXCLUDED.latencies[4],
-                kept.latencies[5] + EXCLUDED.latencies[5], kept.latencies[6] + EXCLUDED.latencies[6],
-                kept.latencies[7] + EXCLUDED.latencies[7], kept.latencies[8] + EXCLUDED.latencies[8],
-                kept.latencies[9] + EXCLUDED.latencies[9], kept.latencies[10] + EXCLUDED.latencies[10],
-                kept.latencies[11] + EXCLUDED.latencies[11], kept.latencies[12] + EXCLUDED.latencies[12],
-                kept.latencies[13] + EXCLUDED.latencies[13]]
-        """,
-        columns,
-    )
+    await tx.execute(_ADD_TO_TOTALS, columns)
