@@ -50,6 +50,26 @@ async def test_calls_are_listed_newest_first_page_by_page(
     assert {one.request_id for one in seen} == {one.request_id for one in events}
 
 
+async def test_a_page_of_the_log_is_read_in_the_order_of_its_index(database: Database) -> None:
+    async with database.transaction() as tx:
+        # Of an empty table everything is cheap; so only what the index can do without reading and sorting all.
+        await tx.execute("SET LOCAL enable_seqscan = off")
+        await tx.execute("SET LOCAL enable_bitmapscan = off")
+        await tx.execute("SET LOCAL enable_sort = off")
+        plan = await tx.list_rows(
+            """
+            EXPLAIN SELECT id FROM api_usage_logs WHERE customer_id = 1 AND mode = 'test'
+                AND (request_timestamp, id) < (timestamptz '2026-06-15', 7)
+            ORDER BY request_timestamp DESC, id DESC LIMIT 50
+            """
+        )
+    text = "\n".join(row["QUERY PLAN"] for row in plan)
+    # Rows of one instant alone are sorted.
+    assert "Presorted Key: api_usage_logs.request_timestamp" in text
+    assert "Index Scan Backward" in text
+    assert "(request_timestamp <= '2026-06-15 00:00:00+00'" in text
+
+
 async def test_a_call_carries_every_field_of_the_log_and_the_name_of_its_key(
     database: Database, party: Party, now: datetime
 ) -> None:
