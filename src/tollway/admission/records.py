@@ -21,7 +21,7 @@ import numpy as np
 
 RECORD_BYTES = 128
 BODY_BYTES = RECORD_BYTES - 4
-MAGIC = b"TOLLWAY1"
+MAGIC = b"TOLLWAY2"
 
 # Sizes of what a record holds; longer texts continue in TEXT and STRING records.
 ADDRESS_BYTES = 16

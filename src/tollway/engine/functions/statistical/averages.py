@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from tollway.engine.functions.criteria import matching_positions, paired_positions
+from tollway.engine.functions.criteria import matching_positions, paired_positions, partner_of
 from tollway.engine.functions.registry import (
     Argument,
     FailedError,
@@ -44,8 +44,9 @@ def average_if(tested: Argument, criterion: Value, averaged: Argument | None = N
 
     Errors: #DIV/0! when there are none.
     """
-    grid = as_grid(tested if averaged is None else averaged)
-    return mean_of(numbers_at(grid, list(matching_positions(as_grid(tested), criterion))))
+    tested_grid = as_grid(tested)
+    grid = partner_of(tested_grid, averaged)
+    return mean_of(numbers_at(grid, list(matching_positions(tested_grid, criterion, grid))))
 
 
 @function("AVERAGEIFS", "grid grid any [grid any]...")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from tollway.engine.functions.criteria import matching_positions, paired_positions
+from tollway.engine.functions.criteria import matching_count, paired_count
 from tollway.engine.functions.registry import Argument, Grid, as_grid, function, grid_numbers, grid_of
 from tollway.engine.serials import number_from_text
 from tollway.engine.values import ErrorValue, Value
@@ -47,7 +47,7 @@ def count_blank(argument: Argument) -> float:
 @function("COUNTIF", "grid any")
 def count_if(tested: Argument, criterion: Value) -> float:
     """How many cells meet a criterion."""
-    return float(sum(1 for _ in matching_positions(as_grid(tested), criterion)))
+    return float(matching_count(as_grid(tested), criterion))
 
 
 @function("COUNTIFS", "grid any [grid any]...")
@@ -56,7 +56,7 @@ def count_ifs(*pairs: Argument) -> float:
 
     Errors: #VALUE! when the ranges differ in size.
     """
-    return float(sum(1 for _ in paired_positions(as_grid(pairs[0]), pairs)))
+    return float(paired_count(pairs))
 
 
 @function("FREQUENCY", "array array", returns="any")
