@@ -2,7 +2,7 @@
 
 import pytest
 import xlsxwriter
-from tests.engine.raw_workbooks import BOOK, BOOK_RELATIONS, MAIN, OFFICE, parts_of, zipped
+from tests.engine.raw_workbooks import BOOK, BOOK_RELATIONS, MAIN, OFFICE, parts_of, sheet_xml, zipped
 
 from tollway.engine import NotAWorkbook, Workbook, read_workbook
 from tollway.engine.workbook import Cell, DataTableFacts
@@ -48,6 +48,22 @@ def test_tables_are_read_with_their_headers_totals_and_columns(tmp_path):
 def test_a_table_over_no_area_is_refused_by_name(tmp_path, ref):
     with pytest.raises(NotAWorkbook, match="The table 'Sales' of the sheet 'S'"):
         read(tmp_path, with_table(f'displayName="Sales" ref="{ref}" totalsRowCount="1"', "a", "b"))
+
+
+def test_the_rows_that_a_table_s_filter_hides_are_filtered(tmp_path):
+    parts = with_table('displayName="Sales" ref="A1:A4" totalsRowCount="1"', "a")
+    columns = '<autoFilter ref="A1:A3">{}</autoFilter><tableColumns>'
+    column = '<filterColumn colId="0"><filters><filter val="1"/></filters></filterColumn>'
+    rows = "".join(
+        f'<row r="{row}"{hidden}><c r="A{row}"><v>{row}</v></c></row>'
+        for row, hidden in [(1, ""), (2, ""), (3, ' hidden="1"'), (4, ' hidden="1"')]
+    )
+    parts["xl/worksheets/sheet1.xml"] = sheet_xml(rows)
+    plain = parts["xl/tables/table1.xml"]
+    parts["xl/tables/table1.xml"] = plain.replace("<tableColumns>", columns.format(column))
+    assert read(tmp_path, parts).sheets[0].filtered_rows == {3}
+    parts["xl/tables/table1.xml"] = plain.replace("<tableColumns>", columns.format(""))
+    assert read(tmp_path, parts).sheets[0].filtered_rows == set()
 
 
 def test_tables_over_one_another_are_read(tmp_path):

@@ -57,7 +57,7 @@ class Sheet:
     is_hidden: bool = False
     hidden_rows: set[int] = field(default_factory=set)
     filtered_rows: set[int] = field(default_factory=set)
-    """Those of the hidden rows that a filter of the sheet hides."""
+    """Those of the hidden rows that a filter of the sheet, or of a table on it, hides."""
 
     @cached_property
     def rows_by_column(self) -> dict[int, list[int]]:
@@ -75,6 +75,12 @@ class Sheet:
         if not self.cells:
             return (0, 0)
         return (max(row for row, _ in self.cells), max(column for _, column in self.cells))
+
+    def hide_by_filter(self, filtered: Bounds | None) -> None:
+        """Lay the hidden rows of a filtered area to its filter; the area's first row holds the headers."""
+        if filtered is not None:
+            top, _, bottom, _ = filtered
+            self.filtered_rows.update(row for row in self.hidden_rows if top < row <= bottom)
 
     def positions_in(self, bounds: Bounds) -> Iterator[Place]:
         """The cells inside an area that hold something, column by column."""

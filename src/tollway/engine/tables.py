@@ -6,7 +6,7 @@ Source: Microsoft, "Using structured references with Excel tables"; ECMA-376 par
 from __future__ import annotations
 
 from tollway.engine.archive import Archive, unescaped
-from tollway.engine.cells import Table, column_key
+from tollway.engine.cells import Sheet, Table, column_key
 from tollway.engine.syntax import Area, ErrorLiteral, Node, Structured, area_bounds
 from tollway.engine.values import ErrorValue, NotAWorkbook, WorkbookTooLarge
 
@@ -23,16 +23,24 @@ class TableReader:
         self.archive = archive
         self.tables: dict[str, Table] = {}
 
-    def read(self, part: str, sheet: int, sheet_name: str) -> None:
-        """Add the table of one part. Raises: NotAWorkbook, WorkbookTooLarge."""
+    def read(self, part: str, index: int, sheet: Sheet) -> None:
+        """Add the table of one part, and tell its sheet, read before, which rows the table's filter hides.
+
+        Raises: NotAWorkbook, WorkbookTooLarge.
+        """
         facts: dict[str, str] = {}
         columns: list[str] = []
+        filtered: list[str] = []
 
         def start(tag: str, attributes: dict[str, str]) -> None:
             if tag == "table" and not facts:
                 facts.update(attributes)
             elif tag == "tableColumn":
                 columns.append(unescaped(attributes.get("name", "")))
+            elif tag == "autoFilter":
+                filtered[:] = [attributes.get("ref", "")]
+            elif tag == "filterColumn" and filtered:
+                sheet.hide_by_filter(area_bounds(filtered[0]))
 
         self.archive.read_xml(part, start, lambda _tag, _text: None)
         name = facts.get("displayName") or facts.get("name") or ""
@@ -40,7 +48,7 @@ class TableReader:
         header_count, totals_count = _count(facts, "headerRowCount", 1), _count(facts, "totalsRowCount", 0)
         if bounds is None or bounds[2] - bounds[0] + 1 < header_count + totals_count:
             raise NotAWorkbook(
-                f"The table {name!r} of the sheet {sheet_name!r} covers {facts.get('ref', '')[:40]!r}, "
+                f"The table {name!r} of the sheet {sheet.name!r} covers {facts.get('ref', '')[:40]!r}, "
                 "which is no area of a sheet with room for its headers and totals; "
                 "open the workbook in Excel and save it again."
             )
@@ -48,7 +56,7 @@ class TableReader:
             raise WorkbookTooLarge(
                 f"The workbook holds more than the {TABLES_MAX:,} tables that are allowed."
             )
-        self.tables[name.lower()] = Table(name, sheet, bounds, tuple(columns), header_count, totals_count)
+        self.tables[name.lower()] = Table(name, index, bounds, tuple(columns), header_count, totals_count)
 
 
 def _count(facts: dict[str, str], name: str, default: int) -> int:

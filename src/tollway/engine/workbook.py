@@ -166,7 +166,7 @@ class _Reader:
                 SheetReader(self.archive, self.counts, sheet, shared).read(part)
                 for table_kind, table in relationships(self.archive, part).values():
                     if table_kind == "table" and table in self.archive:
-                        tables.read(table, index, name)
+                        tables.read(table, index, sheet)
             sheets.append(sheet)
         return sheets
 

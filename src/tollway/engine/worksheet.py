@@ -124,10 +124,8 @@ class SheetReader:
             self.formula_attributes = attributes
         elif tag == "autoFilter":
             self.filter_bounds = area_bounds(attributes.get("ref", ""))
-        elif tag == "filterColumn" and self.filter_bounds is not None:
-            # A filter comes after the rows; its first row holds the headers.
-            top, _, bottom, _ = self.filter_bounds
-            self.sheet.filtered_rows.update(row for row in self.sheet.hidden_rows if top < row <= bottom)
+        elif tag == "filterColumn":
+            self.sheet.hide_by_filter(self.filter_bounds)
         elif tag == "row":
             self.row = self._number_of_row(attributes.get("r"))
             self.column = 0
