@@ -114,7 +114,27 @@ def test_what_is_unsupported_is_listed_by_cell_and_name_and_the_rest_still_check
     found = inspect_workbook(stored(cells))
     assert found.unsupported == (("S!A1", "RAND"), ("S!A4", "unreadable formula"), ("S!A3", "NOW"))
     assert found.functions == {"RAND": 1, "NOW": 1}
+    assert found.unsupported_count == 3
     assert (found.agreement.equal, found.agreement.left_out, found.agreement.volatile) == (1, 2, 1)
+
+
+def test_what_needs_an_unsupported_cell_is_told_and_proposed_for_no_output():
+    cells = {
+        **PROFIT,
+        "B20": ('CUBEVALUE("a","b")', 7.0),
+        "B21": ("B20*B1", 7000.0),
+        "B22": ("SUM(B20:B21)", 7007.0),
+    }
+    found = inspect_workbook(stored(cells))
+    assert found.unsupported == (("S!B20", "CUBEVALUE"),)
+    assert (found.blocked, found.blocked_count) == (("S!B21", "S!B22"), 2)
+    assert [one.cell for one in found.outputs] == ["S!B9"]
+    assert found.as_json()["unsupported"] == [{"cell": "S!B20", "function": "CUBEVALUE"}]
+
+
+def test_a_number_beyond_every_distribution_is_no_candidate():
+    found = inspect_workbook(stored({"A1": ("", 1e200), "A2": ("", 5.0), "B1": ("A1+A2", 1e200)}))
+    assert [one.cell for one in found.inputs] == ["S!A2"]
 
 
 def test_a_circle_is_raised_with_its_cells():

@@ -233,7 +233,7 @@ def _check_file(
     for one in recomputed(calculation, trees.bound, trees.order(), _is_equal):
         formula = _formula_of(book, one.address)
         written = book.text(one.address)
-        if is_volatile(stopped.get(written, "")):
+        if is_volatile(stopped.get(one.address, "")):
             # Random numbers agree with nothing that was stored.
             report.left_out += 1
             continue
@@ -246,7 +246,7 @@ def _check_file(
             report.wrong.append(Wrong(difference, reason))
         elif one.verdict is Verdict.REFUSED:
             refusal = calculation.refused.get(one.address)
-            why = stopped.get(written, "") if refusal is None else what_stopped(refusal)
+            why = stopped.get(one.address, "") if refusal is None else what_stopped(refusal)
             report.refused.append((written, why))
         elif one.verdict is not Verdict.EQUAL:
             report.left_out += 1

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tollway.engine.agreement import Agreement, check_agreement, filled
 from tollway.engine.distributions import Distribution, Normal, Triangular
 from tollway.engine.graph import Address, FormulaBook, is_external
 from tollway.engine.labels import label_of
+from tollway.engine.reach import reached_from
 from tollway.engine.syntax import Area, Node
 from tollway.engine.values import EngineError, UnsupportedFormula
 from tollway.engine.workbook import Workbook
@@ -23,6 +25,8 @@ CANDIDATES_MAX = 200
 # Constants weighed against each other; those that most formulas read directly come first.
 WEIGHED_MAX = 2_000
 UNSUPPORTED_SHOWN = 1_000
+# Cells named that need an unsupported one, so that a page can tell of each whether it does.
+BLOCKED_SHOWN = 1_000
 # A suggestion reaches this far to either side of the present value.
 _SPREAD = 0.2
 # Rates that go below zero as easily as above: a bell fits better than ends 20 % away.
@@ -94,12 +98,23 @@ class SheetOutline:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All of it. `unsupported` pairs a cell with the function or construct that is not computed yet."""
+    """All of it.
+
+    `unsupported` pairs a cell with the function or construct that is not computed yet, the first 1,000 of
+    `unsupported_count`. `blocked` are further cells that need one of those, the first 1,000 of `blocked_count`: no run
+    has them for outputs. The other `computable_count` formulas can be run.
+    """
 
     application: str
+    saved_at: datetime | None
+    """As the file says; TODAY() and NOW() give this moment."""
     formulas_count: int
     functions: dict[str, int]
     unsupported: tuple[tuple[str, str], ...]
+    unsupported_count: int
+    blocked: tuple[str, ...]
+    blocked_count: int
+    computable_count: int
     external_links_count: int
     inputs: tuple[InputCandidate, ...]
     outputs: tuple[OutputCandidate, ...]
@@ -112,9 +127,14 @@ class Inspection:
         """Plain types, under the names that callers of the API see."""
         return {
             "application": self.application,
+            "saved_at": None if self.saved_at is None else self.saved_at.isoformat(),
             "formulas_count": self.formulas_count,
             "functions": self.functions,
-            "unsupported": [list(pair) for pair in self.unsupported],
+            "unsupported": [{"cell": cell, "function": function} for cell, function in self.unsupported],
+            "unsupported_count": self.unsupported_count,
+            "blocked": list(self.blocked),
+            "blocked_count": self.blocked_count,
+            "computable_count": self.computable_count,
             "external_links_count": self.external_links_count,
             "variables_detected": [candidate.as_json() for candidate in self.inputs],
             "outputs_detected": [candidate.as_json() for candidate in self.outputs],
@@ -134,18 +154,26 @@ def inspect_workbook(workbook: Workbook) -> Inspection:
     functions = _function_counts(book)
     order = trees.order()
     agreement = check_agreement(book, trees.bound, order)
-    trees.unsupported.extend(
-        (book.text(address), what_stopped(error)) for address, error in agreement.refused.items()
-    )
+    trees.unsupported.extend((address, what_stopped(error)) for address, error in agreement.refused.items())
+    stopped = {address for address, _ in trees.unsupported}
+    reached = reached_from(book, trees.bound, order, stopped)
+    blocked = sorted(reached - stopped)
     if agreement.missing:
         workbook = filled(workbook, agreement.missing)
         book = FormulaBook(workbook)
-    outputs = _output_candidates(book, trees, formulas)
+    outputs = [address for address in _output_candidates(book, trees, formulas) if address not in reached]
     return Inspection(
         application=workbook.application,
+        saved_at=workbook.saved_at,
         formulas_count=sum(1 for address in formulas if _formula_text(book, address) is not None),
         functions=functions,
-        unsupported=tuple(trees.unsupported[:UNSUPPORTED_SHOWN]),
+        unsupported=tuple(
+            (book.text(address), function) for address, function in trees.unsupported[:UNSUPPORTED_SHOWN]
+        ),
+        unsupported_count=len(trees.unsupported),
+        blocked=tuple(book.text(address) for address in blocked[:BLOCKED_SHOWN]),
+        blocked_count=len(blocked),
+        computable_count=len(formulas) - len(reached),
         external_links_count=sum(is_external(tree) for tree in trees.bound.values()),
         inputs=_input_candidates(book, trees, order, outputs),
         outputs=tuple(
@@ -165,12 +193,12 @@ class BoundFormulas:
         self.book = book
         self.formulas = formulas
         self.bound: dict[Address, Node] = {}
-        self.unsupported: list[tuple[str, str]] = []
+        self.unsupported: list[tuple[Address, str]] = []
         for address in formulas:
             try:
                 self.bound[address] = book.tree(address)
             except EngineError as error:
-                self.unsupported.append((book.text(address), what_stopped(error)))
+                self.unsupported.append((address, what_stopped(error)))
 
     def order(self) -> list[Address]:
         """All formulas, each after those its references show; where they go round in a circle, anyhow."""
@@ -239,7 +267,11 @@ def _input_candidates(
         assert cell is not None
         assert isinstance(cell.value, float)
         name = label_of(book, address)
-        distribution, why = suggest(cell.value, cell.number_format, name)
+        try:
+            distribution, why = suggest(cell.value, cell.number_format, name)
+        except EngineError:
+            # Beyond what a distribution takes, such as 1E+200: nobody's assumption.
+            continue
         candidates.append(InputCandidate(book.text(address), name, cell.value, distribution, why, count))
         if len(candidates) == CANDIDATES_MAX:
             break

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tollway.engine.graph import Address, FormulaBook
-from tollway.engine.syntax import Area, Call, NamedLambda, Node, Text, children
+from tollway.engine.reach import reached_from
+from tollway.engine.syntax import Call, NamedLambda, Node, Text, children
 
 # INDIRECT and OFFSET are computed anew at each calculation too, and give the same again.
 _OF_THE_MOMENT = frozenset({"NOW", "RAND", "RANDARRAY", "RANDBETWEEN", "TODAY"})
@@ -15,28 +16,8 @@ def volatile_cells(
     book: FormulaBook, trees: Mapping[Address, Node], order: Sequence[Address]
 ) -> frozenset[Address]:
     """The formulas that call such a function, and those whose references show that they depend on one."""
-    volatile = {address for address, tree in trees.items() if _calls_one(book, tree)}
-    if not volatile:
-        return frozenset()
-    for address in order:
-        if address not in trees or address in volatile:
-            continue
-        if any(_holds_one(area, volatile) for area in book.reads_at(address).areas):
-            volatile.add(address)
-    return frozenset(volatile)
-
-
-def _holds_one(area: Area, volatile: set[Address]) -> bool:
-    if area.is_cell:
-        return area.address in volatile
-    top, left, bottom, right = area.bounds
-    if (bottom - top + 1) * (right - left + 1) <= len(volatile):
-        rows, columns = range(top, bottom + 1), range(left, right + 1)
-        return any((area.sheet, row, column) in volatile for row in rows for column in columns)
-    return any(
-        sheet == area.sheet and top <= row <= bottom and left <= column <= right
-        for sheet, row, column in volatile
-    )
+    calling = [address for address, tree in trees.items() if _calls_one(book, tree)]
+    return reached_from(book, trees, order, calling)
 
 
 def _calls_one(book: FormulaBook, tree: Node) -> bool:
