@@ -129,7 +129,12 @@ def group_rows(columns: Sequence[Integers]) -> tuple[Integers, Integers]:
         # A multiplication alone would let different rows fall together too easily.
         mixed = (mixed ^ column.astype(np.uint64)) * np.uint64(mixer)
         mixed ^= mixed >> np.uint64(29)
-    _kinds, first, group = np.unique(mixed, return_index=True, return_inverse=True)
+    # As numpy's unique does it, but with the faster of its sorts: where a kind first stands is found afterwards.
+    order = mixed.argsort()
+    begins = np.diff(mixed[order], prepend=~mixed[order[:1]]) != 0
+    first = np.minimum.reduceat(order, begins.nonzero()[0])
+    group = np.empty(len(order), np.int64)
+    group[order] = begins.cumsum() - 1
     if all((column == column[first][group]).all() for column in columns):
         return first, group
     # Two different rows became one number: rarer than once in the life of a disk, but then sums would be wrong.
