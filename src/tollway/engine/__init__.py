@@ -4,6 +4,8 @@ Arrays in, arrays out; no web, database, clock or settings.
 """
 
 from tollway.engine.archive import ReadLimits
+from tollway.engine.correlation import RankCorrelation
+from tollway.engine.correlation_entries import BadCorrelation, parse_correlation_text, read_correlations
 from tollway.engine.distributions import (
     Discrete,
     Distribution,
@@ -26,7 +28,16 @@ from tollway.engine.notation import (
 from tollway.engine.parameters import BadDistribution
 from tollway.engine.program import Input, Program, build_program
 from tollway.engine.run import ITERATIONS_MAX, DamagedShard, ShardResult, plan_shards, run_shard
-from tollway.engine.sampling import SEED_MAX, check_seed, draw, uniforms
+from tollway.engine.sampling import (
+    SEED_MAX,
+    BadSampling,
+    Sampling,
+    SamplingMethod,
+    check_sampling,
+    check_seed,
+    draw,
+    uniforms,
+)
 from tollway.engine.study import BadIterationCount, calculate, simulate
 from tollway.engine.summaries import (
     CONFIDENCE_LEVELS_DEFAULT,
@@ -60,10 +71,12 @@ __all__ = [
     "ITERATIONS_MAX",
     "SEED_MAX",
     "BadConfidenceLevel",
+    "BadCorrelation",
     "BadDistribution",
     "BadInputCell",
     "BadIterationCount",
     "BadOutputCell",
+    "BadSampling",
     "CircularReference",
     "DamagedShard",
     "Discrete",
@@ -82,7 +95,10 @@ __all__ = [
     "Pert",
     "Program",
     "ProgramFacts",
+    "RankCorrelation",
     "ReadLimits",
+    "Sampling",
+    "SamplingMethod",
     "Sensitivity",
     "ShardProgress",
     "ShardResult",
@@ -96,15 +112,18 @@ __all__ = [
     "build_program",
     "calculate",
     "check_confidence_levels",
+    "check_sampling",
     "check_seed",
     "distribution_text",
     "draw",
     "evaluate",
     "inspect_workbook",
     "live_bin_edges",
+    "parse_correlation_text",
     "parse_distribution",
     "parse_distribution_text",
     "plan_shards",
+    "read_correlations",
     "read_workbook",
     "run_shard",
     "shard_progress",

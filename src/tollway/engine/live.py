@@ -10,6 +10,7 @@ from tollway.engine.moments import BLOCK_ITERATIONS, total
 from tollway.engine.pert import Floats
 from tollway.engine.program import Program
 from tollway.engine.run import ShardResult, run_shard
+from tollway.engine.sampling import PLAIN, Sampling
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class ShardProgress:
     """None where the shard was run without bins."""
 
 
-def live_bin_edges(program: Program, seed: int) -> Floats:
+def live_bin_edges(program: Program, seed: int, sampling: Sampling = PLAIN) -> Floats:
     """Choose the bins from the first block of the run: (O, BIN_COUNT + 1), NaN where it has no numbers.
 
     They reach a quarter of the block's range beyond it on both sides; the final histogram has its own.
     """
-    moments = total(run_shard(program, seed, 0, BLOCK_ITERATIONS).nodes)
+    # A run shorter than a block has no iterations beyond its own where its length decides how it draws.
+    count = min(BLOCK_ITERATIONS, sampling.run_iterations or BLOCK_ITERATIONS)
+    moments = total(run_shard(program, seed, 0, count, sampling=sampling).nodes)
     edges = np.full((len(program.outputs), BIN_COUNT + 1), np.nan)
     for output, (low, high) in enumerate(zip(moments.min.tolist(), moments.max.tolist(), strict=True)):
         reach = (high - low) / 4

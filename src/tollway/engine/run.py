@@ -13,7 +13,7 @@ from tollway.engine.evaluate import evaluate
 from tollway.engine.moments import BLOCK_ITERATIONS, Moments, Node, block_moments, joined, moment_names
 from tollway.engine.pert import Floats
 from tollway.engine.program import Program
-from tollway.engine.sampling import draws_from_uniforms, uniform_rows
+from tollway.engine.sampling import PLAIN, Sampling, draws_from_uniforms, uniform_rows
 from tollway.engine.values import EngineError
 
 ITERATIONS_MAX = 100_000_000
@@ -113,6 +113,8 @@ def run_shard(
     iteration_count: int,
     bin_edges: Floats | None = None,
     on_block: Callable[[int], None] | None = None,
+    *,
+    sampling: Sampling = PLAIN,
 ) -> ShardResult:
     """Draw, evaluate and sum up a stretch of iterations, block by block.
 
@@ -123,6 +125,7 @@ def run_shard(
         iteration_count: a multiple of BLOCK_ITERATIONS too, unless this is the end of the run.
         bin_edges: (O, bins + 1), evenly spaced, a row of NaN for no bins; values beyond count in the outermost bins.
         on_block: told the iterations done so far in this shard; may raise to stop it.
+        sampling: the method, and the correlation of inputs; the same for every shard of a run.
     """
     assert first_iteration % BLOCK_ITERATIONS == 0, first_iteration
     assert iteration_count >= 1, iteration_count
@@ -136,7 +139,7 @@ def run_shard(
     for done in range(0, iteration_count, BLOCK_ITERATIONS):
         first = first_iteration + done
         count = min(BLOCK_ITERATIONS, iteration_count - done)
-        uniforms = uniform_rows(seed, len(program.inputs), first, count)
+        uniforms = uniform_rows(seed, len(program.inputs), first, count, sampling)
         draws = draws_from_uniforms(program.inputs, uniforms)
         block = evaluate(program, draws)
         # In place: the draws are not needed again.

@@ -4,11 +4,16 @@ Iteration i of an input is one fixed number, whoever computes it: a block, a thr
 machine may take any part of a run, and the run keeps its bits.
 """
 
+import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tollway.engine import latin_hypercube, sobol
+from tollway.engine.correlation import RankCorrelation
 from tollway.engine.distributions import Distribution
 from tollway.engine.pert import Floats
 from tollway.engine.values import EngineError
@@ -22,6 +27,51 @@ ITERATION_MAX = 2**53
 _NUMBERS_PER_COUNTER = 4
 # Half the smallest step of the generator, which stands for its 0: no inverse is infinite there.
 UNIFORM_MIN = 2.0**-54
+# The largest number below 1: at 1 some inverses are infinite too.
+UNIFORM_MAX = 1 - 2.0**-53
+# What a number is drawn for stands in the last word of the counter, which no iteration reaches.
+_FOR_STRATA, _FOR_SCRAMBLE = 1, 2
+
+
+class SamplingMethod(enum.StrEnum):
+    """How the uniforms of a run are spread over its iterations."""
+
+    MONTE_CARLO = "monte_carlo"
+    """Each by chance."""
+    LATIN_HYPERCUBE = "latin_hypercube"
+    """Each input falls once in each of as many equal slices of its range as the run has iterations."""
+    SOBOL = "sobol"
+    """Scrambled Sobol points: all inputs together fill their cube evenly."""
+
+
+class BadSampling(EngineError):
+    """The sampling method is none of those there are."""
+
+    code = "bad-sampling"
+
+
+def check_sampling(method: object) -> SamplingMethod:
+    """Return the method of this name, or refuse it. Raises: BadSampling."""
+    try:
+        return SamplingMethod(method)  # type: ignore[arg-type]  # anything else is refused
+    except ValueError:
+        raise BadSampling(
+            f"The sampling method is {str(method)[:40]!r}; it must be one of {', '.join(SamplingMethod)}.",
+            field="sampling",
+        ) from None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a run draws beside its seed. The default is Monte Carlo without correlation."""
+
+    method: SamplingMethod = SamplingMethod.MONTE_CARLO
+    run_iterations: int | None = None
+    """Iterations of the whole run, which Latin hypercube slices the ranges by; the others do without."""
+    correlation: RankCorrelation | None = None
+
+
+PLAIN = Sampling()
 
 
 class BadSeed(EngineError):
@@ -66,12 +116,40 @@ def uniforms(seed: int, input_index: int, first_iteration: int, iteration_count:
     return np.maximum(generator.random(skipped + iteration_count)[skipped:], UNIFORM_MIN)
 
 
-def uniform_rows(seed: int, input_count: int, first_iteration: int, iteration_count: int) -> Floats:
-    """Give the uniforms of every input, float64 (input_count, iteration_count)."""
+def uniform_rows(
+    seed: int, input_count: int, first_iteration: int, iteration_count: int, sampling: Sampling = PLAIN
+) -> Floats:
+    """Give the uniforms of every input, float64 (input_count, iteration_count), strictly between 0 and 1.
+
+    INVARIANT: a stretch is the same however a run is cut, by every method and with correlation
+    (tests/engine/test_sampling_methods.py::test_one_shard_seven_and_sixty_four_draw_the_same_bits).
+    """
     rows = np.empty((input_count, iteration_count))
     for input_index in range(input_count):
         rows[input_index] = uniforms(seed, input_index, first_iteration, iteration_count)
+        if sampling.method == SamplingMethod.LATIN_HYPERCUBE:
+            assert sampling.run_iterations is not None, "Latin hypercube needs the length of the whole run"
+            keys = _words(seed, input_index, _FOR_STRATA, latin_hypercube.ROUNDS)
+            cells = latin_hypercube.strata(keys, sampling.run_iterations, first_iteration, iteration_count)
+            rows[input_index] = _inside(cells, rows[input_index], sampling.run_iterations)
+        elif sampling.method == SamplingMethod.SOBOL:
+            scramble = _words(seed, input_index, _FOR_SCRAMBLE, sobol.SCRAMBLE_WORDS)
+            cells = sobol.points(scramble, input_index, first_iteration, iteration_count)
+            rows[input_index] = _inside(cells, rows[input_index], 2**sobol.BITS)
+    if sampling.correlation is not None:
+        sampling.correlation.apply(rows, UNIFORM_MIN, UNIFORM_MAX)
     return rows
+
+
+def _words(seed: int, input_index: int, purpose: int, count: int) -> NDArray[np.uint32]:
+    """Draw 32 random bits each for something that holds for a whole input."""
+    generator = np.random.Philox(key=[seed, input_index], counter=[0, 0, 0, purpose])
+    return (generator.random_raw(count) >> np.uint64(32)).astype(np.uint32)
+
+
+def _inside(cells: NDArray[np.uint32], uniforms: Floats, cell_count: int) -> Floats:
+    """Place a number by chance inside its cell, one of `cell_count` equal ones of [0, 1)."""
+    return np.clip((cells + uniforms) / cell_count, UNIFORM_MIN, UNIFORM_MAX)
 
 
 class Drawn(Protocol):
@@ -90,9 +168,16 @@ def draws_from_uniforms(inputs: Sequence[Drawn], uniform_rows: Floats) -> Floats
     return draws
 
 
-def draw(inputs: Sequence[Drawn], seed: int, first_iteration: int, iteration_count: int) -> Floats:
+def draw(
+    inputs: Sequence[Drawn],
+    seed: int,
+    first_iteration: int,
+    iteration_count: int,
+    sampling: Sampling = PLAIN,
+) -> Floats:
     """Draw every input for a stretch of iterations, float64 (input_count, iteration_count).
 
     The position of an input in the sequence is its part of the generator's key.
     """
-    return draws_from_uniforms(inputs, uniform_rows(seed, len(inputs), first_iteration, iteration_count))
+    rows = uniform_rows(seed, len(inputs), first_iteration, iteration_count, sampling)
+    return draws_from_uniforms(inputs, rows)

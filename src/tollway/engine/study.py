@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tollway.engine.calculation import Calculation
+from tollway.engine.correlation_entries import read_correlations
 from tollway.engine.distributions import Distribution
 from tollway.engine.graph import FormulaBook
 from tollway.engine.notation import parse_distribution_text
 from tollway.engine.program import Input, build_program, find_address
 from tollway.engine.run import ITERATIONS_MAX, plan_shards, run_shard
-from tollway.engine.sampling import check_seed
+from tollway.engine.sampling import Sampling, SamplingMethod, check_sampling, check_seed
 from tollway.engine.summaries import CONFIDENCE_LEVELS_DEFAULT, OutputSummary, ProgramFacts, summarize
 from tollway.engine.values import BadInputCell, BadOutputCell, EngineError, Value
 from tollway.engine.workbook import Workbook
@@ -58,13 +59,19 @@ def simulate(
     iterations: int = 100_000,
     seed: int = 0,
     confidence_levels: Sequence[float] = CONFIDENCE_LEVELS_DEFAULT,
+    sampling: SamplingMethod | str = SamplingMethod.MONTE_CARLO,
+    correlations: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, OutputSummary]:
     """The risk of output cells when input cells vary, by output cell as it was written.
 
     A distribution is an object such as Normal(mean=0.08, std=0.02), or its text "normal(0.08, 0.02)". The same seed
     gives the same bits on every machine. Memory holds the outputs of all iterations, 9 bytes each.
 
-    Raises: BadIterationCount, BadDistribution, BadConfidenceLevel, and whatever build_program raises.
+    Correlations are Spearman's, each {"cells": ["A1", "A2"], "correlation": 0.6} or {"cells": [...], "matrix":
+    [[...], ...]}; a matrix that cannot be is replaced by the nearest one (`read_correlations` tells which).
+
+    Raises: BadIterationCount, BadDistribution, BadConfidenceLevel, BadSampling, BadCorrelation, and whatever
+    build_program raises.
     """
     if not 1 <= iterations <= ITERATIONS_MAX:
         raise BadIterationCount(
@@ -76,8 +83,9 @@ def simulate(
         for cell, given in inputs.items()
     ]
     program = build_program(workbook, varied, outputs)
+    drawn = Sampling(check_sampling(sampling), iterations, read_correlations(correlations, workbook, program))
     shards = [
-        run_shard(program, check_seed(seed), first, count)
+        run_shard(program, check_seed(seed), first, count, sampling=drawn)
         for first, count in plan_shards(iterations, _SHARD_ITERATIONS)
     ]
     found = summarize(ProgramFacts.of(program), shards, confidence_levels)
