@@ -115,7 +115,7 @@ def test_a_client_may_send_the_other_shapes_parameters_as_null():
         ),
         ({"type": "normal", "mean": 5}, "std", "std of this normal distribution is missing"),
         ({"type": "normal", "mean": 5, "std": "1"}, "std", "is '1', which is not a number"),
-        ({"type": "cauchy"}, "type", "is 'cauchy'; it must be one of"),
+        ({"type": "cosine"}, "type", "is 'cosine'; it must be one of"),
         ({"mean": 5, "std": 1}, "type", "is missing; it must be one of"),
         ({"type": ["normal"]}, "type", "it must be one of"),
     ],
@@ -133,5 +133,5 @@ def test_a_json_form_that_is_no_object_is_refused(form):
         parse_distribution(form)
 
 
-def test_the_six_shapes_of_the_first_layer_are_there():
-    assert DISTRIBUTION_TYPES == ("uniform", "triangular", "normal", "lognormal", "pert", "discrete")
+def test_the_six_shapes_of_the_first_layer_come_first():
+    assert DISTRIBUTION_TYPES[:6] == ("uniform", "triangular", "normal", "lognormal", "pert", "discrete")

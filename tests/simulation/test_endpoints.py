@@ -515,7 +515,7 @@ async def test_a_plan_without_webhooks_takes_no_webhook_url(client: httpx.AsyncC
             "/simulation_config/variables/1/distribution/mode",
         ),
         (
-            {"variables": [{"cell": "B5", "distribution": {"type": "cauchy"}}]},
+            {"variables": [{"cell": "B5", "distribution": {"type": "cosine"}}]},
             "/simulation_config/variables/0/distribution/type",
         ),
     ],

@@ -9,6 +9,8 @@ from tollway.engine.values import EngineError
 # Far beyond any workbook, and small enough that squares and cubes of draws stay finite.
 PARAMETER_ABS_MAX = 1e100
 DISCRETE_PAIRS_MAX = 10_000
+# Beyond these a shape is a spike or a constant, and its inverse loses its digits.
+SHAPE_MIN, SHAPE_MAX = 0.001, 1_000_000.0
 # Decimal fractions such as 0.1 do not add up to exactly 1 in binary.
 PROBABILITY_SUM_TOLERANCE = 1e-9
 
@@ -99,12 +101,58 @@ def check_positive_mean(kind: str, mean: float) -> None:
         )
 
 
+def check_positive(kind: str, parameter: str, value: float, words: str = "it") -> None:
+    """Refuse a scale or another parameter that is not above 0."""
+    if value <= 0:
+        raise BadDistribution(
+            f"{parameter} of this {kind} distribution is {shown(value)}; {words} must be above 0.",
+            field=f"distribution.{parameter}",
+        )
+
+
+def check_shape(kind: str, parameter: str, value: float) -> None:
+    """Refuse a shape parameter outside SHAPE_MIN to SHAPE_MAX."""
+    check_between(kind, parameter, value, SHAPE_MIN, SHAPE_MAX)
+
+
+def check_between(kind: str, parameter: str, value: float, low: float, high: float) -> None:
+    """Refuse a parameter below or above what it may be; both ends are allowed."""
+    if not low <= value <= high:
+        raise BadDistribution(
+            f"{parameter} of this {kind} distribution is {shown(value)}; "
+            f"give a number from {shown(low)} to {shown(high)}.",
+            field=f"distribution.{parameter}",
+        )
+
+
+def check_share(kind: str, parameter: str, value: float) -> None:
+    """Refuse a probability that is not strictly between 0 and 1."""
+    if not 0 < value < 1:
+        raise BadDistribution(
+            f"{parameter} of this {kind} distribution is {shown(value)}; it is a probability and must lie between "
+            "0 and 1, and at either end the cell would be a constant.",
+            field=f"distribution.{parameter}",
+        )
+
+
+def check_whole(kind: str, parameter: str, value: float, low: float, high: float) -> None:
+    """Refuse a count that is no whole number or outside its range; both ends are allowed."""
+    if value != math.floor(value):
+        raise BadDistribution(
+            f"{parameter} of this {kind} distribution is {shown(value)}; give a whole number, such as "
+            f"{shown(max(low, math.floor(value)))}.",
+            field=f"distribution.{parameter}",
+        )
+    check_between(kind, parameter, value, low, high)
+
+
 def joined_pairs(values: object, probabilities: object) -> dict[float, float]:
     """Return value -> probability of a discrete distribution, sorted by value, adding up to 1.
 
     Equal values are joined and those of probability 0 left out.
     """
-    value_list, probability_list = _numbers("values", values), _numbers("probabilities", probabilities)
+    value_list = numbers("discrete", "values", values)
+    probability_list = numbers("discrete", "probabilities", probabilities)
     if len(value_list) != len(probability_list):
         raise BadDistribution(
             f"This discrete distribution has {len(value_list):,} values and {len(probability_list):,} probabilities; "
@@ -143,21 +191,25 @@ def shown(value: float) -> str:
     return f"{value:,.10g}" if abs(value) < 1e15 else f"{value:g}"
 
 
-def _numbers(parameter: str, given: object) -> list[float]:
+def numbers(
+    kind: str, parameter: str, given: object, count_min: int = 1, count_max: int = DISCRETE_PAIRS_MAX
+) -> list[float]:
+    """Return a parameter that is a list of numbers; refuse what is none, or one of another length."""
     field = f"distribution.{parameter}"
     if given is None or isinstance(given, str | bytes | dict) or not isinstance(given, Iterable):
         found = "missing" if given is None else f"{_shortened(given)}, which is not a list"
         raise BadDistribution(
-            f"{parameter} of this discrete distribution is {found}; give a list of numbers, such as [1, 5].",
+            f"{parameter} of this {kind} distribution is {found}; give a list of numbers, such as [1, 5].",
             field=field,
         )
     items = list(given)
-    if not 1 <= len(items) <= DISCRETE_PAIRS_MAX:
+    if not count_min <= len(items) <= count_max:
         raise BadDistribution(
-            f"{parameter} of this discrete distribution has {len(items):,} entries; give 2 to {DISCRETE_PAIRS_MAX:,}.",
+            f"{parameter} of this {kind} distribution has {len(items):,} entries; "
+            f"give {max(count_min, 2):,} to {count_max:,}.",
             field=field,
         )
-    return [number("discrete", f"{parameter}[{position}]", item) for position, item in enumerate(items)]
+    return [number(kind, f"{parameter}[{position}]", item) for position, item in enumerate(items)]
 
 
 def _shortened(given: object) -> str:

@@ -1,0 +1,131 @@
+"""The shapes an uncertain input can take. Each turns one number between 0 and 1 into one draw."""
+
+from tollway.engine.distributions.adjusted import TRUNCATION_SHARE_MIN, Adjusted
+from tollway.engine.distributions.bells import (
+    Cauchy,
+    ExtremeValue,
+    ExtremeValueMin,
+    HyperbolicSecant,
+    JohnsonSU,
+    Laplace,
+    Logistic,
+    Student,
+)
+from tollway.engine.distributions.bounded import (
+    Beta,
+    BetaGeneral,
+    BetaSubjective,
+    JohnsonSB,
+    Kumaraswamy,
+    Reciprocal,
+    Trigen,
+)
+from tollway.engine.distributions.counts import (
+    Bernoulli,
+    Binomial,
+    Geometric,
+    Hypergeometric,
+    IntegerUniform,
+    NegativeBinomial,
+    Poisson,
+)
+from tollway.engine.distributions.drawn import Cumulative, General, Histogram, Pieced
+from tollway.engine.distributions.familiar import Lognormal, Normal, Pert, Triangular, Uniform
+from tollway.engine.distributions.heavy_tailed import (
+    Burr12,
+    Dagum,
+    Frechet,
+    Levy,
+    LogLogistic,
+    Pareto,
+    Pareto2,
+)
+from tollway.engine.distributions.listed import Discrete, DiscreteUniform, Empirical
+from tollway.engine.distributions.metalog import Metalog
+from tollway.engine.distributions.positive import (
+    ChiSquared,
+    Erlang,
+    Exponential,
+    Gamma,
+    InverseGaussian,
+    Maxwell,
+    Rayleigh,
+    Weibull,
+)
+from tollway.engine.distributions.ratios import F, Pearson5, Pearson6
+from tollway.engine.distributions.shape import (
+    CURVE_POINTS_MIN,
+    Continuous,
+    Distribution,
+    Family,
+    Tabled,
+    parameter_names,
+)
+from tollway.engine.distributions.steps import Stepped
+from tollway.engine.distributions.tables import TABLE_ERROR
+
+__all__ = [
+    "CURVE_POINTS_MIN",
+    "TABLE_ERROR",
+    "TRUNCATION_SHARE_MIN",
+    "Adjusted",
+    "Bernoulli",
+    "Beta",
+    "BetaGeneral",
+    "BetaSubjective",
+    "Binomial",
+    "Burr12",
+    "Cauchy",
+    "ChiSquared",
+    "Continuous",
+    "Cumulative",
+    "Dagum",
+    "Discrete",
+    "DiscreteUniform",
+    "Distribution",
+    "Empirical",
+    "Erlang",
+    "Exponential",
+    "ExtremeValue",
+    "ExtremeValueMin",
+    "F",
+    "Family",
+    "Frechet",
+    "Gamma",
+    "General",
+    "Geometric",
+    "Histogram",
+    "HyperbolicSecant",
+    "Hypergeometric",
+    "IntegerUniform",
+    "InverseGaussian",
+    "JohnsonSB",
+    "JohnsonSU",
+    "Kumaraswamy",
+    "Laplace",
+    "Levy",
+    "LogLogistic",
+    "Logistic",
+    "Lognormal",
+    "Maxwell",
+    "Metalog",
+    "NegativeBinomial",
+    "Normal",
+    "Pareto",
+    "Pareto2",
+    "Pearson5",
+    "Pearson6",
+    "Pert",
+    "Pieced",
+    "Poisson",
+    "Rayleigh",
+    "Reciprocal",
+    "Stepped",
+    "Student",
+    "Tabled",
+    "Triangular",
+    "Trigen",
+    "Uniform",
+    "Weibull",
+    "parameter_names",
+]
