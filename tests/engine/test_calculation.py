@@ -70,8 +70,8 @@ def test_a_circle_outside_what_is_asked_for_does_not_matter():
 
 
 @pytest.mark.parametrize("step", [1, -1])
-def test_a_chain_of_a_hundred_thousand_cells_is_computed(step):
-    length = 100_000
+def test_a_long_chain_of_cells_is_computed_from_either_end(step):
+    length = 30_000
     first, last = (1, length) if step == 1 else (length, 1)
     cells = {(row, 1): Cell(f"A{row - step}+1", None) for row in range(1, length + 1)}
     cells[first, 1] = Cell(None, 1.0)
