@@ -27,7 +27,7 @@ from tollway.settings import Settings
 STOP_SECONDS_MAX = 1.5
 READY_SECONDS_MAX = 30.0
 RESTART_DELAY_SECONDS = 1.0
-# How long the thread that flushes the journal waits at most for one that serves without a pause; five times as long by default.
+# How long the thread that flushes the journal waits at most for one that serves without a pause; Python says 5 ms.
 SWITCH_SECONDS = 0.001
 # Beside one job for each process that computes: eight deliveries of webhooks, mails, summaries, clean-up.
 OTHER_JOBS_AT_ONCE_MAX = 14
