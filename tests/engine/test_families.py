@@ -127,7 +127,7 @@ def test_a_trigen_keeps_its_two_percentiles():
     assert (ours.mean, ours.std) == (ours.triangle.mean, ours.triangle.std)
 
 
-@pytest.mark.parametrize("text", [*CONTINUOUS, *EXAMPLES])
+@pytest.mark.parametrize("text", dict.fromkeys([*CONTINUOUS, *EXAMPLES]))
 def test_a_hundred_thousand_draws_pass_a_kolmogorov_smirnov_test(text):
     # False alarms 1 in 10,000 a shape; the seed is fixed. Steps make the test milder, never stricter.
     shape = parse_distribution_text(text)
@@ -142,7 +142,7 @@ def test_a_hundred_thousand_draws_pass_a_kolmogorov_smirnov_test(text):
 
 
 @given(distributions, open_uniforms, open_uniforms)
-@settings(max_examples=150)
+@settings(max_examples=100, deadline=None)
 def test_a_larger_uniform_never_gives_a_smaller_draw_and_no_draw_is_infinite(shape, one, other):
     low, high = shape.quantile(np.array(sorted([one, other])))
     assert np.isfinite([low, high]).all()

@@ -4,9 +4,11 @@ Arrays in, arrays out; no web, database, clock or settings.
 """
 
 from tollway.engine.archive import ReadLimits
+from tollway.engine.catalogue import CATALOGUE
 from tollway.engine.correlation import RankCorrelation
 from tollway.engine.correlation_entries import BadCorrelation, parse_correlation_text, read_correlations
 from tollway.engine.distributions import (
+    Adjusted,
     Discrete,
     Distribution,
     Lognormal,
@@ -16,6 +18,7 @@ from tollway.engine.distributions import (
     Uniform,
 )
 from tollway.engine.evaluate import Evaluation, evaluate
+from tollway.engine.fitting import BadFitData, Fit, fit_distributions
 from tollway.engine.inspect import Inspection, inspect_workbook
 from tollway.engine.live import ShardProgress, live_bin_edges, shard_progress
 from tollway.engine.moments import BLOCK_ITERATIONS
@@ -66,13 +69,16 @@ from tollway.engine.workbook import Workbook, read_workbook
 
 __all__ = [
     "BLOCK_ITERATIONS",
+    "CATALOGUE",
     "CONFIDENCE_LEVELS_DEFAULT",
     "DISTRIBUTION_TYPES",
     "ITERATIONS_MAX",
     "SEED_MAX",
+    "Adjusted",
     "BadConfidenceLevel",
     "BadCorrelation",
     "BadDistribution",
+    "BadFitData",
     "BadInputCell",
     "BadIterationCount",
     "BadOutputCell",
@@ -84,6 +90,7 @@ __all__ = [
     "EngineError",
     "ErrorValue",
     "Evaluation",
+    "Fit",
     "Histogram",
     "Input",
     "Inspection",
@@ -117,6 +124,7 @@ __all__ = [
     "distribution_text",
     "draw",
     "evaluate",
+    "fit_distributions",
     "inspect_workbook",
     "live_bin_edges",
     "parse_correlation_text",

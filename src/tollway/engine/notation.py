@@ -146,10 +146,14 @@ def _arguments(text: str) -> list[str]:
     return [*parts, text[start:].strip()]
 
 
+# Pages call three parameters by these.
+_FORM_WORDS = {"min": "low", "mode": "likely", "max": "high"}
+
+
 def _name_of(entry: Entry, written: str) -> str:
-    """Take a parameter's name in any case, since some shapes have n and D and M."""
+    """Take a parameter's name in any case, since some shapes have n and D and M, and by the words of pages."""
     for name in entry.parameters:
-        if name.lower() == written.lower():
+        if written.lower() in {name.lower(), _FORM_WORDS.get(name)}:
             return name
     return written.lower()
 
