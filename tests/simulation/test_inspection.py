@@ -76,6 +76,25 @@ async def test_formulas_are_counted_and_candidates_found_in_the_workbook_itself(
     assert cells["B10"]["formula"] == "=B5-B6"
 
 
+async def test_what_no_output_needs_may_be_unsupported_and_what_one_needs_is_refused_by_name(
+    tmp_path: Path,
+) -> None:
+    cells = {"A1": 1.0, "B1": "=A1*2", "C1": '=CUBEVALUE("a","b")', "D1": "=C1+A1"}
+    path = workbooks.write(tmp_path / "workbook", workbooks.with_cells(cells))
+    facts = (await Inspector().inspect(path, LIMIT_BYTES)).facts
+    assert facts["unsupported"] == [{"cell": "Sheet!C1", "function": "CUBEVALUE"}]
+    assert (facts["unsupported_count"], facts["blocked"]) == (1, ["Sheet!D1"])
+    marks = [mark("A1", type="uniform", min=0, max=1)]
+    plan = await Inspector().plan_run(path, LIMIT_BYTES, marks, ["B1"], 7, pointers=POINTERS)
+    assert [one["cell"] for one in plan.outputs] == ["Sheet!B1"]
+    with pytest.raises(Problem) as refused:
+        await Inspector().plan_run(path, LIMIT_BYTES, marks, ["B1", "D1"], 7, pointers=POINTERS)
+    assert refused.value.code == "unsupported-function"
+    assert refused.value.members["cells"] == [{"cell": "Sheet!C1", "function": "CUBEVALUE"}]
+    assert [one.pointer for one in refused.value.errors] == [f"{POINTERS[1]}/1"]
+    assert "Sheet!D1 needs Sheet!C1" in refused.value.message
+
+
 async def test_unsupported_functions_are_named_with_their_cells(tmp_path: Path) -> None:
     problem = await refusal_of(tmp_path, workbooks.with_formula('=CUBEVALUE("a","b")+B1'))
     assert problem.code == "unsupported-function"

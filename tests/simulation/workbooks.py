@@ -73,6 +73,13 @@ def with_formula(formula: str) -> bytes:
     return saved(workbook)
 
 
+def with_cells(written: dict[str, object]) -> bytes:
+    workbook = openpyxl.Workbook()
+    for place, value in written.items():
+        workbook.active[place] = value
+    return saved(workbook)
+
+
 def with_far_cell() -> bytes:
     """One cell in the last corner of the sheet, as Excel's Solver leaves them in real models."""
     workbook = openpyxl.load_workbook(io.BytesIO(portfolio()))

@@ -338,11 +338,15 @@ class Binder:
         if found is not None:
             return Invoke(self._defined(found), self._arguments(node))
         name = node.name.removeprefix("_XLFN.")
+        remedy = "replace it by the value that it gives."
         if name.startswith(_ADD_IN_PREFIXES):
             name = name.partition(".")[2]
             reason = "a function of an add-in, which"
         elif is_volatile(name):
-            reason = "which gives another result at each calculation, and"
+            reason = "which draws by chance at each calculation, and"
+            remedy = (
+                "write a number into the cell and mark it as an input with the distribution that is meant."
+            )
         elif name in EXCEL_FUNCTIONS or name != node.name:
             reason = "which"
         elif self.workbook.has_macros:
@@ -351,7 +355,9 @@ class Binder:
             reason = "which is no function of Excel but gave a value when the workbook was saved, and"
         else:
             return ErrorLiteral(ErrorValue.NAME)
-        raise UnsupportedFormula(f"The formula uses {name}, {reason} is not supported yet.", construct=name)
+        raise UnsupportedFormula(
+            f"The formula uses {name}, {reason} is not supported yet; {remedy}", construct=name
+        )
 
     def _shows_a_value(self) -> bool:
         """Whether Excel, when it saved the workbook, knew what this cell calls: a macro or add-in that is not here."""

@@ -27,6 +27,8 @@ from tollway.engine.values import (
     EngineError,
     ErrorValue,
     OutputDoesNotDependOnInputs,
+    UnreadableFormula,
+    UnsupportedFormula,
     Value,
 )
 from tollway.engine.workbook import Workbook
@@ -97,6 +99,19 @@ def build_program(workbook: Workbook, inputs: Sequence[Input], outputs: Sequence
     book = FormulaBook(workbook)
     input_addresses = _input_addresses(book, inputs)
     output_addresses = _output_addresses(book, outputs)
+    try:
+        return _program(book, inputs, input_addresses, output_addresses)
+    except (UnsupportedFormula, UnreadableFormula) as refusal:
+        _name_output(refusal, book, input_addresses, output_addresses)
+        raise
+
+
+def _program(
+    book: FormulaBook,
+    inputs: Sequence[Input],
+    input_addresses: Sequence[Address],
+    output_addresses: Sequence[Address],
+) -> Program:
     builder = Builder(len(inputs))
     calculation = Calculation(book)
     found = slice_between(book, calculation, input_addresses, output_addresses)
@@ -211,6 +226,23 @@ def _output_slot(book: FormulaBook, lowering: Lowering, address: Address) -> Slo
     if slot is None:
         raise _does_not_vary(book, address, lowering.folded[address])
     return slot
+
+
+def _name_output(
+    refusal: EngineError, book: FormulaBook, inputs: Sequence[Address], outputs: Sequence[Address]
+) -> None:
+    """Say in a refusal of a formula which output needs it, where one alone can be told."""
+    if refusal.field is not None or len(refusal.cells) != 1:
+        return
+    (cell,) = refusal.cells
+    for index, output in enumerate(outputs):
+        written = book.text(output)
+        if any(book.text(address) == cell for address in book.loose_order([output], inputs)):
+            refusal.field = f"outputs.{index}"
+            if written != cell:
+                refusal.message = f"{written} needs {cell}, which is not computed. {refusal.message}"
+                refusal.args = (refusal.message,)
+            return
 
 
 def _does_not_vary(book: FormulaBook, address: Address, value: Value) -> OutputDoesNotDependOnInputs:

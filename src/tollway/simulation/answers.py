@@ -90,7 +90,28 @@ class Agreement(_Answer):
     application: str = Field("", description="What saved the file.", examples=["Microsoft Excel"])
 
 
-class UploadedModel(_Answer):
+class UnsupportedFormula(_Answer):
+    """A formula that is not computed."""
+
+    cell: str = Field(description=CELL, examples=["Feeds!B7"])
+    function: str = Field(description="The function, or what else stopped it.", examples=["CUBEVALUE"])
+
+
+class NotComputed(_Answer):
+    """What of a workbook is not computed. A run whose outputs need none of it is not concerned."""
+
+    unsupported: list[UnsupportedFormula] = Field(
+        description="Formulas that are not computed, at most 1,000.", examples=[[]]
+    )
+    unsupported_count: int = Field(description="All of them.", examples=[0])
+    blocked: list[str] = Field(
+        description="Further cells that need one of those, at most 1,000. A run with one as output is refused.",
+        examples=[[]],
+    )
+    blocked_count: int = Field(description="All of them.", examples=[0])
+
+
+class UploadedModel(NotComputed):
     """A workbook that was read and kept."""
 
     model_id: str = Field(examples=[MODEL_ID])
@@ -149,7 +170,7 @@ class MarkedInput(_Answer):
     distribution: dict[str, Any] = Field(examples=[{"type": "normal", "mean": 0.08, "std": 0.02}])
 
 
-class WholeModel(ListedModel):
+class WholeModel(ListedModel, NotComputed):
     """A model with everything that is known of it."""
 
     description: str

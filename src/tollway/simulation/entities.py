@@ -65,8 +65,8 @@ class InputMark:
 class Inspected:
     """What the child process found in a workbook, as JSON-shaped plain values.
 
-    `facts` has functions, variables_detected, outputs_detected, sheets and agreement; `preview` has the
-    cells that a page shows.
+    `facts` has functions, variables_detected, outputs_detected, unsupported, blocked, sheets and agreement; `preview`
+    has the cells that a page shows.
     """
 
     formulas_count: int

@@ -33,14 +33,14 @@ class Inspector:
         self._waiting = 0
 
     async def inspect(self, workbook: Path, file_bytes_max: int) -> Inspected:
-        """Say what a workbook holds.
+        """Say what a workbook holds; formulas that are not computed are listed among it.
 
-        Raises: the Problem that tells why it cannot be used; UnsupportedFunction names cells and functions.
+        Raises: the Problem that tells why it cannot be used; UnsupportedFunction where not one formula is computed.
         """
         answer = await self._ask("inspect", workbook, file_bytes_max, {})
         found = answer["found"]
-        if found["unsupported"]:
-            raise _unsupported(found["unsupported"])
+        if found["unsupported"] and not found["computable_count"]:
+            raise _nothing_supported(found)
         formulas_count = found.pop("formulas_count")
         return Inspected(formulas_count=formulas_count, facts=found, preview=answer["preview"])
 
@@ -153,15 +153,15 @@ def _too_complex(reason: str) -> TooComplex:
     )
 
 
-def _unsupported(unsupported: list[Any]) -> UnsupportedFunction:
-    named = [{"cell": cell, "function": function} for cell, function in unsupported[:UNSUPPORTED_NAMED_MAX]]
+def _nothing_supported(found: dict[str, Any]) -> UnsupportedFunction:
+    named, count = found["unsupported"][:UNSUPPORTED_NAMED_MAX], found["unsupported_count"]
     functions = sorted({one["function"] for one in named})
-    more = f" and {len(unsupported) - len(named):,} more" if len(unsupported) > len(named) else ""
     first = ", ".join(one["cell"] for one in named[:3])
     return UnsupportedFunction(
-        f"The workbook uses what is not computed yet: {', '.join(functions)} (first in {first}{more}). "
-        "Nothing is computed wrongly instead: replace these formulas and upload the workbook again.",
-        members={"cells": named, "cells_count": len(unsupported)},
+        f"No formula of the workbook can be computed: all need {' or '.join(functions)} (first in {first}), "
+        "which is not computed yet. Nothing is computed wrongly instead: replace these formulas and upload the "
+        "workbook again.",
+        members={"cells": named, "cells_count": count},
     )
 
 
@@ -169,6 +169,13 @@ def _refused(refused: dict[str, Any], where: _Where | None) -> Exception:
     if refused["code"] == TooComplex.code:
         return _too_complex("memory or recursion limit")
     pointer = None if where is None else _pointer(refused, where)
+    if refused["code"] == UnsupportedFunction.code:
+        named = [
+            {"cell": cell, "function": refused["construct"]}
+            for cell in refused["cells"][:UNSUPPORTED_NAMED_MAX]
+        ]
+        members = {"cells": named, "cells_count": len(refused["cells"])}
+        return refusal(refused["code"], refused["message"], members=members, pointer=pointer)
     return refusal(refused["code"], refused["message"], cells=refused["cells"], pointer=pointer)
 
 

@@ -45,6 +45,7 @@ def main() -> None:
                 "message": refused.message,
                 "cells": list(refused.cells),
                 "field": refused.field,
+                "construct": getattr(refused, "construct", ""),
             }
         }
     except (MemoryError, RecursionError):

@@ -27,7 +27,7 @@ class TooComplex(Invalid):
 
 
 class UnsupportedFunction(Invalid):
-    """Formulas use functions that are not computed yet; nothing is computed from them."""
+    """Formulas that are needed use functions that are not computed yet; nothing is computed from them."""
 
     code = "unsupported-function"
     title = "The workbook uses a function that is not supported"

@@ -32,9 +32,21 @@ def uploaded_model(model: Model) -> dict[str, Any]:
         "variables_detected": model.inspection["variables_detected"],
         "outputs_detected": model.inspection["outputs_detected"],
         "agreement": model.inspection["agreement"],
+        **_not_computed(model),
         # Links to other workbooks are never followed: the values that Excel stored stand in for them.
         "external_links_count": model.inspection["external_links_count"],
         "created_at": model.created_at.isoformat(),
+    }
+
+
+def _not_computed(model: Model) -> dict[str, Any]:
+    """Name formulas that no run may need; of older models, which were refused for the first of them, there are none."""
+    found = model.inspection
+    return {
+        "unsupported": found.get("unsupported", []),
+        "unsupported_count": found.get("unsupported_count", 0),
+        "blocked": found.get("blocked", []),
+        "blocked_count": found.get("blocked_count", 0),
     }
 
 
@@ -61,6 +73,7 @@ def whole_model(model: Model) -> dict[str, Any]:
         "variables_detected": model.inspection["variables_detected"],
         "outputs_detected": model.inspection["outputs_detected"],
         "agreement": model.inspection["agreement"],
+        **_not_computed(model),
         # Links to other workbooks are never followed: the values that Excel stored stand in for them.
         "external_links_count": model.inspection["external_links_count"],
         "inputs": model.inputs,

@@ -26,7 +26,6 @@ from tollway.simulation.entities import (
     REFERENCE_LENGTH_MAX,
     SEED_MAX,
     InputMark,
-    Model,
     RunOrder,
 )
 from tollway.simulation.flows import Upload, Workshop
@@ -34,6 +33,7 @@ from tollway.simulation.samples import Sample
 from tollway.web.cells import general_text
 from tollway.web.customer.self_check import self_check, warning_of
 from tollway.web.customer.sheets import sheet_views, shown_texts
+from tollway.web.customer.workbook_notes import blocked_warning, not_computed, notes_of
 from tollway.web.distributions import curve_of, in_words_of_the_form, read_distribution, shown_distribution
 from tollway.web.pages import PRODUCT, Page, SignedIn, Working, field_errors, html, redirect
 from tollway.web.samples import find_sample, sample_views
@@ -348,9 +348,10 @@ async def _model_page(
             "size_bytes": model.workbook_bytes,
             "formulas_count": model.formulas_count,
             "created_at": model.created_at,
-            "notes": _notes(model),
+            "notes": notes_of(model),
         },
         check=self_check(model),
+        not_computed=not_computed(model),
         sheets=sheet_views(preview, inputs, outputs, suggestions),
         candidates=[
             {
@@ -369,7 +370,8 @@ async def _model_page(
         ],
         inputs=[_row_view(row, known, shown) | {"curve": _curve(row)} for row in marks.inputs],
         outputs=[
-            _row_view(row, known, shown) | {"warning": warning_of(model, row["cell"])}
+            _row_view(row, known, shown)
+            | {"warning": blocked_warning(model, row["cell"]) or warning_of(model, row["cell"])}
             for row in marks.outputs
         ],
         iterations=marks.iterations,
@@ -402,19 +404,6 @@ def _curve(row: dict[str, str]) -> Any:
         return curve_of(read_distribution(row["distribution"]), f"Shape of {row['distribution']}")
     except EngineError:
         return ""
-
-
-def _notes(model: Model) -> list[str]:
-    """Say what a reader should know before relying on the model."""
-    if not model.formulas_count:
-        return [
-            "The workbook holds no formula, so there is nothing that inputs could move. Upload one that computes."
-        ]
-    if not model.inspection["outputs_detected"]:
-        return [
-            "No formula of the workbook shows a number that nothing else reads. Type the cell you want to know."
-        ]
-    return []
 
 
 @router.get("/{model_id}/delete")
