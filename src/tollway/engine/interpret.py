@@ -349,7 +349,10 @@ class Interpreter(CellFacts):
             elif kind == "grid":
                 arguments.append(forms[type(argument)](argument, is_array))
             else:
-                arguments.append(self.value(argument, is_array))
+                found = self.value(argument, is_array)
+                if found is None and kind == "choice" and not self.is_left_out(argument):
+                    found = 0.0
+                arguments.append(found)
         for place, found in enumerate(arguments):
             if isinstance(found, Closure):
                 if found is OMITTED:
@@ -405,6 +408,10 @@ class Interpreter(CellFacts):
     def is_omitted(self, node: Node) -> bool:
         """Whether a node is a parameter that the call of its LAMBDA left out."""
         return isinstance(node, Parameter) and self._names.get(node.name) is OMITTED
+
+    def is_left_out(self, node: Node) -> bool:
+        """Whether an argument stands for nothing, so that a default takes its place."""
+        return isinstance(node, Omitted) or self.is_omitted(node)
 
     def _invoke(self, node: Invoke, is_array: bool) -> Any:
         called = self.whole(node.callee, is_array)

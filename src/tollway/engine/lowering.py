@@ -408,7 +408,12 @@ class Lowering:
     def _argument(self, node: Node, kind: str, *, is_array: bool) -> Lowered:
         if kind == "array":
             return self.whole(node, is_array=True)
-        return self.whole(node, is_array=is_array) if kind == "grid" else self.value(node, is_array=is_array)
+        if kind == "grid":
+            return self.whole(node, is_array=is_array)
+        lowered = self.value(node, is_array=is_array)
+        if kind == "choice" and lowered == BLANK and not isinstance(node, Omitted):
+            return Constant(0.0)
+        return lowered
 
     def _block(self, called: Function, arguments: Sequence[Lowered]) -> Lowered:
         """A function with a block form, applied to each element where it is given an array."""

@@ -29,8 +29,8 @@ _MONTH_NAMES = (
 )
 _MONTHS = {form: number for number, name in enumerate(_MONTH_NAMES, start=1) for form in (name, name[:3])}
 _MONTHS["sept"] = 9
-# Longer texts cannot be a number, and need no search.
-_NUMBER_TEXT_LENGTH_MAX = 64
+# Longer texts are no number and no date, and need no search: Excel reads no longer ones in a formula either.
+NUMBER_TEXT_LENGTH_MAX = 255
 _NUMBER = re.compile(r"(?:\d+|\d{1,3}(?:,\d{3})+)?(?:\.\d*)?(?:[eE][+-]?\d{1,3})?")
 _MIXED_FRACTION = re.compile(r"(\d+|\d{1,3}(?:,\d{3})+) (\d{1,5})/([1-9]\d{0,4})")
 _YEAR_FIRST = re.compile(r"(\d{4})[-/](\d{1,2})(?:[-/](\d{1,2}))?")
@@ -98,7 +98,7 @@ def number_from_text(text: str) -> float | None:
     Dates are read as in an English (United States) Excel, in the 1900 system.
     """
     stripped = text.strip(" ")
-    if not stripped or len(stripped) > _NUMBER_TEXT_LENGTH_MAX:
+    if not stripped or len(stripped) > NUMBER_TEXT_LENGTH_MAX:
         return None
     number = _plain_number(stripped)
     if number is not None:
@@ -140,6 +140,8 @@ def moment_from_text(
 
     `this_year` completes a date without a year; without it such a text is none. None where it is no date.
     """
+    if len(text) > NUMBER_TEXT_LENGTH_MAX:
+        return None
     words = text.split(" ")
     # The time stands last, of one word ("6:30") or two ("6:30 PM"), and whatever is before it is a date.
     for count in range(len(words) + 1):

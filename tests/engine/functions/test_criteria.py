@@ -125,3 +125,22 @@ def test_of_the_range_to_add_only_the_first_cell_counts_however_it_is_written():
     for written in ("B2", "B2:B2", "B2:C9", "OFFSET(B1,1,0)", "INDEX(B1:B4,2)", 'INDIRECT("B2")'):
         assert value_of(f'=SUMIF(A1:A3,"x",{written})', cells) == 10.0, written
     assert value_of('=SUMIF(A:A,"x",B1048570)', cells) == 0.0
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        '=SUMIF(#REF!,">5")',
+        '=SUMIF(A1:A20,">5",#REF!)',
+        "=COUNTIF(#REF!,1)",
+        "=COUNTIFS(A1:A20,1,#REF!,2)",
+        "=SUMIFS(#REF!,A1:A20,1)",
+        "=AVERAGEIF(#REF!,1)",
+        "=MAXIFS(A1:A20,#REF!,1)",
+        '=SUMIF(INDIRECT("Gone!A1"),1)',
+        "=SUMPRODUCT(#REF!,A1:A20)",
+        "=DSUM(#REF!,1,A1:A2)",
+    ],
+)
+def test_a_range_that_is_gone_is_an_error_and_not_an_empty_range(formula):
+    assert value_of(formula, CELLS) is ErrorValue.REF

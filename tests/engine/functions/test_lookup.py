@@ -136,6 +136,27 @@ PLACES = [
     ("=CHOOSECOLS({1,2},3)", VALUE),
     ("=ARRAYTOTEXT(CHOOSEROWS({1,2;3,4},{2,1}),1)", "{3,4;1,2}"),
     ("=CHOOSEROWS({1,2},0)", VALUE),
+    # An error value in place of an array is what there is to say, wherever it would have been looked into.
+    ("=INDEX(NA(),2)", NA),
+    ("=MATCH(1,#REF!,0)", REF),
+    ("=LOOKUP(1,#REF!)", REF),
+    ("=XLOOKUP(1,#REF!,A1:A4)", REF),
+    ("=XLOOKUP(1,A1:A4,#REF!)", REF),
+    ('=XLOOKUP("z",A1:A4,B1:B4,#REF!)', REF),
+    ("=FILTER(#REF!,A1:A4)", REF),
+    ("=COUNTA(VSTACK(#REF!,1))", 2.0),
+    # A blank cell is 0 or FALSE where an argument left out is its default.
+    ("=ADDRESS(2,3,,)", "$C$2"),
+    ("=ADDRESS(2,3,Z9)", VALUE),
+    ("=ADDRESS(2,3,1,Z9)", "R2C3"),
+    ("=COUNT(OFFSET(B1,0,0,2,))", 2.0),
+    ("=OFFSET(B1,0,0,2,Z9)", REF),
+    ('=INDIRECT("R1C2",)', 25.0),
+    ('=INDIRECT("R1C2",Z9)', 25.0),
+    ("=CHOOSECOLS({1,2},Z9)", VALUE),
+    ("=ARRAYTOTEXT(EXPAND({1,2},,3,0),1)", "{1,2,0}"),
+    ("=EXPAND({1,2},Z9,3,0)", VALUE),
+    ("=SEQUENCE(Z9)", CALC),
 ]
 
 ARRAYS = [

@@ -76,6 +76,11 @@ ROUNDING = [
     ("=MROUND(D1,2)", VALUE),
 ]
 COMBINATORICS = [
+    ("=COMBIN(2958465,2)", 4376256098880.0),
+    ("=COMBIN(1029,514)", pytest.approx(1.429820686498904e308)),
+    ("=COMBIN(1030,515)", NUM),
+    ("=COMBIN(10^15,10^14)", NUM),
+    ("=COMBINA(2958465,2)", 4376259057345.0),
     ("=COMBINA(4,3)", 20.0),
     ("=COMBINA(10,3)", 220.0),
     ("=COMBINA(0,0)", 1.0),

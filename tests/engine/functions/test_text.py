@@ -56,6 +56,9 @@ PARTS = [
     ('=TEXTJOIN(", ",TRUE,D1:D3)', "Vienna, Graz"),
     ('=TEXTJOIN(", ",FALSE,D1:D3)', "Vienna, , Graz"),
     ('=TEXTJOIN(", ",,D1:D3)', "Vienna, Graz"),
+    ('=TEXTJOIN(", ",Z9,D1:D3)', "Vienna, , Graz"),
+    ('=TEXTAFTER("a-b-c","-",)', "b-c"),
+    ('=TEXTAFTER("a-b-c","-",Z9)', VALUE),
     ('=TEXTJOIN({"-","+"},TRUE,"a","b","c","d")', "a-b+c-d"),
     ('=TEXTJOIN("",TRUE,REPT("a",20000),REPT("a",20000))', VALUE),
 ]
@@ -171,6 +174,7 @@ CONVERSION = [
     ('=VALUE("")', VALUE),
     ("=VALUE(TRUE)", VALUE),
     ("=VALUE(C1)", DIV0),
+    ('=NUMBERVALUE("1E400")', VALUE),
     ('=NUMBERVALUE("2.500,27",",",".")', 2500.27),
     ('=NUMBERVALUE("3.5%")', 0.035),
     ('=NUMBERVALUE("9%%")', 0.0009),

@@ -9,7 +9,9 @@ the last where it may repeat:
 - number, text, logical: one value, converted as Excel converts; an error value ends the call
 - single: a number, but a logical is #VALUE!, as in functions that came with the Analysis ToolPak
 - value: one value of any kind but an error; any: one value, errors too
-- grid: a reference or array as it is, or one value
+- choice: as any, but None only where the argument is left out (`F(1,,2)`): a blank cell is 0
+- grid: a reference or array as it is, or one value; an error value in their place ends the call, except in
+  functions that count or pass on errors
 - array: the same, and the expression given is computed as an array even outside array formulas
 
 Where one value is wanted and an array is given, the function is applied to each of its elements.
@@ -38,8 +40,13 @@ from tollway.engine.values import (
 
 # A range that a formula reads, or an array that it makes on the way, may not be larger.
 GRID_CELLS_MAX = 2_000_000
-_KINDS = frozenset({"number", "single", "text", "logical", "value", "any", "grid", "array"})
+_KINDS = frozenset({"number", "single", "text", "logical", "value", "any", "choice", "grid", "array"})
 _WHOLE_KINDS = frozenset({"grid", "array"})
+# An error value in place of a reference or array, such as that of a deleted sheet, does not end these.
+_TAKING_ERRORS = frozenset(
+    {"AGGREGATE", "ARRAYTOTEXT", "BYCOL", "BYROW", "COUNT", "COUNTA", "EXPAND", "FILTER", "HSTACK", "ISREF"}
+    | {"MAKEARRAY", "MAP", "REDUCE", "SCAN", "TOCOL", "TOROW", "TYPE", "VSTACK", "XLOOKUP"}
+)
 Item = TypeVar("Item")
 
 
@@ -347,10 +354,11 @@ def element(argument: Argument, row: int, column: int) -> Value:
 def _call_once(
     called: Function, kinds: Sequence[str], arguments: Sequence[Argument], context: Context | None
 ) -> Argument:
+    converters = _LENIENT_CONVERTERS if called.name in _TAKING_ERRORS else _CONVERTERS
     try:
         given = [
             argument if convert is None or isinstance(argument, Grid) else convert(argument)
-            for convert, argument in zip(map(_CONVERTERS.__getitem__, kinds), arguments, strict=True)
+            for convert, argument in zip(map(converters.__getitem__, kinds), arguments, strict=True)
         ]
         result = called.scalar(context, *given) if called.wants_context else called.scalar(*given)
     except FailedError as failure:
@@ -394,16 +402,24 @@ def _as_single(value: Value) -> Value:
     return _as_number(value)
 
 
-_CONVERTERS: dict[str, Callable[[Value], Value] | None] = {
+def _without_error(value: Value) -> Value:
+    if isinstance(value, ErrorValue):
+        raise FailedError(value)
+    return value
+
+
+_LENIENT_CONVERTERS: dict[str, Callable[[Value], Value] | None] = {
     "number": _as_number,
     "single": _as_single,
     "text": _as_text,
     "logical": _as_logical,
     "value": _passed,
     "any": None,
+    "choice": None,
     "grid": None,
     "array": None,
 }
+_CONVERTERS = _LENIENT_CONVERTERS | {"grid": _without_error, "array": _without_error}
 
 
 # --- reading arguments that may be grids ---------------------------------------------------------------

@@ -33,7 +33,9 @@ def matching_rows(context: Context, grid: Grid, criteria: Argument) -> list[int]
     """The places, counted from 0, of the rows below the names that meet the criteria."""
     asked = _table(criteria)
     columns = [_name_column(grid, asked.at(0, column)) for column in range(asked.column_count)]
-    alternatives = [_tests(context, asked, row, columns) for row in range(1, asked.row_count)]
+    # One blank row of conditions lets every record in, as do the thousands at the end of a whole column.
+    rows = range(1, min(asked.row_count, max(len(asked.rows), 1) + 1))
+    alternatives = [_tests(context, asked, row, columns) for row in rows]
     # Rows beyond those that hold anything are no records.
     return [
         row

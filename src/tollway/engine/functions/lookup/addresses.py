@@ -12,7 +12,7 @@ _PLAIN_SHEET = re.compile(r"[^\W\d][\w.]*")
 _LIKE_A_CELL = re.compile(r"[A-Za-z]{1,3}\d{1,7}|[Rr]\d*[Cc]\d*|[Rr]\d*|[Cc]\d*")
 
 
-@function("ADDRESS", "number number [any any any]", returns="text")
+@function("ADDRESS", "number number [choice choice any]", returns="text")
 def address(row: float, column: float, kind: Value = None, is_a1: Value = None, sheet: Value = None) -> str:
     """A cell's address as text.
 

@@ -139,6 +139,9 @@ def filtered(array: Argument, include: Argument, if_empty: Argument = None) -> A
     Errors: #CALC! when none holds and nothing is given for that case; #VALUE! for conditions of another length or of
     text; an error value among the conditions.
     """
+    for given in (array, include):
+        if isinstance(given, ErrorValue):
+            return given
     grid, conditions = as_grid(array), as_grid(include)
     by_column = conditions.row_count == 1 and not (conditions.column_count == 1 and grid.column_count != 1)
     length = grid.column_count if by_column else grid.row_count

@@ -46,7 +46,7 @@ def choose(index: Value, *values: Value) -> Value:
 def index(argument: Argument, row: float, column: float | None = None, area: float = 1.0) -> Argument:
     """The value at a row and column counted from 1; 0 takes the whole row or column; one number counts along a line.
 
-    Errors: #REF! outside, #VALUE! for a negative number.
+    Errors: the error value where there is no array but one; #REF! outside, #VALUE! for a negative number.
     """
     grid = as_grid(argument)
     if whole(area) != 1:
@@ -70,7 +70,7 @@ def _place_or_all(position: float, count: int) -> int:
     return int(position)
 
 
-@function("TAKE", "array any [any]", returns="any")
+@function("TAKE", "array choice [choice]", returns="any")
 def take(array: Argument, rows: Value, columns: Value = None) -> Argument:
     """The first rows and columns of an array, or the last ones for a negative count; all where a count is left out.
 
@@ -89,7 +89,7 @@ def _taken(count: Value, available: int) -> range:
     return range(taken) if _count(count) > 0 else range(available - taken, available)
 
 
-@function("DROP", "array any [any]", returns="any")
+@function("DROP", "array choice [choice]", returns="any")
 def drop(array: Argument, rows: Value, columns: Value = None) -> Argument:
     """An array without its first rows and columns, or without the last ones for a negative count.
 
@@ -139,8 +139,10 @@ def choose_rows(array: Argument, *rows: Argument) -> Argument:
 def _chosen(arguments: Sequence[Argument], count: int) -> list[int]:
     places: list[int] = []
     for argument in arguments:
-        for value in as_grid(argument).items():
-            place = _count(value)
+        grid = as_grid(argument)
+        check_size(grid.row_count, grid.column_count)
+        for index in range(grid.row_count * grid.column_count):
+            place = _count(grid.at(*divmod(index, grid.column_count)))
             if place == 0 or abs(place) > count:
                 raise FailedError(ErrorValue.VALUE)
             places.append(place - 1 if place > 0 else count + place)
@@ -149,7 +151,7 @@ def _chosen(arguments: Sequence[Argument], count: int) -> list[int]:
     return places
 
 
-@function("TRIMRANGE", "array [any any]", returns="any")
+@function("TRIMRANGE", "array [choice choice]", returns="any")
 def trim_range(array: Argument, rows: Value = 3.0, columns: Value = 3.0) -> Argument:
     """A range without the blank rows and columns at its edges.
 

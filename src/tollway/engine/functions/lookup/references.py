@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from tollway.engine.functions.ranges import CellRange, MultiRange, reference_of
+from tollway.engine.functions.array_size import check_size
+from tollway.engine.functions.ranges import MultiRange, reference_of
 from tollway.engine.functions.registry import (
     Argument,
     Context,
@@ -16,7 +18,7 @@ from tollway.engine.functions.registry import (
     number,
     whole,
 )
-from tollway.engine.values import ErrorValue, Value, to_logical
+from tollway.engine.values import ErrorValue, Value
 
 _ROW_MAX = 1_048_576
 _COLUMN_MAX = 16_384
@@ -24,7 +26,7 @@ _COLUMN_MAX = 16_384
 _FORMULA_TEXT_MAX = 8_192
 
 
-@function("OFFSET", "grid number number [any any]", returns="any", wants_context=True)
+@function("OFFSET", "grid number number [choice choice]", returns="any", wants_context=True)
 def offset(
     context: Context,
     reference: Argument,
@@ -58,18 +60,15 @@ def _extent(size: float) -> int:
     return whole(math.copysign(1.0, size)) if 0.0 < abs(size) < 1.0 else whole(size)
 
 
-@function("INDIRECT", "text [any]", returns="any", wants_context=True)
-def indirect(context: Context, text: str, is_a1: Value = True) -> Argument:
-    """The reference that a text names: A1 style, or R1C1 style where the second argument is FALSE.
+@function("INDIRECT", "text [logical]", returns="any", wants_context=True)
+def indirect(context: Context, text: str, is_a1: bool = True) -> Argument:
+    """The reference that a text names: A1 style, or R1C1 style where the second argument is FALSE or empty.
 
     Defined names, tables and other sheets may be named too.
     Errors: #REF! for a text that names no reference of this workbook.
     """
-    style = True if is_a1 is None else to_logical(is_a1)
-    if isinstance(style, ErrorValue):
-        return style
     assert context.cells is not None
-    return context.cells.reference(text.strip(), is_r1c1=not style)
+    return context.cells.reference(text.strip(), is_r1c1=not is_a1)
 
 
 @function("ROWS", "grid")
@@ -168,26 +167,33 @@ def formula_text(context: Context, reference: Argument) -> Argument:
 
     Errors: #N/A for a cell without a formula, #VALUE! for what is no reference.
     """
+    return _of_each_formula(
+        context,
+        reference,
+        lambda text: ErrorValue.NA if text is None or len(text) > _FORMULA_TEXT_MAX else text,
+    )
+
+
+def _of_each_formula(context: Context, reference: Argument, told: Callable[[str | None], Value]) -> Argument:
+    """What is told of the formula of each cell of a reference, None where it has none."""
     base = reference_of(reference)
-    rows = [
-        [_formula_of(context, base, row, column) for column in range(base.column_count)]
-        for row in range(base.row_count)
-    ]
-    return rows[0][0] if base.row_count == base.column_count == 1 else Grid(rows, len(rows), len(rows[0]))
-
-
-def _formula_of(context: Context, base: CellRange, row: int, column: int) -> Value:
+    check_size(base.row_count, base.column_count)
     assert context.cells is not None
-    text = context.cells.formula_text((base.sheet, base.bounds[0] + row, base.bounds[1] + column))
-    return ErrorValue.NA if text is None or len(text) > _FORMULA_TEXT_MAX else text
+    top, left, bottom, _ = base.bounds
+    last_row, _ = context.cells.workbook.sheets[base.sheet].used
+    rows: list[list[Value]] = [
+        [
+            told(context.cells.formula_text((base.sheet, row, left + column)))
+            for column in range(base.column_count)
+        ]
+        for row in range(top, min(bottom, max(last_row, top)) + 1)
+    ]
+    # Below the last cell that is used there are no formulas.
+    rows.extend([[told(None)] * base.column_count] * (base.row_count - len(rows)))
+    return rows[0][0] if base.row_count == base.column_count == 1 else Grid(rows, len(rows), len(rows[0]))
 
 
 @function("ISFORMULA", "grid", returns="any", wants_context=True)
 def is_formula(context: Context, reference: Argument) -> Argument:
     """Whether a cell holds a formula. Errors: #VALUE! for what is no reference."""
-    base = reference_of(reference)
-    rows = [
-        [_formula_of(context, base, row, column) is not ErrorValue.NA for column in range(base.column_count)]
-        for row in range(base.row_count)
-    ]
-    return rows[0][0] if base.row_count == base.column_count == 1 else Grid(rows, len(rows), len(rows[0]))
+    return _of_each_formula(context, reference, lambda text: text is not None)

@@ -144,7 +144,7 @@ def lookup(wanted: Value, vector: Argument, results: Argument | None = None) -> 
     return target.at(0, found) if target.row_count == 1 else target.at(found, 0)
 
 
-@function("XMATCH", "value grid [any any]")
+@function("XMATCH", "value grid [choice choice]")
 def extended_match(
     wanted: Value, searched: Argument, match_mode: Value = None, search_mode: Value = None
 ) -> Value:
@@ -162,7 +162,7 @@ def extended_match(
     return ErrorValue.NA if found is None else float(found + 1)
 
 
-@function("XLOOKUP", "value grid grid [grid any any]", returns="any")
+@function("XLOOKUP", "value grid grid [grid choice choice]", returns="any")
 def extended_lookup(
     wanted: Value,
     searched: Argument,
@@ -178,6 +178,9 @@ def extended_lookup(
     Errors: #VALUE! when the ranges do not fit, for an unknown mode, or wildcards or a regular expression sought by
     bisection; #N/A when nothing matches and nothing is said for that case.
     """
+    for given in (searched, results):
+        if isinstance(given, ErrorValue):
+            return given
     grid, target = as_grid(searched), as_grid(results)
     is_column = grid.column_count == 1
     if is_column and grid.row_count == 1:

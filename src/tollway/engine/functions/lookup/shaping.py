@@ -21,7 +21,7 @@ from tollway.engine.functions.registry import (
 from tollway.engine.values import ErrorValue, Value, add, multiply
 
 
-@function("SEQUENCE", "any [any any any]", returns="any")
+@function("SEQUENCE", "choice [choice choice choice]", returns="any")
 def sequence(rows: Value, columns: Value = None, start: Value = None, step: Value = None) -> Argument:
     """Numbers in order, row by row; each argument is 1 where it is left out, and counts are cut to integers.
 
@@ -60,7 +60,7 @@ def transpose(array: Argument) -> Argument:
     return grid_of(rows)
 
 
-@function("EXPAND", "array any [any any]", returns="any")
+@function("EXPAND", "array choice [choice choice]", returns="any")
 def expand(array: Argument, rows: Value, columns: Value = None, pad_with: Value = None) -> Argument:
     """An array made larger, to so many rows and columns; filled with #N/A, or with the value given.
 
@@ -150,7 +150,7 @@ def _remaining(array: Argument, ignore: float, by_column: bool) -> list[Value]:
     return kept
 
 
-@function("WRAPROWS", "array number [any]", returns="any")
+@function("WRAPROWS", "array number [choice]", returns="any")
 def wrap_rows(vector: Argument, wrap_count: float, pad_with: Value = None) -> Argument:
     """A row or column broken into rows of so many values; the last one is filled with #N/A, or the value given.
 
@@ -159,7 +159,7 @@ def wrap_rows(vector: Argument, wrap_count: float, pad_with: Value = None) -> Ar
     return grid_of(_wrapped(vector, wrap_count, _padding(pad_with)))
 
 
-@function("WRAPCOLS", "array number [any]", returns="any")
+@function("WRAPCOLS", "array number [choice]", returns="any")
 def wrap_columns(vector: Argument, wrap_count: float, pad_with: Value = None) -> Argument:
     """A row or column broken into columns of so many values; the last one is filled with #N/A, or the value given.
 

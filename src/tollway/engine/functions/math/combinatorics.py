@@ -11,8 +11,9 @@ from tollway.engine.functions.registry import Argument, FailedError, function, w
 from tollway.engine.functions.toolpak import toolpak_numbers
 from tollway.engine.values import ErrorValue
 
-# More things than this are not counted; 300 is the last double factorial that is a number of Excel.
-_COUNT_MAX = 1_000_000
+# Choosing more than this, and leaving more than this, has more ways than a number of Excel can say.
+_CHOSEN_MAX = 1_024
+# 300 is the last double factorial that is a number of Excel.
 _DOUBLE_FACTORIAL_MAX = 300
 # An integer with more bits is no double.
 _DOUBLE_BITS_MAX = 1_024
@@ -30,9 +31,16 @@ def factorial(value: float) -> float:
 def combinations(count: float, chosen: float) -> float:
     """Ways to choose from a count, both cut to integers; #NUM! when negative or choosing more than there are."""
     count_whole, chosen_whole = whole(count), whole(chosen)
-    if not 0 <= chosen_whole <= count_whole or count_whole > _COUNT_MAX:
+    if not 0 <= chosen_whole <= count_whole:
         raise FailedError(ErrorValue.NUM)
-    return float(math.comb(count_whole, chosen_whole))
+    return float(_ways(count_whole, chosen_whole))
+
+
+def _ways(count: int, chosen: int) -> int:
+    chosen = min(chosen, count - chosen)
+    if chosen > _CHOSEN_MAX:
+        raise FailedError(ErrorValue.NUM)
+    return math.comb(count, chosen)
 
 
 @function("FACTDOUBLE", "single")
@@ -54,13 +62,13 @@ def combinations_with_repeats(count: float, chosen: float) -> float:
     Errors: #NUM! when one is negative, and when something is to be chosen from nothing.
     """
     count_whole, chosen_whole = whole(count), whole(chosen)
-    if min(count_whole, chosen_whole) < 0 or count_whole + chosen_whole > _COUNT_MAX:
+    if min(count_whole, chosen_whole) < 0:
         raise FailedError(ErrorValue.NUM)
     if chosen_whole == 0:
         return 1.0
     if count_whole == 0:
         raise FailedError(ErrorValue.NUM)
-    return float(math.comb(count_whole + chosen_whole - 1, chosen_whole))
+    return float(_ways(count_whole + chosen_whole - 1, chosen_whole))
 
 
 @function("MULTINOMIAL", "grid...")
@@ -71,13 +79,13 @@ def multinomial(*values: Argument) -> float:
     that is no number.
     """
     numbers = toolpak_numbers(values)
-    if min(numbers, default=0.0) < 0 or sum(numbers) > _COUNT_MAX:
+    if min(numbers, default=0.0) < 0:
         raise FailedError(ErrorValue.NUM)
-    counts = [math.trunc(number) for number in numbers]
+    counts = [whole(number) for number in numbers]
     ways, total = 1, 0
     for count in counts:
         total += count
-        ways *= math.comb(total, count)
+        ways *= _ways(total, count)
         if ways.bit_length() > _DOUBLE_BITS_MAX:
             raise FailedError(ErrorValue.NUM)
     return float(ways)

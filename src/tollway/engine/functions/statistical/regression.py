@@ -83,7 +83,7 @@ def _logarithms(ys: Floats) -> Floats:
     return np.array([math.log(y) for y in ys])
 
 
-@function("LINEST", "array [array any any]", returns="any")
+@function("LINEST", "array [array choice choice]", returns="any")
 def linear_fit(
     known_ys: Argument, known_xs: Argument | None = None, constant: Value = None, statistics: Value = None
 ) -> Grid:
@@ -102,7 +102,7 @@ def linear_fit(
     return _fitted([float(value) for value in first], found, logical_or(statistics, False))
 
 
-@function("LOGEST", "array [array any any]", returns="any")
+@function("LOGEST", "array [array choice choice]", returns="any")
 def exponential_fit(
     known_ys: Argument, known_xs: Argument | None = None, constant: Value = None, statistics: Value = None
 ) -> Grid:
@@ -145,7 +145,7 @@ def _f_statistic(found: Fit) -> Value:
     return settle(found.explained / found.rank / (found.missed / found.freedom))
 
 
-@function("TREND", "array [array array any]", returns="any")
+@function("TREND", "array [array array choice]", returns="any")
 def trend(
     known_ys: Argument,
     known_xs: Argument | None = None,
@@ -162,7 +162,7 @@ def trend(
     return _foretold(points, found, new_xs, is_exponential=False)
 
 
-@function("GROWTH", "array [array array any]", returns="any")
+@function("GROWTH", "array [array array choice]", returns="any")
 def growth(
     known_ys: Argument,
     known_xs: Argument | None = None,
@@ -183,8 +183,9 @@ def growth(
 def _foretold(points: _Points, found: Fit, new_xs: Argument | None, *, is_exponential: bool) -> Grid:
     xs, shape = (points.xs, points.shape) if new_xs is None else points.variables_of(new_xs)
     foretold = xs.astype(np.longdouble) @ found.coefficients + found.constant
-    values: list[Value] = [
-        settle(float(np.exp(value)) if is_exponential else float(value)) for value in foretold
-    ]
+    if is_exponential:
+        with np.errstate(over="ignore"):
+            foretold = np.exp(foretold)
+    values: list[Value] = [settle(float(value)) for value in foretold]
     rows, columns = shape
     return grid_of([values[row * columns : (row + 1) * columns] for row in range(rows)])

@@ -5,6 +5,7 @@ Currencies, separators and names are those of an English (United States) Excel.
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import quote
@@ -31,8 +32,6 @@ from tollway.engine.values import (
 )
 
 DECIMALS_MAX = 127
-# Longer texts cannot be a date, and need no search.
-DATE_TEXT_LENGTH_MAX = 64
 _DIGITS = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -59,7 +58,7 @@ def text_of_value(context: Context, value: Value, format_text_code: str) -> str:
 def _number_in(text: str, context: Context) -> float | None:
     """The number that a text reads as; dates count in the calendar of the workbook, those without a year in its own."""
     number = number_from_text(text)
-    if (number is not None and not context.is_1904) or len(text) > DATE_TEXT_LENGTH_MAX:
+    if number is not None and not context.is_1904:
         return number
     moment = moment_from_text(text, is_1904=context.is_1904, this_year=_year_of_saving(context))
     return number if moment is None else (moment[0] or 0.0) + (moment[1] or 0.0)
@@ -124,7 +123,8 @@ def number_value(text: str, decimal_separator: str = ".", group_separator: str =
     """The number that a text reads as with these separators; spaces do not count, each % at the end divides by 100.
 
     Only the first character of a separator counts; an empty text is 0.
-    Errors: #VALUE! for what is no number, a second decimal separator, or a group separator after it.
+    Errors: #VALUE! for what is no number or too large a one, a second decimal separator, or a group separator
+    after it.
     """
     if not decimal_separator or not group_separator or decimal_separator[0] == group_separator[0]:
         raise FailedError(ErrorValue.VALUE)
@@ -135,6 +135,8 @@ def number_value(text: str, decimal_separator: str = ".", group_separator: str =
     digits = before.replace(group_separator[0], "") + ("." if separator else "") + after
     number = digits.rstrip("%")
     if not _DIGITS.fullmatch(number):
+        raise FailedError(ErrorValue.VALUE)
+    if math.isinf(float(number)):
         raise FailedError(ErrorValue.VALUE)
     return float(number) / 100.0 ** (len(digits) - len(number))
 

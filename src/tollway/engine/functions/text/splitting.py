@@ -13,7 +13,7 @@ from tollway.engine.values import ErrorValue, Value, to_text
 Span = tuple[int, int]
 
 
-@function("TEXTBEFORE", "text array [any any any any]", returns="any")
+@function("TEXTBEFORE", "text array [choice choice choice choice]", returns="any")
 def text_before(
     text: str,
     delimiter: Argument,
@@ -32,7 +32,7 @@ def text_before(
     return _missing(if_not_found) if span is None else text[: span[0]]
 
 
-@function("TEXTAFTER", "text array [any any any any]", returns="any")
+@function("TEXTAFTER", "text array [choice choice choice choice]", returns="any")
 def text_after(
     text: str,
     delimiter: Argument,
@@ -101,7 +101,7 @@ def _spans(text: str, delimiters: Sequence[str], *, ignores_case: bool, from_end
     return [(size - found.end(), size - found.start()) for found in mirrored.finditer(text[::-1])]
 
 
-@function("TEXTSPLIT", "text array [array logical any any]", returns="any")
+@function("TEXTSPLIT", "text array [array logical choice choice]", returns="any")
 def text_split(
     text: str,
     column_delimiter: Argument,

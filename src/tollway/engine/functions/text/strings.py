@@ -109,7 +109,7 @@ def concat(*arguments: Argument) -> str:
     return _joined(_all_texts(arguments, is_without_empty=True), [""])
 
 
-@function("TEXTJOIN", "grid any grid [grid]...", returns="text")
+@function("TEXTJOIN", "grid choice grid [grid]...", returns="text")
 def text_join(delimiter: Argument, ignore_empty: Value, *arguments: Argument) -> str:
     """The texts with a delimiter between, without empty ones unless told FALSE. Several delimiters take turns.
 
