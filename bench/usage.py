@@ -277,8 +277,7 @@ async def prepare(database: Database) -> None:
         )
         await tx.execute(
             """
-            INSERT INTO api_customers (user_id, company_name, billing_email, public_id, use_case,
-                created_at, updated_at)
+            INSERT INTO api_customers (user_id, company_name, billing_email, public_id, use_case, created_at, updated_at)
             SELECT id, 'Company', email, 'cus_' || id, 'Bench', now(), now() FROM users ORDER BY id
             """
         )

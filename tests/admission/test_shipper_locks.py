@@ -37,7 +37,7 @@ async def test_while_the_log_is_written_nobody_waits_for_a_quota_or_a_key(
             # Each fails at once where the row is held.
             for row in ("api_keys WHERE id = %(key)s", "usage_quotas WHERE id = %(quota)s"):
                 ids = {"key": party.api_key.id, "quota": quota_id}
-                assert await tx.find_value(f"SELECT id FROM {row} FOR UPDATE NOWAIT", ids)  # type: ignore[arg-type]
+                assert await tx.find_value(f"SELECT id FROM {row} FOR UPDATE NOWAIT", ids)
     assert await shipping == 1
     async with database.transaction() as tx:
         assert await tx.find_value("SELECT requests_used FROM usage_quotas") == 3
