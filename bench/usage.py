@@ -277,7 +277,8 @@ async def prepare(database: Database) -> None:
         )
         await tx.execute(
             """
-            INSERT INTO api_customers (user_id, company_name, billing_email, public_id, use_case, created_at, updated_at)
+            INSERT INTO api_customers (user_id, company_name, billing_email, public_id, use_case, created_at,
+                updated_at)
             SELECT id, 'Company', email, 'cus_' || id, 'Bench', now(), now() FROM users ORDER BY id
             """
         )
@@ -387,9 +388,8 @@ def main() -> None:
             f"{one['server_cpu_microseconds_per_call']:.2f}",
             ratio,
         )
-    console = Console(width=110)
-    console.print(table)
-    console.print(
+    Console(width=110).print(table)
+    print(
         f"One append (with the calls' own objects read): {found['append_microseconds']} µs. "
         f"Memory: {found['memory_mib'][0]} MiB before, {found['memory_mib'][1]} after the first half, "
         f"{found['memory_mib'][2]} after the second. Load of the machine: {found['load']}."
