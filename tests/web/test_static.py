@@ -233,6 +233,16 @@ async def test_a_distribution_edited_in_fields_is_sent_as_text(page: Page) -> No
     await page.get_by_label("Input 1: distribution, kind").select_option("pert")
     await page.get_by_label("Input 1: distribution, low").fill("90")
     assert await page.locator("input[name=input_distribution]").first.input_value() == "pert(90, , )"
+    # Every kind is offered, in groups, with its sentence; what may be left out is not written.
+    await page.get_by_label("Input 1: distribution, kind").select_option("student")
+    await page.get_by_label("Input 1: distribution, nu").fill("4")
+    assert await page.locator("input[name=input_distribution]").first.input_value() == "student(4)"
+    assert "outliers" in (await page.locator(".use-of-shape").first.text_content() or "")
+    # A list is typed; its example shows how.
+    await page.get_by_label("Input 1: distribution, kind").select_option("metalog")
+    typed = page.get_by_label("Input 1: distribution", exact=True)
+    assert await typed.input_value() == "metalog(10:0.1, 15:0.5, 30:0.9)"
+    assert await typed.is_visible()
 
 
 async def test_the_palette_opens_by_keyboard_and_finds_by_the_beginning_of_words(page: Page) -> None:
@@ -307,4 +317,6 @@ def model_context() -> dict[str, object]:
         "sheets": [{"name": "Plan", "columns": ["A", "B"], "is_cut": False, "rows": rows}],
         "candidates": [], "output_candidates": [], "inputs": [], "outputs": [],
         "iterations": 10_000, "iterations_max": 100_000, "seed": "", "confidence": ["0.95"], "errors": {},
+        "check": None, "not_computed": None, "correlations": [],
+        "sampling": "monte_carlo", "sampling_methods": [("monte_carlo", "Monte Carlo")],
     }  # fmt: skip

@@ -1,15 +1,63 @@
 """Distributions between the form, where they are text, and models, where they are JSON."""
 
 import re
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from markupsafe import Markup
 
 from tollway.engine import EngineError, distribution_text, parse_distribution, parse_distribution_text
+from tollway.engine.catalogue import CATALOGUE, Entry
+from tollway.engine.notation import written_form
 from tollway.web.charts import density_curve
 
 CURVE_QUANTILES = 101
 FORM_WORDS = {"min": "low", "mode": "likely", "max": "high"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One distribution as the form offers it."""
+
+    kind: str
+    use: str
+    written: str
+    """How it is written, by the names that the form's fields have."""
+    example: str
+    parameters: str
+    """The fields' names with spaces between them; "" where it is written as a list."""
+    optional_count: int
+
+    @classmethod
+    def of(cls, entry: Entry) -> "Kind":
+        """Say it in the form's words."""
+        names = "" if entry.is_list else in_words_of_the_form(" ".join(entry.parameters))
+        written = in_words_of_the_form(written_form(entry))
+        return cls(entry.kind, entry.use, written, entry.example, names, len(entry.optional))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Distributions of one sort."""
+
+    name: str
+    entries: tuple[Kind, ...]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.entries)
+
+
+@cache
+def distribution_groups() -> tuple[Group, ...]:
+    """Every distribution that a form may name, by group."""
+    names = dict.fromkeys(entry.group for entry in CATALOGUE.values())
+    return tuple(
+        Group(name, tuple(Kind.of(entry) for entry in CATALOGUE.values() if entry.group == name))
+        for name in names
+    )
 
 
 def shown_distribution(distribution: dict[str, Any]) -> str:
@@ -36,4 +84,5 @@ def curve_of(distribution: dict[str, Any], label: str) -> Markup | str:
     import numpy as np
 
     uniforms = (np.arange(CURVE_QUANTILES) + 0.5) / CURVE_QUANTILES
-    return density_curve(read.quantile(uniforms).tolist(), label)
+    # Without the tables that many draws are read from: a picture needs a hundred.
+    return density_curve(read.exact_quantile(uniforms).tolist(), label)

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from tollway.web import charts
 from tollway.web.charts import ValueFormat
 from tollway.web.charts.numbers import MINUS
+from tollway.web.distributions import distribution_groups
 from tollway.web.highlighting import highlight
 from tollway.web.icons import icon
 
@@ -91,7 +92,7 @@ def environment() -> Environment:
         initials=initials,
         highlight=highlight,
     )
-    jinja.globals.update(icon=icon, asset=asset, charts=charts)
+    jinja.globals.update(icon=icon, asset=asset, charts=charts, distribution_groups=distribution_groups)
     return jinja
 
 
