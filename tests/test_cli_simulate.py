@@ -81,6 +81,29 @@ def test_a_seed_that_is_not_given_is_chosen_and_shown_so_that_the_run_can_be_rep
     assert json.loads(again.stdout)["results"] == first["results"]
 
 
+def test_sampling_and_correlations_are_used_told_and_repaired(call, portfolio):
+    options = ["--iterations", "4096", "--seed", "7", "--sampling", "sobol", "--correlate", "B4,B5=0.9"]
+    plain = call("simulate", portfolio, *PORTFOLIO, "--iterations", "4096", "--seed", "7", "--json")
+    assert "Sampling" not in call("simulate", portfolio, *PORTFOLIO, "--iterations", "2000").stdout
+    told = call("simulate", portfolio, *PORTFOLIO, *options)
+    assert told.exit_code == 0
+    shown = " ".join(told.stdout.split())
+    assert "Sampling: sobol" in shown
+    assert "Rank correlations: Portfolio!B4 and Portfolio!B5 +0.9" in shown
+    impossible = ["--correlate", "Portfolio!B5,B6=0.9", "--correlate", "B6,B4=-0.9"]
+    found = json.loads(call("simulate", portfolio, *PORTFOLIO, *options, *impossible, "--json").stdout)
+    assert found["simulation_summary"]["sampling"] == "sobol"
+    assert found["correlations"]["cells"] == ["Portfolio!B4", "Portfolio!B5", "Portfolio!B6"]
+    assert found["correlations"]["repaired"]["asked"] == [[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]]
+    assert 0.2 < found["correlations"]["repaired"]["largest_change"] < 0.6
+    assert found["results"] != json.loads(plain.stdout)["results"]
+    repaired = call("simulate", portfolio, *PORTFOLIO, *options, *impossible, "--xlsx", "r.xlsx")
+    assert "the nearest possible ones were used" in " ".join(repaired.stdout.split())
+    sheet = openpyxl.load_workbook("r.xlsx")["Correlations"]
+    assert [cell.value for cell in sheet[4]][1:] == found["correlations"]["cells"]
+    assert [cell.value for cell in sheet[5]][1:] == found["correlations"]["matrix"][0]
+
+
 def test_json_is_the_download_s_shape_keyed_by_the_cells_as_written(call, portfolio):
     result = call("simulate", portfolio, *PORTFOLIO, "--json", "--confidence", "0.9", "--seed", "7")
     body = json.loads(result.stdout)
@@ -122,6 +145,10 @@ def test_xlsx_writes_a_workbook_with_charts(call, portfolio, tmp_path):
         ([*PORTFOLIO, "--seed", "-1"], ["The seed is -1"]),
         ([*PORTFOLIO, "--confidence", "95"], ["Confidence level 1 is 95.0; it must lie between 0 and 1"]),
         ([*PORTFOLIO, "--xlsx", "no/folder.xlsx"], ["There is no folder no"]),
+        ([*PORTFOLIO, "--sampling", "halton"], ["'halton'; it must be one of monte_carlo"]),
+        ([*PORTFOLIO, "--correlate", "B4=0.5"], ["'B4=0.5' is no correlation; write two cells"]),
+        ([*PORTFOLIO, "--correlate", "B4,B5=1.5"], ["of B4 and B5 is 1.5"]),
+        ([*PORTFOLIO, "--correlate", "B4,B7=0.5"], ["Portfolio!B7 is correlated and is no input"]),
     ],
 )
 def test_what_cannot_be_run_is_said_in_one_sentence_with_exit_status_2(call, portfolio, arguments, words):

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from tollway.engine import Inspection, OutputSummary, Program, ShardResult, Workbook
+    from tollway.engine import Inspection, OutputSummary, Program, Sampling, ShardResult, Workbook
     from tollway.simulation.export import RunFacts
     from tollway.simulation.samples import Sample
 
@@ -32,6 +32,7 @@ FORMULAS_MAX = 1_000_000
 # So many iterations between two movements of the progress bar, and at most in memory as one shard.
 SHARD_ITERATIONS = 65_536
 SENSITIVITIES_SHOWN = 6
+CORRELATIONS_SHOWN = 6
 CANDIDATES_SHOWN = 40
 # Where the answer goes to a file or a pipe there is no screen to fit, unless COLUMNS says so.
 PIPED_WIDTH = 140
@@ -73,6 +74,16 @@ def simulate(
         int | None,
         typer.Option(help="The same seed gives the same numbers. Chosen by chance and shown if left out."),
     ] = None,
+    sampling: Annotated[
+        str, typer.Option(help="How draws are spread: monte_carlo, latin_hypercube or sobol.")
+    ] = "monte_carlo",
+    correlate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Two inputs and their rank correlation, such as 'Inputs!B4,Inputs!B5=0.6'. Repeat it.",
+            show_default=False,
+        ),
+    ] = None,
     confidence: Annotated[
         list[float] | None,
         typer.Option(help="Levels of value at risk; 0.95 and 0.99 if left out.", show_default=False),
@@ -91,10 +102,14 @@ def simulate(
             CONFIDENCE_LEVELS_DEFAULT,
             Input,
             ProgramFacts,
+            Sampling,
             build_program,
             check_confidence_levels,
+            check_sampling,
             check_seed,
+            parse_correlation_text,
             parse_distribution_text,
+            read_correlations,
             summarize,
         )
 
@@ -107,16 +122,20 @@ def simulate(
         if xlsx is not None and xlsx.exists() and xlsx.samefile(file):
             raise CannotRun(f"{xlsx} is the workbook that is simulated; give --xlsx another name.")
         levels = check_confidence_levels(confidence or CONFIDENCE_LEVELS_DEFAULT)
+        method = check_sampling(sampling)
+        correlated = [parse_correlation_text(text) for text in correlate or []]
         marked = [_cell_and_distribution(text) for text in inputs]
         varied = [Input(cell, parse_distribution_text(distribution)) for cell, distribution in marked]
-        program = build_program(_read(file), varied, outputs)
+        workbook = _read(file)
+        program = build_program(workbook, varied, outputs)
+        drawn = Sampling(method, iteration_count, read_correlations(correlated, workbook, program))
 
         created_at, started = datetime.now(UTC), time.perf_counter()
-        shards = _run(program, chosen_seed, iteration_count)
+        shards = _run(program, chosen_seed, iteration_count, drawn)
         summaries = summarize(ProgramFacts.of(program), shards, levels)
         seconds = time.perf_counter() - started
 
-        facts = _run_facts(file, program, outputs, chosen_seed, iteration_count, seconds, created_at)
+        facts = _run_facts(file, program, outputs, chosen_seed, iteration_count, drawn, seconds, created_at)
         if xlsx is not None:
             from tollway.simulation.export import results_xlsx
 
@@ -188,7 +207,7 @@ def _read(file: Path) -> "Workbook":
     return read_workbook(file, limits)
 
 
-def _run(program: "Program", seed: int, iteration_count: int) -> "list[ShardResult]":
+def _run(program: "Program", seed: int, iteration_count: int, sampling: "Sampling") -> "list[ShardResult]":
     from tollway.engine import plan_shards, run_shard
 
     columns = (
@@ -205,7 +224,7 @@ def _run(program: "Program", seed: int, iteration_count: int) -> "list[ShardResu
             progress.update(task, completed=first + done)
 
         return [
-            run_shard(program, seed, first, count, on_block=partial(move_to, first))
+            run_shard(program, seed, first, count, on_block=partial(move_to, first), sampling=sampling)
             for first, count in plan_shards(iteration_count, SHARD_ITERATIONS)
         ]
 
@@ -216,6 +235,7 @@ def _run_facts(
     references: Sequence[str],
     seed: int,
     iteration_count: int,
+    sampling: "Sampling",
     seconds: float,
     created_at: datetime,
 ) -> "RunFacts":
@@ -238,6 +258,8 @@ def _run_facts(
             for one in program.inputs
         ],
         references=references,
+        sampling=sampling.method.value,
+        correlations=None if sampling.correlation is None else sampling.correlation.as_json(),
     )
 
 
@@ -254,6 +276,7 @@ def _print_results(facts: "RunFacts", summaries: Sequence["OutputSummary"]) -> N
         f"{facts.execution_seconds:.2f} s ({per_second:,.0f} a second)",
         markup=False,
     )
+    _print_sampling(screen, facts)
     # Outputs side by side, as many as the screen has room for.
     across = max(1, (screen.width - LABEL_WIDTH) // OUTPUT_WIDTH)
     for first in range(0, len(summaries), across):
@@ -262,6 +285,33 @@ def _print_results(facts: "RunFacts", summaries: Sequence["OutputSummary"]) -> N
         if one.remark is not None:
             screen.print(one.remark, markup=False)
         _print_sensitivities(screen, one)
+
+
+def _print_sampling(screen: Console, facts: "RunFacts") -> None:
+    """Say what differs from independent draws by chance; nothing where nothing does."""
+    if facts.sampling != "monte_carlo":
+        screen.print(
+            f"Sampling: {facts.sampling}. The standard error below is that of chance alone; "
+            "this method's is usually smaller.",
+            markup=False,
+        )
+    if facts.correlations is None:
+        return
+    cells, matrix = facts.correlations["cells"], facts.correlations["matrix"]
+    pairs = [
+        f"{cells[row]} and {cells[column]} {matrix[row][column]:+.4g}"
+        for row in range(len(cells))
+        for column in range(row + 1, len(cells))
+        if matrix[row][column]
+    ]
+    more = f" and {len(pairs) - CORRELATIONS_SHOWN:,} more" if len(pairs) > CORRELATIONS_SHOWN else ""
+    screen.print(f"Rank correlations: {', '.join(pairs[:CORRELATIONS_SHOWN]) or 'none'}{more}", markup=False)
+    if (repaired := facts.correlations["repaired"]) is not None:
+        screen.print(
+            "No numbers can have the correlations that were asked for; the nearest possible ones were used. "
+            f"The largest change is {repaired['largest_change']:.4f}, between {' and '.join(repaired['cells'])}.",
+            markup=False,
+        )
 
 
 def _statistics(summaries: Sequence["OutputSummary"]) -> Table:

@@ -38,6 +38,13 @@ def task(path: Path, first_iteration: int, iteration_count: int) -> ShardTask:
             outputs=("Risk!B16", "Risk!B18"),
         ),
         seed=7,
+        sampling="latin_hypercube",
+        correlations={
+            "cells": ["Risk!B4", "Risk!B5"],
+            "matrix": [[1.0, 0.5], [0.5, 1.0]],
+            "repaired": None,
+        },
+        run_iterations=50_000_000,
         first_iteration=first_iteration,
         iteration_count=iteration_count,
         bin_edges=[[900_000.0, 1_000_000.0, 1_100_000.0], []],

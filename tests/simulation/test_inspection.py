@@ -6,11 +6,15 @@ import pytest
 from tests.simulation import workbooks
 
 from tollway.kit.problems import Problem
-from tollway.simulation.entities import InputMark
+from tollway.simulation.entities import InputMark, RunPlan
 from tollway.simulation.inspection import Inspector
 
 LIMIT_BYTES = 10_000_000
-POINTERS = ("/simulation_config/variables", "/simulation_config/output_cells")
+POINTERS = (
+    "/simulation_config/variables",
+    "/simulation_config/output_cells",
+    "/simulation_config/correlations",
+)
 MARKS = [InputMark(one["cell"], one["distribution"], one["name"]) for one in workbooks.PORTFOLIO_VARIABLES]
 
 
@@ -149,6 +153,30 @@ async def test_a_refused_mark_is_pointed_at(
         await Inspector().plan_run(path, LIMIT_BYTES, marks, outputs, 7, pointers=POINTERS)
     assert refused.value.code == code
     assert [one.pointer for one in refused.value.errors] == [pointer]
+
+
+async def test_correlations_are_planned_with_the_sheet_that_inputs_have_and_refused_by_their_entry(
+    tmp_path: Path,
+) -> None:
+    path = workbooks.write(tmp_path / "workbook", workbooks.portfolio("Q3 plan"))
+
+    async def planned(*correlations: dict[str, object]) -> RunPlan:
+        return await Inspector().plan_run(
+            path, LIMIT_BYTES, MARKS, ["B16"], 7, pointers=POINTERS,
+            sampling="latin_hypercube", run_iterations=1_000, correlations=correlations,
+        )  # fmt: skip
+
+    plan = await planned({"cells": ["B5", "'Q3 plan'!B4"], "correlation": -0.25})
+    assert plan.correlations == {
+        "cells": ["'Q3 plan'!B4", "'Q3 plan'!B5"],
+        "matrix": [[1.0, -0.25], [-0.25, 1.0]],
+        "repaired": None,
+    }
+    assert (await planned()).correlations is None
+    with pytest.raises(Problem) as refused:
+        await planned({"cells": ["B4", "B5"], "matrix": [[1, 0.5], [0.4, 1]]})
+    assert refused.value.code == "bad-correlation"
+    assert [one.pointer for one in refused.value.errors] == [f"{POINTERS[2]}/0/matrix/1/0"]
 
 
 async def test_circular_references_are_refused_with_their_cells(tmp_path: Path) -> None:

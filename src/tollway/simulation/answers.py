@@ -353,6 +353,24 @@ class OutputResults(_Answer):
     remark: str | None = Field(description="Why a number is missing.")
 
 
+class Repaired(_Answer):
+    """What was asked for and no numbers can have; the nearest possible matrix was used instead."""
+
+    asked: list[list[float]]
+    largest_change: float = Field(examples=[0.114])
+    cells: list[str] = Field(description="The two whose correlation changed most.")
+
+
+class Correlations(_Answer):
+    """Spearman's rank correlations that the run drew with."""
+
+    cells: list[str] = Field(examples=[["Risk!B4", "Risk!B5"]])
+    matrix: list[list[float]] = Field(
+        description="Row and column in the order of `cells`.", examples=[[[1.0, 0.6], [0.6, 1.0]]]
+    )
+    repaired: Repaired | None = Field(description="Null where the matrix is the one that was asked for.")
+
+
 class DownloadLinks(_Answer):
     """The same results as files."""
 
@@ -372,6 +390,8 @@ class Results(_Answer):
     seed: int = Field(examples=[7])
     engine_version: str = Field(description="Changes when the same seed gives other numbers.", examples=["1"])
     confidence_levels: list[float] = Field(examples=[[0.95, 0.99]])
+    sampling: Literal["monte_carlo", "latin_hypercube", "sobol"] = Field(examples=["monte_carlo"])
+    correlations: Correlations | None = Field(description="Null where inputs are independent.")
     variables: list[MarkedInput]
     results: dict[str, OutputResults] = Field(description="By output cell, as it was asked for.")
     download_links: DownloadLinks

@@ -1,10 +1,12 @@
 """What the Monte Carlo API takes: the bodies of its requests, with the bounds of each part."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tollway.simulation.entities import (
+    CORRELATED_INPUTS_MAX,
+    CORRELATIONS_MAX,
     INPUTS_MAX,
     ITERATIONS_MAX,
     ITERATIONS_MIN,
@@ -24,6 +26,7 @@ VARIABLE = {
     "name": "Return",
     "distribution": {"type": "normal", "mean": 0.08, "std": 0.02},
 }
+CORRELATION = {"cells": ["Risk!B4", "Risk!B5"], "correlation": 0.6}
 
 Reference = Annotated[
     str,
@@ -88,6 +91,31 @@ class VariableIn(_Body):
     )
 
 
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class CorrelationIn(_Body):
+    """Rank correlations: `correlation` of two cells, or a `matrix` of several."""
+
+    cells: Annotated[list[Reference], Field(max_length=CORRELATED_INPUTS_MAX)] = Field(
+        description="Cells among the variables; two of them beside `correlation`.",
+        examples=[CORRELATION["cells"]],
+    )
+    correlation: Number | None = Field(
+        None, description="Spearman's, from -1 to 1.", examples=[CORRELATION["correlation"]]
+    )
+    matrix: (
+        Annotated[
+            list[Annotated[list[Number], Field(max_length=CORRELATED_INPUTS_MAX)]],
+            Field(max_length=CORRELATED_INPUTS_MAX),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Spearman's, row and column in the order of `cells`; symmetric, with ones on the diagonal.",
+    )
+
+
 def whole_number(value: object) -> object:
     """Read 100000.0, which is what 1e5 means in JSON, as the whole number it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -116,6 +144,14 @@ class ConfigIn(_Body):
     ] = Field([0.95, 0.99], description="Of value at risk.")
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] | None = Field(
         None, description="The same seed gives the same numbers; else one is chosen.", examples=[7]
+    )
+    sampling: Literal["monte_carlo", "latin_hypercube", "sobol"] = Field(
+        "monte_carlo", description="How draws are spread: see the [guide to simulation](/docs/simulation)."
+    )
+    correlations: Annotated[list[CorrelationIn], Field(max_length=CORRELATIONS_MAX)] = Field(
+        default_factory=list,
+        description="Of variables; pairs that are not named have none. What cannot be is repaired, and reported.",
+        examples=[[CORRELATION]],
     )
     webhook_url: RunUrl | None = None
 

@@ -326,6 +326,8 @@ async def create_simulation(
         outputs=config.output_cells,
         confidence_levels=config.confidence_levels,
         seed=config.seed,
+        sampling=config.sampling,
+        correlations=[one.model_dump(exclude_none=True) for one in config.correlations],
         webhook_url=_webhook_url(body, rules_of(request)),
     )
     outcome = await flows.create_run(workshop, call, order)

@@ -1,7 +1,7 @@
 """Models, runs and their parts; the rules about them that need no database."""
 
 import enum
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,11 @@ INPUTS_MAX = 1_000
 OUTPUTS_MAX = 100
 # Of one cell, with its sheet.
 REFERENCE_LENGTH_MAX = 100
+# As the engine names them; the first is what runs are drawn by that ask for none.
+SAMPLING_METHODS = ("monte_carlo", "latin_hypercube", "sobol")
+# Entries of a request, each a pair or a whole matrix, and the inputs that one matrix is over.
+CORRELATIONS_MAX = 1_000
+CORRELATED_INPUTS_MAX = 200
 
 
 class RunStatus(enum.StrEnum):
@@ -80,13 +85,15 @@ class RunPlan:
 
     Each input is {cell, reference, name, distribution}, each output {cell, reference, name}: `cell` with
     its sheet, `reference` as the customer wrote it. `bin_edges` holds 51 numbers for each output, for the
-    live histogram. `seconds_per_iteration` was measured on one core.
+    live histogram. `seconds_per_iteration` was measured on one core. `correlations` is what the engine draws
+    with, {cells, matrix, repaired}, or None.
     """
 
     inputs: list[dict[str, Any]]
     outputs: list[dict[str, Any]]
     bin_edges: list[list[float]]
     seconds_per_iteration: float
+    correlations: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +108,18 @@ class RunOrder:
     seed: int | None
     # Where its end is told, beside the webhooks that the customer has.
     webhook_url: str | None = None
+    sampling: str = SAMPLING_METHODS[0]
+    # Entries as the API takes them: {cells, correlation} or {cells, matrix}.
+    correlations: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what tells two orders apart."""
-        return asdict(self)
+        """Return what tells two orders apart; one that asks for neither is written as before there were both."""
+        told = asdict(self)
+        if self.sampling == SAMPLING_METHODS[0]:
+            del told["sampling"]
+        if not self.correlations:
+            del told["correlations"]
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +204,9 @@ class Run:
     webhook_url: str | None
     # What was computed for it until now, in seconds of one core.
     processing_seconds: float
+    sampling: str
+    # What it draws with: {cells, matrix, repaired}; None where inputs are independent.
+    correlations: dict[str, Any] | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mode", Mode(self.mode))

@@ -60,10 +60,13 @@ def program_key(workbook: Path, sha256: bytes, run: Run) -> ProgramKey:
 
 @dataclass(frozen=True, slots=True)
 class ShardTask:
-    """One shard to compute."""
+    """One shard to compute. Sampling, correlations and the length of the run are those of the whole run."""
 
     program: ProgramKey
     seed: int
+    sampling: str
+    correlations: dict[str, Any] | None
+    run_iterations: int
     first_iteration: int
     iteration_count: int
     bin_edges: list[list[float]]
@@ -159,7 +162,7 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
     """Compute one shard."""
     import numpy as np
 
-    from tollway.engine import run_shard, shard_progress
+    from tollway.engine import RankCorrelation, Sampling, SamplingMethod, run_shard, shard_progress
 
     # The core's time, not the clock's: a busy machine makes nobody's share smaller.
     started = time.process_time()
@@ -168,8 +171,18 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
     # Stored as JSON, a huge number comes back as a whole number that only a float array can hold.
     rows = [edges or [np.nan] * width for edges in task.bin_edges]
     bin_edges = np.array(rows, dtype=np.float64) if width else None
+    program = _program(task.program)
+    correlation = None
+    if task.correlations is not None:
+        input_cells = [one.cell for one in program.inputs]
+        correlation = RankCorrelation.from_json(task.correlations, input_cells)
     result = run_shard(
-        _program(task.program), task.seed, task.first_iteration, task.iteration_count, bin_edges
+        program,
+        task.seed,
+        task.first_iteration,
+        task.iteration_count,
+        bin_edges,
+        sampling=Sampling(SamplingMethod(task.sampling), task.run_iterations, correlation),
     )
     seen = shard_progress(result)
     live = [

@@ -44,6 +44,9 @@ class RunFacts:
     """cell, name and distribution (JSON form) of each."""
     references: Sequence[str]
     """The outputs as the caller wrote them, such as "B16", in the order of the summaries."""
+    sampling: str = "monte_carlo"
+    correlations: Mapping[str, Any] | None = None
+    """cells, matrix and repaired, as the run drew with them."""
 
 
 def results_json(facts: RunFacts, summaries: Sequence[Summary]) -> dict[str, Any]:
@@ -65,9 +68,11 @@ def results_json(facts: RunFacts, summaries: Sequence[Summary]) -> dict[str, Any
             "status": facts.status,
             "created_at": facts.created_at.isoformat(),
             "seed": facts.seed,
+            "sampling": facts.sampling,
             "workbook": facts.workbook_name,
         },
         "variables": [dict(source) for source in facts.inputs],
+        "correlations": None if facts.correlations is None else dict(facts.correlations),
         "results": {
             reference: _output_json(summary)
             for reference, summary in zip(facts.references, summaries, strict=True)
@@ -125,6 +130,8 @@ def results_xlsx(facts: RunFacts, summaries: Sequence[Summary]) -> bytes:
         for name, summary in zip(names, summaries, strict=True):
             _write_output(writer, name, summary)
         _write_inputs(writer, facts)
+        if facts.correlations is not None:
+            _write_correlations(writer, facts.correlations)
         _write_run(writer, facts)
     return packed.getvalue()
 
@@ -364,6 +371,24 @@ def _write_inputs(writer: _Writer, facts: RunFacts) -> None:
         writer.text(sheet, row, 2, parse_distribution(source["distribution"]).describe())
 
 
+def _write_correlations(writer: _Writer, correlations: Mapping[str, Any]) -> None:
+    cells, repaired = correlations["cells"], correlations["repaired"]
+    sheet = writer.sheet("Correlations", "Rank correlations of inputs", [26] + [14] * len(cells))
+    told = "Spearman's, as they were asked for."
+    if repaired is not None:
+        told = (
+            "Spearman's. No numbers can have those that were asked for; these are the nearest. The largest change is "
+            f"{repaired['largest_change']:.4f}, between {' and '.join(repaired['cells'])}."
+        )
+    writer.text(sheet, 1, 0, told, writer.grey)
+    writer.headers(sheet, 3, 1, cells)
+    for row, (cell, numbers) in enumerate(zip(cells, correlations["matrix"], strict=True), start=4):
+        writer.text(sheet, row, 0, cell, writer.header)
+        for column, number in enumerate(numbers, start=1):
+            writer.number(sheet, row, column, number, "0.0000")
+    sheet.freeze_panes(4, 1)
+
+
 def _write_run(writer: _Writer, facts: RunFacts) -> None:
     sheet = writer.sheet("Run", "The run", [26, 60])
     rows = [
@@ -371,6 +396,7 @@ def _write_run(writer: _Writer, facts: RunFacts) -> None:
         *([("Run", facts.run_id)] if facts.run_id is not None else []),
         ("Status", facts.status),
         ("Seed", str(facts.seed)),
+        ("Sampling", facts.sampling.replace("_", " ").capitalize()),
         ("Iterations asked for", f"{facts.iterations_requested:,}"),
         ("Iterations done", f"{facts.iterations_completed:,}"),
         ("Execution time", f"{facts.execution_seconds:.2f} s"),

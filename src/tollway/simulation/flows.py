@@ -48,7 +48,11 @@ CHOSEN_SEED_MAX = 2**53 - 1
 # Marks are tried with a fixed seed: whether they can be computed does not depend on it.
 TRIAL_SEED = 0
 MARKS_POINTERS = ("/inputs", "/outputs")
-ORDER_POINTERS = ("/simulation_config/variables", "/simulation_config/output_cells")
+ORDER_POINTERS = (
+    "/simulation_config/variables",
+    "/simulation_config/output_cells",
+    "/simulation_config/correlations",
+)
 # At most so often an event, at least so often a look of our own, and never a silence longer than that.
 EVENT_SECONDS_MIN = 0.2
 LOOK_SECONDS = 2.0
@@ -261,7 +265,7 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
 
     Raises: ModelNotFound, WorkbookDeleted, IterationsOverPlan, NothingMarked, RunsAtOnce, FeatureNotIncluded for a
     webhook_url, and what says which
-    cell or distribution cannot be used. Counts one request.
+    cell, distribution or correlation cannot be used. Counts one request.
     """
     if (answered := await call.find_answer(order.as_json())) is not None:
         return answered
@@ -281,6 +285,9 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
         order.outputs or model.outputs,
         seed,
         pointers=ORDER_POINTERS,
+        sampling=order.sampling,
+        run_iterations=order.iterations,
+        correlations=order.correlations,
     )
 
     async def work(tx: Transaction) -> Outcome:
@@ -329,6 +336,8 @@ async def download_results(call: Call, run_id: str, file_format: Literal["json",
         exported_at=call.now,
         inputs=run.inputs,
         references=[one["reference"] for one in run.outputs[: len(summaries)]],
+        sampling=run.sampling,
+        correlations=run.correlations,
     )
     if file_format == "json":
         content = json.dumps(results_json(facts, summaries), indent=2).encode()

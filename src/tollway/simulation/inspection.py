@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tollway.simulation.entities import InputMark, Inspected, InspectionBusy, RunPlan
+from tollway.simulation.entities import SAMPLING_METHODS, InputMark, Inspected, InspectionBusy, RunPlan
 from tollway.simulation.reading import UNSUPPORTED_NAMED_MAX
 from tollway.simulation.refusals import TooComplex, UnsupportedFunction, refusal
 
@@ -52,7 +52,10 @@ class Inspector:
         outputs: Sequence[str],
         seed: int,
         *,
-        pointers: tuple[str, str],
+        pointers: tuple[str, ...],
+        sampling: str = SAMPLING_METHODS[0],
+        run_iterations: int | None = None,
+        correlations: Sequence[dict[str, Any]] = (),
     ) -> RunPlan:
         """Build what a run with these inputs and outputs would execute, and measure one block of it.
 
@@ -62,11 +65,21 @@ class Inspector:
             inputs: cells with their distributions; a cell without a sheet means the first visible one.
             outputs: cells.
             seed: of the run.
-            pointers: where inputs and outputs stand in the caller's request, for the Problem.
+            pointers: where inputs, outputs and correlations stand in the caller's request, for the Problem.
+            sampling: one of SAMPLING_METHODS.
+            run_iterations: how long the run is, which some methods draw by.
+            correlations: entries as the engine reads them.
 
         Raises: the Problem that names the cell or the field.
         """
-        question = {"inputs": [one.as_json() for one in inputs], "outputs": list(outputs), "seed": seed}
+        question = {
+            "inputs": [one.as_json() for one in inputs],
+            "outputs": list(outputs),
+            "seed": seed,
+            "sampling": sampling,
+            "run_iterations": run_iterations,
+            "correlations": list(correlations),
+        }
         answer = await self._ask("plan", workbook, file_bytes_max, question, where=pointers)
         return RunPlan(
             inputs=[
@@ -81,6 +94,7 @@ class Inspector:
             ],
             bin_edges=answer["bin_edges"],
             seconds_per_iteration=answer["seconds_per_iteration"],
+            correlations=answer["correlations"],
         )
 
     async def _ask(
@@ -142,7 +156,7 @@ class Inspector:
         return found
 
 
-_Where = tuple[str, str]
+_Where = tuple[str, ...]
 
 
 def _too_complex(reason: str) -> TooComplex:
@@ -182,10 +196,10 @@ def _refused(refused: dict[str, Any], where: _Where | None) -> Exception:
 def _pointer(refused: dict[str, Any], where: _Where) -> str | None:
     """Find the part of the request that the engine's refusal is about.
 
-    The engine writes `inputs.0.distribution.std` and `outputs.1`; older clients know other names for both.
+    The engine writes `inputs.0.distribution.std` and `outputs.1`; older clients know other names for these.
     """
     side, _, rest = (refused["field"] or "").partition(".")
-    pointer = dict(zip(("inputs", "outputs"), where, strict=True)).get(side)
+    pointer = dict(zip(("inputs", "outputs", "correlations"), where, strict=False)).get(side)
     if pointer is None:
         return None
     steps = rest.replace("[", ".").replace("]", "").split(".") if rest else []

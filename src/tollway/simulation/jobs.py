@@ -135,6 +135,9 @@ class _Runner:
         task = ShardTask(
             program=program_key(await self.copies.get(blob, sha256), sha256, run),
             seed=run.seed,
+            sampling=run.sampling,
+            correlations=run.correlations,
+            run_iterations=run.iterations,
             first_iteration=shard.first_iteration,
             iteration_count=shard.iteration_count,
             bin_edges=run.bin_edges,

@@ -218,6 +218,7 @@ async def create_run(
         model,
         plan,
         seed=seed,
+        sampling=order.sampling,
         iterations=order.iterations,
         confidence_levels=order.confidence_levels,
         credits_consumed=credits_of(order.iterations, model.workbook_bytes, model.formulas_count),

@@ -74,15 +74,19 @@ def inspect(question: dict[str, Any]) -> dict[str, Any]:
 
 def plan(question: dict[str, Any]) -> dict[str, Any]:
     """Build the program that a run would execute and run one block of it."""
-    from tollway.engine import build_program, live_bin_edges
+    from tollway.engine import Sampling, build_program, check_sampling, live_bin_edges, read_correlations
 
     workbook = _read(question)
     inputs = [_input(workbook, index, one) for index, one in enumerate(question["inputs"])]
     outputs = [qualified(workbook, cell) for cell in question["outputs"]]
     program = build_program(workbook, inputs, outputs)
+    correlation = read_correlations(
+        [_with_sheets(workbook, one) for one in question["correlations"]], workbook, program
+    )
+    sampling = Sampling(check_sampling(question["sampling"]), question["run_iterations"], correlation)
     # The bins come from the run's own first block, which is measured on the way.
     started = time.perf_counter()
-    edges = live_bin_edges(program, question["seed"])
+    edges = live_bin_edges(program, question["seed"], sampling)
     seconds = time.perf_counter() - started
     return {
         "inputs": [one.cell for one in program.inputs],
@@ -91,6 +95,7 @@ def plan(question: dict[str, Any]) -> dict[str, Any]:
         "output_names": list(program.output_names),
         "bin_edges": [row if math.isfinite(row[0]) else [] for row in edges.tolist()],
         "seconds_per_iteration": max(seconds, 1e-9) / BLOCK_ITERATIONS,
+        "correlations": None if correlation is None else correlation.as_json(),
     }
 
 
@@ -103,6 +108,10 @@ def _input(workbook: Any, index: int, given: dict[str, Any]) -> Any:
         refused.field = f"inputs.{index}.{refused.field or 'distribution'}"
         raise
     return Input(qualified(workbook, given["cell"]), distribution, given["name"])
+
+
+def _with_sheets(workbook: Any, entry: dict[str, Any]) -> dict[str, Any]:
+    return entry | {"cells": [qualified(workbook, cell) for cell in entry["cells"]]}
 
 
 def qualified(workbook: Any, cell: str) -> str:

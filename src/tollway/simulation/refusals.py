@@ -82,6 +82,13 @@ class BadDistribution(Invalid):
     title = "That distribution cannot be drawn from"
 
 
+class BadCorrelation(Invalid):
+    """A correlation is no number from -1 to 1, its matrix is none, or it names a cell that is no input."""
+
+    code = "bad-correlation"
+    title = "These correlations cannot be used"
+
+
 # The engine's refusals by their code, as what a caller gets.
 REFUSALS: dict[str, type[Problem]] = {
     leaf.code: leaf
@@ -96,6 +103,7 @@ REFUSALS: dict[str, type[Problem]] = {
         BadOutputCell,
         OutputIndependent,
         BadDistribution,
+        BadCorrelation,
         TooComplex,
     )
 }

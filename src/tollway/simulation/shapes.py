@@ -173,6 +173,8 @@ def results(run: Run, now: datetime) -> dict[str, Any]:
         "seed": run.seed,
         "engine_version": run.engine_version,
         "confidence_levels": run.confidence_levels,
+        "sampling": run.sampling,
+        "correlations": run.correlations,
         "variables": [
             {"cell": one["cell"], "name": one["name"], "distribution": one["distribution"]}
             for one in run.inputs

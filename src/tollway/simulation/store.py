@@ -23,7 +23,7 @@ _SELECT_RUN = """
         r.status, r.seed, r.iterations, r.iterations_completed, r.inputs, r.outputs, r.confidence_levels,
         r.credits_consumed, r.quota_id, r.engine_version, r.bin_edges, r.seconds_per_iteration, r.live,
         r.results, r.failure, r.created_at, r.started_at, r.finished_at, r.summarized_at, r.expires_at,
-        r.results_deleted_at, r.webhook_url, r.processing_seconds
+        r.results_deleted_at, r.webhook_url, r.processing_seconds, r.sampling, r.correlations
     FROM runs r JOIN models m ON m.id = r.model_id
 """
 
@@ -184,6 +184,7 @@ async def insert_run(
     plan: RunPlan,
     *,
     seed: int,
+    sampling: str,
     iterations: int,
     confidence_levels: list[float],
     credits_consumed: int,
@@ -201,12 +202,12 @@ async def insert_run(
         """
         INSERT INTO runs (public_id, customer_id, model_id, mode, api_key_id, status, seed, iterations, inputs,
             outputs, confidence_levels, credits_consumed, quota_id, engine_version, bin_edges,
-            seconds_per_iteration, processing_weight, reserved_workers, webhook_url, created_at,
-            expires_at)
+            seconds_per_iteration, processing_weight, reserved_workers, webhook_url, sampling, correlations,
+            created_at, expires_at)
         VALUES (%(public_id)s, %(customer_id)s, %(model_id)s, %(mode)s, %(api_key_id)s, 'queued', %(seed)s,
             %(iterations)s, %(inputs)s::jsonb, %(outputs)s::jsonb, %(levels)s::jsonb, %(credits)s, %(quota_id)s,
             %(engine_version)s, %(bin_edges)s::jsonb, %(seconds)s, %(weight)s, %(reserved)s, %(webhook_url)s,
-            %(now)s, %(expires_at)s)
+            %(sampling)s, %(correlations)s::jsonb, %(now)s, %(expires_at)s)
         RETURNING id
         """,
         {
@@ -228,6 +229,8 @@ async def insert_run(
             "weight": processing_weight,
             "reserved": reserved_workers,
             "webhook_url": webhook_url,
+            "sampling": sampling,
+            "correlations": None if plan.correlations is None else json.dumps(plan.correlations),
             "now": now,
             "expires_at": expires_at,
         },
