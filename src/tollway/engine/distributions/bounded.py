@@ -23,6 +23,7 @@ from tollway.engine.parameters import (
 from tollway.engine.pert import Floats
 
 _TRIGEN_STEPS_MAX = 10_000
+_TRIGEN_MISS_MAX = 1e-9
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,9 @@ class Trigen(Family):
                 f"{shown(self.top_percent)}; they must rise.",
                 field="distribution.bottom_percent",
             )
-        if not abs(self.triangle.max - self.triangle.min) < math.inf:
+        reached = self.triangle.cumulated(np.array([self.bottom, self.top]))
+        missed = reached - np.array([self.bottom_percent, self.top_percent]) / 100
+        if not (np.abs(missed) <= _TRIGEN_MISS_MAX).all():
             raise BadDistribution(
                 "No triangle has these two percentiles around this mode; move the percentiles apart, "
                 "such as to 10 and 90.",
