@@ -3,6 +3,7 @@
 Everything that cannot be meant is refused by its entry; what is only impossible together is repaired, and told.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -187,13 +188,17 @@ def _number(given: object, between: str, field: str) -> float:
             f"The correlation {between} is {str(given)[:40]!r}, which is not a number; give one from -1 to 1.",
             field=field,
         )
+    try:
+        number = float(given)
+    except OverflowError:
+        number = math.inf
     # Not a number is refused here too: no comparison holds for it.
-    if not -1 <= given <= 1:
+    if not abs(number) <= 1:
         raise BadCorrelation(
             f"The correlation {between} is {str(given)[:40]}; a correlation lies from -1 to 1, such as 0.6.",
             field=field,
         )
-    return float(given)
+    return number
 
 
 # Cells before the last "=", a sheet's name in apostrophes whole.

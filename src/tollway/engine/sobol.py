@@ -58,7 +58,7 @@ def points(scramble: Words, dimension: int, first: int, count: int) -> Words:
 
 def _sum_of(directions: Words, index: int) -> np.uint32:
     chosen = [direction for bit, direction in enumerate(directions) if index >> bit & 1]
-    return np.bitwise_xor.reduce(np.array(chosen, dtype=np.uint32))
+    return np.uint32(np.bitwise_xor.reduce(np.array(chosen, dtype=np.uint32)))
 
 
 def _scrambled(scramble: Words, directions: Words) -> Words:
