@@ -8,6 +8,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 import typer
+import xlsxwriter
 from typer.testing import CliRunner
 
 from tollway import cli_simulate
@@ -214,13 +215,33 @@ def test_sample_lists_its_names_and_refuses_others_and_to_overwrite(call, portfo
 def test_inspect_shows_inputs_outputs_functions_and_agreement(call, portfolio):
     shown = call("inspect", portfolio).stdout
     assert "7 formulas in Portfolio, Notes" in shown
-    assert "7 formulas give the stored value, 0 another" in shown
+    assert "7 cells as stored, 0 different, 0 could not be compared" in shown
     assert "Expected return" in shown
     body = json.loads(call("inspect", portfolio, "--json").stdout)
     assert {"Portfolio!B4", "Portfolio!B5", "Portfolio!B6"} <= {
         one["cell"] for one in body["variables_detected"]
     }
     assert body["unsupported"] == []
+
+
+def test_inspect_tells_what_differs_what_is_not_computed_and_what_stands_still(call, tmp_path):
+    with xlsxwriter.Workbook(tmp_path / "odd.xlsx") as book:
+        sheet = book.add_worksheet("Odd")
+        sheet.write("A1", 2)
+        sheet.write_formula("A2", "=A1*2", None, 5)
+        sheet.write_formula("A3", "=A1/0", None, "#N/A")
+        sheet.write_formula("A4", "=TODAY()+A1", None, 45_000)
+        sheet.write_formula("A5", '=CUBEVALUE("a","b")', None, 7)
+        sheet.write_formula("A6", "=A5+A1", None, 9)
+    shown = call("inspect", "odd.xlsx").stdout
+    assert "Odd!A2: stored 5, computed 4" in shown
+    assert "Odd!A3: stored #N/A, computed #DIV/0!" in shown
+    assert "Saved by Microsoft Excel on" in shown
+    assert "Left out: 1 cell of the moment" in shown
+    assert "Not supported: CUBEVALUE in Odd!A5" in shown
+    assert "no outputs: 1 cell, first Odd!A6" in shown
+    refused = call("simulate", "odd.xlsx", "--input", "Odd!A1=normal(2, 1)", "--output", "Odd!A6")
+    assert_refused(refused, "Odd!A6 needs Odd!A5", "CUBEVALUE")
 
 
 def test_no_figure_is_cut_on_a_narrow_screen(call, portfolio):

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tollway.cli_inspection import written
+
 if TYPE_CHECKING:
     from tollway.engine.conformance import Conformance, Tally
 
@@ -31,7 +33,7 @@ def conformance(
     explained: Annotated[
         Path | None,
         typer.Option(
-            help="A TOML file of [[cells]] tables (file, cells, reason): cells known to differ, and why.",
+            help="A TOML file of tables named cells (file, cells, reason): cells known to differ, and why.",
             show_default=False,
         ),
     ] = None,
@@ -80,8 +82,8 @@ def _print(outcome: "Conformance") -> None:
         for one in report.wrong[:CELLS_SHOWN]:
             found = one.difference
             console.print(
-                f"{report.path.name} {found.cell} {found.formula[:80]}: stored {found.stored!r}, computed "
-                f"{found.computed!r}" + (f" (explained: {one.reason})" if one.reason else ""),
+                f"{report.path.name} {found.cell} {found.formula[:80]}: stored {written(found.stored)}, computed "
+                f"{written(found.computed)}" + (f" (explained: {one.reason})" if one.reason else ""),
                 markup=False,
             )
     console.print(

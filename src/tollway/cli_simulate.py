@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from tollway.engine import Inspection, OutputSummary, Program, Sampling, ShardResult, Workbook
+    from tollway.engine import OutputSummary, Program, Sampling, ShardResult, Workbook
     from tollway.simulation.export import RunFacts
     from tollway.simulation.samples import Sample
 
@@ -33,7 +33,6 @@ FORMULAS_MAX = 1_000_000
 SHARD_ITERATIONS = 65_536
 SENSITIVITIES_SHOWN = 6
 CORRELATIONS_SHOWN = 6
-CANDIDATES_SHOWN = 40
 # Where the answer goes to a file or a pipe there is no screen to fit, unless COLUMNS says so.
 PIPED_WIDTH = 140
 LABEL_WIDTH, OUTPUT_WIDTH = 24, 26
@@ -435,48 +434,11 @@ def inspect(
 ) -> None:
     """Show what a workbook holds: likely inputs and outputs, functions, and whether its values agree with ours."""
     with _one_sentence():
+        from tollway.cli_inspection import print_inspection
         from tollway.engine import inspect_workbook
 
         found = inspect_workbook(_read(file))
         if as_json:
             typer.echo(json.dumps(found.as_json(), indent=2))
         else:
-            _print_inspection(file, found)
-
-
-def _print_inspection(file: Path, found: "Inspection") -> None:
-    screen = _screen()
-    sheets = ", ".join(sheet.name for sheet in found.sheets)
-    functions = ", ".join(f"{name} {count}" for name, count in found.functions.items()) or "none"
-    formulas = f"{found.formulas_count:,} formula{'s' * (found.formulas_count != 1)}"
-    screen.print(f"{file.name}: {formulas} in {sheets}", markup=False)
-    screen.print(f"Functions: {functions}", markup=False)
-    agreement = found.agreement
-    screen.print(
-        f"Recomputed: {agreement.equal:,} formulas give the stored value, {agreement.different:,} another, "
-        f"{agreement.left_out:,} could not be compared.",
-        markup=False,
-    )
-    for one in agreement.differences:
-        screen.print(f"  {one.cell}: stored {one.stored}, computed {one.computed}", markup=False)
-    for cell, construct in found.unsupported:
-        screen.print(f"Not supported: {construct} in {cell}", markup=False)
-
-    inputs = Table(title="Likely inputs", title_justify="left")
-    for heading in ("Cell", "Name", "Now", "Suggestion"):
-        inputs.add_column(heading)
-    for source in found.inputs[:CANDIDATES_SHOWN]:
-        suggestion = source.suggested_distribution.describe()
-        inputs.add_row(
-            _literal(source.cell), _literal(source.name or ""), _figure(source.current_value), suggestion
-        )
-    screen.print(inputs if found.inputs else "Likely inputs: none found")
-    outputs = Table(title="Likely outputs", title_justify="left")
-    for heading in ("Cell", "Name", "Now"):
-        outputs.add_column(heading)
-    for output in found.outputs[:CANDIDATES_SHOWN]:
-        outputs.add_row(_literal(output.cell), _literal(output.name or ""), _figure(output.current_value))
-    screen.print(outputs if found.outputs else "Likely outputs: none found")
-    hidden = max(0, len(found.inputs) - CANDIDATES_SHOWN) + max(0, len(found.outputs) - CANDIDATES_SHOWN)
-    if hidden:
-        screen.print(f"{hidden} more; --json lists all.", markup=False)
+            print_inspection(_screen(), file.name, found)

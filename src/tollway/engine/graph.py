@@ -265,9 +265,8 @@ class FormulaBook:
     def circle(self, circle: Sequence[Address]) -> CircularReference:
         """The refusal of cells that need each other."""
         advice = (
-            "iterative calculation is not supported yet; rewrite the formulas without the circle."
-            if self.workbook.is_iterative
-            else "let none of them depend on itself."
+            "let none of them depend on itself, or, where the circle is meant, switch on iterative calculation in "
+            "Excel under File, Options, Formulas, and save again."
         )
         shown = sorted(circle)[:_CIRCLE_CELLS_SHOWN]
         return CircularReference(

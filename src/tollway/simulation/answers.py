@@ -265,11 +265,6 @@ class LiveOutput(_Answer):
     name: str | None = Field(examples=["Final value"])
     iterations: int = Field(description="Those that gave a number.", examples=[64000])
     errors: int = Field(description="Those that gave an error value.", examples=[0])
-    replayed_count: int | None = Field(
-        description="Iterations of the run of which some part was left to the exact scalar rules, because plain "
-        "floating-point numbers could have differed from Excel there. Null for runs of before this was counted.",
-        examples=[0],
-    )
     mean: float | None = Field(examples=[1050708.8])
     mean_standard_error: float | None = Field(examples=[84.1])
     histogram: LiveHistogram
@@ -293,6 +288,11 @@ class Statistics(_Answer):
 
     count: int = Field(examples=[100000])
     error_counts: dict[str, int] = Field(description="Iterations by error value.", examples=[{"#DIV/0!": 12}])
+    replayed_count: int | None = Field(
+        description="Iterations of the run of which some part was left to the exact scalar rules, because plain "
+        "floating-point numbers could have differed from Excel there. Null for runs of before this was counted.",
+        examples=[0],
+    )
     mean: float | None = Field(examples=[1050708.8])
     mean_standard_error: float | None = Field(examples=[68.4])
     std: float | None = Field(description="Of the sample, as STDEV.S.", examples=[21631.7])

@@ -65,7 +65,7 @@ async def test_a_model_whose_formulas_disagree_says_so_before_it_runs(ana: Visit
     )
     model_id = answer.headers["location"].rsplit("/", 1)[1]
     page = await ana.get(f"/models/{model_id}")
-    assert "1 of 2 formulas recompute to another value than the file stores" in page.text
+    assert "1 of 2 cells recompute to another value than the file stores" in page.text
     assert "1 formula that changes by the moment" in page.text
     assert "Saved by Microsoft Excel" in page.text
     marked = await ana.post(
