@@ -140,9 +140,66 @@ async def test_marks_are_remembered_and_a_run_can_be_started_from_another(ana: V
     assert 'value="7"' in from_run
 
 
+def pairs(*rows: tuple[str, str, str]) -> dict[str, object]:
+    columns = list(zip(*rows, ("", "", ""), strict=True))
+    return {
+        f"correlation_{name}": list(columns[place]) for place, name in enumerate(("first", "second", "value"))
+    }
+
+
+async def results_page(visitor: Visitor, run_id: str) -> str:
+    while "Run again" not in (page := (await visitor.get(f"/runs/{run_id}")).text):
+        assert "Cancel run" in page, "it neither runs nor is over"
+    return page
+
+
+async def test_sampling_and_correlations_are_used_shown_and_started_from_again(ana: Visitor) -> None:
+    model_id = await use_sample(ana)
+    form = await ana.get(f"/models/{model_id}")
+    assert form.text.count('name="correlation_first"') == 2, "one spare row, and the script's template"
+    changes = pairs(("Portfolio!B4", "Portfolio!B5", "0.6")) | {"sampling": "latin_hypercube"}
+    async with working(ana.parts):
+        run_id = await start_run(ana, model_id, **changes)
+        page = await results_page(ana, run_id)
+    assert "Latin hypercube; the standard error shown is that of chance alone" in page
+    assert re.search(r"Portfolio!B4</code>.*Portfolio!B5</code>.*0\.6<", page)
+    assert "Asked for" not in page
+    again = (await ana.get(f"/models/{model_id}?from={run_id}")).text
+    assert '<option value="latin_hypercube" selected>' in again
+    assert 'value="0.6"' in again
+    assert again.count('name="correlation_first"') == 3
+
+
+async def test_a_repaired_correlation_says_what_was_asked_for(ana: Visitor) -> None:
+    model_id = await use_sample(ana)
+    three = {
+        "input_cell": ["Portfolio!B4", "Portfolio!B5", "Portfolio!B6"],
+        "input_distribution": ["normal(0.15, 0.01)", "normal(0.05, 0.01)", "normal(0.03, 0.01)"],
+    }
+    impossible = pairs(
+        ("Portfolio!B4", "Portfolio!B5", "-0.9"),
+        ("Portfolio!B4", "Portfolio!B6", "-0.9"),
+        ("B5", "B6", "-.9"),
+    )
+    async with working(ana.parts):
+        run_id = await start_run(ana, model_id, **three, **impossible)
+        page = await results_page(ana, run_id)
+    assert "the nearest possible ones were used" in page
+    assert "Asked for" in page
+    again = (await ana.get(f"/models/{model_id}?from={run_id}")).text
+    assert again.count('value="-0.9"') == 3
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
+        (pairs(("Portfolio!B4", "", "0.5")), "Name two inputs"),
+        (pairs(("Portfolio!B4", "Portfolio!B5", "1.5")), "Enter a number from -1 to 1"),
+        (pairs(("Portfolio!B4", "Portfolio!B5", "nan")), "Enter a number from -1 to 1"),
+        (pairs(("Portfolio!B4", "Portfolio!B7", "0.5")), "Portfolio!B7 is correlated and is no input"),
+        (pairs(("Portfolio!B4", "B4", "0.5")), "stands twice in one correlation"),
+        (pairs(("B" * 101, "B4", "0.5")), "at most 100 characters"),
+        ({"sampling": "halton"}, "Choose one of the three"),
         ({"input_distribution": ["normal(0.15, 0)", "uniform(0, 1)", ""]}, "std"),
         ({"input_distribution": ["nonsense", "uniform(0, 1)", ""]}, "distribution"),
         ({"input_cell": ["Nowhere!B4", "Portfolio!B5", ""]}, "Nowhere"),

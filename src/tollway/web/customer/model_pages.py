@@ -20,10 +20,12 @@ from tollway.plans import operations as plans
 from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
 from tollway.simulation.entities import (
+    CORRELATIONS_MAX,
     INPUTS_MAX,
     ITERATIONS_MIN,
     OUTPUTS_MAX,
     REFERENCE_LENGTH_MAX,
+    SAMPLING_METHODS,
     SEED_MAX,
     InputMark,
     RunOrder,
@@ -31,6 +33,7 @@ from tollway.simulation.entities import (
 from tollway.simulation.flows import Upload, Workshop
 from tollway.simulation.samples import Sample
 from tollway.web.cells import general_text
+from tollway.web.customer.correlation_views import METHOD_WORDS, read_rows, rows_of_form, rows_of_run
 from tollway.web.customer.self_check import self_check, warning_of
 from tollway.web.customer.sheets import sheet_views, shown_texts
 from tollway.web.customer.workbook_notes import blocked_warning, not_computed, notes_of
@@ -187,6 +190,8 @@ class Marks:
     outputs: list[dict[str, str]] = field(default_factory=list)
     iterations: str = str(ITERATIONS_OFFERED)
     seed: str = ""
+    sampling: str = SAMPLING_METHODS[0]
+    correlations: list[dict[str, str]] = field(default_factory=list)
     confidence: list[str] = field(default_factory=lambda: list(CONFIDENCE_OFFERED))
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -214,6 +219,7 @@ async def show_model(
         ]
         marks.outputs = [{"cell": one["cell"]} for one in earlier.outputs]
         marks.iterations, marks.seed = str(earlier.iterations), str(earlier.seed)
+        marks.sampling, marks.correlations = earlier.sampling, rows_of_run(earlier)
     return await _model_page(request, page, model_id, marks)
 
 
@@ -234,6 +240,10 @@ async def start_run(request: Request, page: Working, model_id: str) -> Response:
         outputs=[{"cell": cell.strip()} for cell in _texts(form.getlist("output_cell")) if cell.strip()],
         iterations=str(form.get("iterations", "")).strip(),
         seed=str(form.get("seed", "")).strip(),
+        sampling=str(form.get("sampling", SAMPLING_METHODS[0])),
+        correlations=rows_of_form(
+            *(_texts(form.getlist(f"correlation_{part}")) for part in ("first", "second", "value"))
+        ),
         confidence=_texts(form.getlist("confidence")),
     )
     if added := str(form.get("add_input", "")):
@@ -282,10 +292,12 @@ def _read_order(model_id: str, marks: Marks) -> RunOrder | None:
     seed = _whole_number(marks.seed)
     if marks.seed and (seed is None or seed > SEED_MAX):
         marks.errors["seed"] = f"Enter a whole number from 0 to {SEED_MAX:,}, or leave it empty."
+    correlations = _read_sampling(marks)
     levels = [level for level in marks.confidence if level in ("0.9", "0.95", "0.99")]
     if not levels:
         marks.errors["confidence"] = "Choose at least one."
-    if iterations is None or marks.errors or any("error" in row for row in [*marks.inputs, *marks.outputs]):
+    rows = [*marks.inputs, *marks.outputs, *marks.correlations]
+    if iterations is None or marks.errors or any("error" in row for row in rows):
         marks.errors.setdefault("form", "Correct what is marked below.")
         return None
     return RunOrder(
@@ -295,7 +307,18 @@ def _read_order(model_id: str, marks: Marks) -> RunOrder | None:
         outputs=[row["cell"] for row in marks.outputs],
         confidence_levels=[float(level) for level in levels],
         seed=seed,
+        sampling=marks.sampling,
+        correlations=correlations,
     )
+
+
+def _read_sampling(marks: Marks) -> list[dict[str, Any]]:
+    """Check the method and return the entries of correlations; what is wrong is left in `marks`."""
+    if marks.sampling not in SAMPLING_METHODS:
+        marks.errors["sampling"] = "Choose one of the three."
+    if len(marks.correlations) > CORRELATIONS_MAX:
+        marks.errors["form"] = f"A run takes at most {CORRELATIONS_MAX:,} pairs here; the API takes a matrix."
+    return read_rows(marks.correlations)
 
 
 def _whole_number(text: str) -> int | None:
@@ -308,7 +331,7 @@ def _place_errors(marks: Marks, problem: Problem) -> None:
     for one in problem.errors:
         parts = one.pointer.strip("/").split("/")
         rows = {"inputs": marks.inputs, "variables": marks.inputs, "outputs": marks.outputs,
-                "output_cells": marks.outputs}  # fmt: skip
+                "output_cells": marks.outputs, "correlations": marks.correlations}  # fmt: skip
         named = next((position for position, part in enumerate(parts) if part in rows), None)
         if named is not None and named + 1 < len(parts) and parts[named + 1].isdecimal():
             index = int(parts[named + 1])
@@ -377,6 +400,9 @@ async def _model_page(
         iterations=marks.iterations,
         iterations_max=entitlement.limits.iterations_max,
         seed=marks.seed,
+        sampling=marks.sampling,
+        sampling_methods=list(METHOD_WORDS.items()),
+        correlations=[{"error": ""} | row for row in marks.correlations],
         confidence=marks.confidence,
         errors=marks.errors,
     )

@@ -16,6 +16,7 @@ from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
 from tollway.simulation.entities import Run, RunStatus
 from tollway.web.charts import histogram
+from tollway.web.customer.correlation_views import settings_of, used_correlations
 from tollway.web.customer.model_pages import workshop_of
 from tollway.web.distributions import shown_distribution
 from tollway.web.pages import SignedIn, Working, html, redirect
@@ -88,7 +89,8 @@ async def show_run(request: Request, page: SignedIn, run_id: str) -> Response:
             }
             for one in run.inputs
         ],
-        settings=[("Credits", f"{run.credits_consumed:,}")],
+        settings=[*settings_of(run), ("Credits", f"{run.credits_consumed:,}")],
+        correlations=used_correlations(run),
     )
 
 

@@ -76,7 +76,7 @@ function setUpDistribution(holder) {
   else show(text.value.trim() ? "as text" : "triangular", {});
 }
 
-/* --- Rows of inputs and outputs --- */
+/* --- Rows of inputs, outputs and correlations --- */
 
 function setUpWorkbench(bench) {
   const form = bench.querySelector("[data-run-form]");
@@ -105,8 +105,20 @@ function setUpWorkbench(bench) {
   function removeRow(row) {
     const list = row.parentElement;
     row.remove();
-    if (!list.children.length) addRow(list.dataset.rows, { cell: "" });
+    if (list.dataset.rows === "correlation") addPair();
+    else if (!list.children.length) addRow(list.dataset.rows, { cell: "" });
     refresh();
+  }
+
+  /** Go to the empty pair at the end, which is made where there is none. */
+  function addPair() {
+    let row = allRows("correlation").find((other) => isBlank(other));
+    if (!row) {
+      row = document.getElementById("correlation-row").content.firstElementChild.cloneNode(true);
+      rowsOf("correlation").append(row);
+      refresh();
+    }
+    row.querySelector("input").focus();
   }
 
   const isBlank = (row) => [...row.querySelectorAll("input[name]")].every((field) => field.value.trim() === "");
@@ -118,9 +130,11 @@ function setUpWorkbench(bench) {
       holder.dataset.ready = "";
       setUpDistribution(holder);
     }
-    for (const role of ["input", "output"]) allRows(role).forEach(number);
+    for (const role of ["input", "output", "correlation"]) allRows(role).forEach(number);
     const chosen = (role) => allRows(role).map((row) => normal(cellOf(row).value));
     const inputs = new Set(chosen("input"));
+    const marked = allRows("input").map((row) => cellOf(row).value.trim());
+    document.getElementById("marked-inputs").replaceChildren(...marked.filter(Boolean).map((cell) => new Option(cell, cell)));
     const outputs = new Set(chosen("output"));
     for (const cell of bench.querySelectorAll("td[data-cell]")) {
       const reference = normal(cell.dataset.cell);
@@ -138,7 +152,7 @@ function setUpWorkbench(bench) {
   /** Rows are named by where they stand: "Input 2: cell". */
   function number(row, index) {
     for (const labelled of row.querySelectorAll("[aria-label]")) {
-      const label = labelled.getAttribute("aria-label").replace(/(input|output) \d+/i, `$1 ${index + 1}`);
+      const label = labelled.getAttribute("aria-label").replace(/(input|output|correlation) \d+/i, `$1 ${index + 1}`);
       labelled.setAttribute("aria-label", label);
     }
   }
@@ -164,6 +178,7 @@ function setUpWorkbench(bench) {
     if (cell) toggleCell(cell);
     const removal = event.target.closest("[data-remove-row]");
     if (removal) removeRow(removal.closest("[data-row]"));
+    if (event.target.closest("[data-add-pair]")) addPair();
     const adding = event.target.closest("[data-add-input], [data-add-output]");
     if (adding) {
       event.preventDefault();
