@@ -35,6 +35,9 @@ COUNTS = [
     ("<>apple*", 17),
     (">b", 3),
     ("<=apple", 5),
+    # In the order of texts signs come before digits, and hyphens are passed over: "5" and all words but none signs.
+    (">=?", 8),
+    (">-q", 2),
     # Numbers: texts that read as the number count where it is equal, and nowhere else.
     ("5", 2),
     ("=5", 2),

@@ -123,6 +123,7 @@ PLACES = [
     ("=ADDRESS(1,16385)", VALUE),
     ("=ADDRESS(1,1,5)", VALUE),
     ('=HYPERLINK("https://example.com","link")', "link"),
+    ('=HYPERLINK("https://example.com",Z9)', 0.0),
     ('=HYPERLINK("https://example.com")', "https://example.com"),
     ("=ARRAYTOTEXT(TAKE({1,2;3,4;5,6},2),1)", "{1,2;3,4}"),
     ("=ARRAYTOTEXT(TAKE({1,2;3,4;5,6},-1,-1),1)", "{6}"),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
+from tollway.engine.collation import text_order
 from tollway.engine.functions.kept_rows import KeptRows
 from tollway.engine.functions.ranges import CellRange
 from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid
@@ -241,10 +242,10 @@ def _text_test(operator: str, operand: str) -> Test:
         pattern = wildcard(operand)
         wanted = operator == "="
         return lambda value: (isinstance(value, str) and pattern.matches(value)) is wanted
-    ordered, lowered = _ORDERS[operator], operand.lower()
+    ordered, wanted_order = _ORDERS[operator], text_order(operand)
     return lambda value: (
         isinstance(value, str)
-        and ordered(0 if value.lower() == lowered else (-1 if value.lower() < lowered else 1))
+        and ordered((text_order(value) > wanted_order) - (text_order(value) < wanted_order))
     )
 
 

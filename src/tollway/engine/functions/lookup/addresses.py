@@ -49,7 +49,7 @@ def _quoted(name: str) -> str:
     return "'" + name.replace("'", "''") + "'"
 
 
-@function("HYPERLINK", "text [any]", returns="any")
+@function("HYPERLINK", "text [choice]", returns="any")
 def hyperlink(link: str, friendly_name: Value = None) -> Value:
     """What a cell with a link shows: the friendly name, or the link where none is given. Nothing is opened."""
     return link if friendly_name is None else friendly_name
