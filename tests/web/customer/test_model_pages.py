@@ -76,6 +76,35 @@ async def test_a_model_whose_formulas_disagree_says_so_before_it_runs(ana: Visit
     assert marked.text.count("field-warning") == 1, "B1 agrees"
 
 
+async def test_a_model_lists_what_is_not_computed_and_refuses_only_the_run_that_needs_it(
+    ana: Visitor, tmp_path: Path
+) -> None:
+    path = tmp_path / "partly.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("Model")
+        sheet.write("A1", 2)
+        sheet.write_formula("B1", "=A1*3", None, 6)
+        sheet.write_formula("B2", '=CUBEVALUE("a","b")', None, 9)
+        sheet.write_formula("B3", "=B2+A1", None, 11)
+        sheet.write_formula("B4", "=TODAY()", None, 40_000)
+    answer = await ana.client.post(
+        "/models", files={"file": ("partly.xlsx", path.read_bytes(), XLSX)}, headers=HTML | ORIGIN
+    )
+    model_id = answer.headers["location"].rsplit("/", 1)[1]
+    page = await ana.get(f"/models/{model_id}")
+    assert "1 formula, and 1 cell that needs one of them" in page.text
+    assert "<code>Model!B2</code><code>CUBEVALUE</code>" in page.text
+    assert "give the moment at which the workbook was saved" in page.text
+
+    order = run_form() | {"input_cell": ["Model!A1"], "input_distribution": ["normal(2, 1)"]}
+    refused = await ana.post(f"/models/{model_id}/runs", order | {"output_cell": ["Model!B1", "Model!B3"]})
+    assert refused.status_code == 422
+    assert "Model!B3 needs Model!B2, which is not computed." in refused.text
+    assert 'aria-describedby="output-error-2"' in refused.text
+    assert "Needs a formula that is not computed. A run with it is refused." in refused.text
+    await start_run(ana, model_id, **order | {"output_cell": ["Model!B1"]})
+
+
 @pytest.mark.parametrize(
     ("filename", "content", "status", "says"),
     [
