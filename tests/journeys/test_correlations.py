@@ -44,5 +44,7 @@ async def test_pairs_are_added_and_removed_by_keyboard_and_shown_with_the_result
     used = page.get_by_role("region", name="Correlations of this run, scrollable")
     await expect(used).to_contain_text(first)
     await expect(used).to_contain_text("0.6")
-    await expect(page.locator("main")).to_contain_text("Sobol; the standard error shown is that of chance alone")
+    await expect(page.locator("main")).to_contain_text(
+        "Sobol; the standard error shown is that of chance alone"
+    )
     assert not walk.complaints
