@@ -7,21 +7,26 @@
 
 /* --- Distributions: the text is the truth; the fields beside it only write it. --- */
 
-const DISTRIBUTIONS = {
-  uniform: ["low", "high"],
-  triangular: ["low", "likely", "high"],
-  pert: ["low", "likely", "high"],
-  normal: ["mean", "std"],
-  lognormal: ["mean", "std"],
-};
+const AS_TEXT = "as text";
 
-function parseDistribution(text) {
-  const match = text.match(/^\s*([a-z]+)\s*\(([^()]*)\)\s*$/i);
-  const kind = match?.[1].toLowerCase();
-  if (!match || !(kind in DISTRIBUTIONS)) return null;
+/** The options that the page brings, one for each kind; those of numbers alone name their parameters. */
+function kindOptions() {
+  return document.getElementById("distribution-kinds").content.cloneNode(true);
+}
+
+function shapeOf(option) {
+  const names = option?.dataset.parameters?.split(" ") ?? null;
+  return { parameters: names, optional: Number(option?.dataset.optional ?? 0), example: option?.dataset.example, use: option?.dataset.use };
+}
+
+function parseDistribution(text, kinds) {
+  const match = text.match(/^\s*([a-z][a-z0-9_]*)\s*\(([^()=]*)\)\s*$/i);
+  const option = match && [...kinds.options].find((one) => one.value === match[1].toLowerCase());
+  const { parameters, optional } = shapeOf(option);
+  if (!parameters) return null;
   const numbers = match[2].split(",").map((part) => part.trim());
-  if (numbers.length !== DISTRIBUTIONS[kind].length) return null;
-  return { kind, values: Object.fromEntries(DISTRIBUTIONS[kind].map((parameter, index) => [parameter, numbers[index]])) };
+  if (numbers.length > parameters.length || numbers.length < parameters.length - optional) return null;
+  return { kind: option.value, values: Object.fromEntries(parameters.map((parameter, index) => [parameter, numbers[index]])) };
 }
 
 /** Put a choice of kind and number fields beside a distribution's text field, and hide the text. */
@@ -32,24 +37,36 @@ function setUpDistribution(holder) {
   const kinds = tollway.element("select");
   kinds.className = "input compact";
   kinds.setAttribute("aria-label", `${name()}, kind`);
-  for (const kind of [...Object.keys(DISTRIBUTIONS), "as text"]) kinds.add(new Option(kind));
+  kinds.append(kindOptions());
+  kinds.add(new Option(AS_TEXT));
+  const use = tollway.element("p");
+  use.className = "hint use-of-shape";
   const numbers = tollway.element("div");
   numbers.className = "numbers-of-shape";
   holder.prepend(kinds, numbers);
+  holder.append(use);
 
   const fields = () => [...numbers.querySelectorAll("input")];
   const write = () => {
     const isEmpty = fields().every((field) => field.value.trim() === "");
     // The curve beside the name was drawn for the numbers before.
     holder.closest("[data-row]").querySelector(".density")?.remove();
-    text.value = isEmpty ? "" : `${kinds.value}(${fields().map((field) => field.value.trim()).join(", ")})`;
+    const given = fields().map((field) => field.value.trim());
+    // What may be left out and is, at the end, is not written.
+    let { optional } = shapeOf(kinds.selectedOptions[0]);
+    while (optional-- > 0 && given.at(-1) === "") given.pop();
+    text.value = isEmpty ? "" : `${kinds.value}(${given.join(", ")})`;
   };
 
   function show(kind, values) {
     kinds.value = kind;
-    text.hidden = kind !== "as text";
+    const { parameters, use: sentence } = shapeOf(kinds.selectedOptions[0]);
+    text.hidden = parameters !== null;
     numbers.hidden = !text.hidden;
-    numbers.replaceChildren(...(DISTRIBUTIONS[kind] ?? []).map((parameter) => numberField(parameter, values[parameter])));
+    use.textContent = sentence ?? "";
+    use.hidden = !sentence;
+    numbers.classList.toggle("many", (parameters ?? []).length > 3);
+    numbers.replaceChildren(...(parameters ?? []).map((parameter) => numberField(parameter, values[parameter])));
   }
 
   function numberField(parameter, value = "") {
@@ -68,12 +85,15 @@ function setUpDistribution(holder) {
   // A low stays a low and a mean a mean; parameters of other names start empty.
   kinds.addEventListener("change", () => {
     show(kinds.value, Object.fromEntries(fields().map((field) => [field.dataset.parameter, field.value])));
-    if (kinds.value !== "as text") write();
+    const { parameters, example } = shapeOf(kinds.selectedOptions[0]);
+    if (parameters) write();
+    // A list of points is typed; its example shows how.
+    else if (example && !text.value.startsWith(`${kinds.value}(`)) text.value = example;
   });
 
-  const parsed = parseDistribution(text.value);
+  const parsed = parseDistribution(text.value, kinds);
   if (parsed) show(parsed.kind, parsed.values);
-  else show(text.value.trim() ? "as text" : "triangular", {});
+  else show(text.value.trim() ? AS_TEXT : "triangular", {});
 }
 
 /* --- Rows of inputs, outputs and correlations --- */
