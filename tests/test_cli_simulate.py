@@ -257,3 +257,11 @@ def test_no_figure_is_cut_on_a_narrow_screen(call, portfolio):
 def test_nothing_is_coloured_where_the_answer_is_piped(call, portfolio):
     result = call("simulate", portfolio, *PORTFOLIO, "--iterations", "1000")
     assert "\x1b[" not in result.stdout + result.stderr
+
+
+def test_a_distribution_may_hold_equals_signs_of_its_own(call, portfolio):
+    written = "Portfolio!B4=normal(p5=0.1, p95=0.2, truncate=(0, 0.4), shift=0.01)"
+    arguments = [written if one.startswith("Portfolio!B4") else one for one in PORTFOLIO]
+    result = call("simulate", portfolio, *arguments, "--iterations", "1000", "--seed", "7")
+    assert result.exit_code == 0, result.stderr
+    assert "1,000 iterations, seed 7" in result.stdout

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -58,9 +59,9 @@ def simulate(
         list[str],
         typer.Option(
             "--input",
-            help="A cell and how it varies, such as 'Inputs!B1=normal(1000, 50)'. Also uniform(min, max), "
-            "triangular(min, mode, max), lognormal(mean, std), pert(min, mode, max), discrete(1:0.2, 5:0.8). "
-            "Repeat it for each input.",
+            help="A cell and how it varies, such as 'Inputs!B1=normal(1000, 50)'. Also triangular(min, mode, max), "
+            "discrete(1:0.2, 5:0.8), normal(p5=10, p95=30), gamma(2, 3, truncate=(0, 20), shift=1) and fifty more: "
+            "the guide to distributions lists them. Repeat it for each input.",
             show_default=False,
         ),
     ],
@@ -185,8 +186,9 @@ def _iteration_count(text: str) -> int:
 
 
 def _cell_and_distribution(text: str) -> tuple[str, str]:
-    # The last "=": a sheet's name may hold one, a distribution never does.
-    cell, equals, distribution = text.rpartition("=")
+    # The last "=" that a distribution follows: a sheet's name may hold one, and so may a distribution (p5=10).
+    found = re.fullmatch(r"(.*)=(\s*[A-Za-z]\w*\s*\(.*)", text, re.DOTALL)
+    cell, equals, distribution = (found[1], "=", found[2]) if found else text.rpartition("=")
     if not equals or not cell.strip():
         raise CannotRun(
             f"--input is {text[:80]!r}; write the cell and how it varies, as 'Inputs!B1=normal(1000, 50)'."
