@@ -14,7 +14,7 @@ from typing import Any
 
 from tollway.engine.functions.kept_rows import KeptRows
 from tollway.engine.functions.ranges import Bounds
-from tollway.engine.functions.registry import Argument, Grid, element
+from tollway.engine.functions.registry import Argument, Grid, distinct_rows, element
 from tollway.engine.graph import Address, FormulaBook
 from tollway.engine.interpret import ExternalReferenceError, Interpreter, NotComputedError
 from tollway.engine.references import filled_corner, find_spill
@@ -353,10 +353,14 @@ def _shown_array(found: Argument) -> Argument:
     """An array as cells show it: a blank is 0."""
     if not isinstance(found, Grid):
         return 0.0 if found is None else found
+    filled = min(found.row_count, len(found.rows))
+    distinct = distinct_rows((found,), found.row_count)
     rows = [
         [0.0 if (value := found.at(row, column)) is None else value for column in range(found.column_count)]
-        for row in range(found.row_count)
+        for row in range(min(distinct, filled))
     ]
+    rows.extend(rows[-1:] * (filled - len(rows)))
+    rows.extend([[0.0] * found.column_count] * (found.row_count - filled))
     return Grid(rows, found.row_count, found.column_count)
 
 

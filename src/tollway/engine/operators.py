@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tollway.engine.functions.registry import GRID_CELLS_MAX, Argument, Grid, row_at, widened
+from tollway.engine.functions.registry import (
+    GRID_CELLS_MAX,
+    Argument,
+    Grid,
+    distinct_rows,
+    row_at,
+    widened,
+)
 from tollway.engine.values import (
     TEXT_LENGTH_MAX,
     ErrorValue,
@@ -54,7 +61,7 @@ def apply_binary(operator: str, left: Argument, right: Argument, *, is_last: boo
         )
     rows: list[Sequence[Value]] = []
     before: tuple[object, object] | None = None
-    for row in range(row_count):
+    for row in range(distinct_rows((left, right), row_count)):
         left_row, right_row = row_at(left, row), row_at(right, row)
         # Below what is filled a whole column is the same row a million times: computed once.
         if before is not None and before[0] is left_row and before[1] is right_row:
@@ -71,6 +78,7 @@ def apply_binary(operator: str, left: Argument, right: Argument, *, is_last: boo
                 )
             ]
         )
+    rows.extend(rows[-1:] * (row_count - len(rows)))
     return Grid(rows, row_count, column_count)
 
 
@@ -106,13 +114,14 @@ def apply_each(operation: Callable[[Value], Value], operand: Argument) -> Argume
         return operation(operand)
     rows: list[Sequence[Value]] = []
     before: object = None
-    for row in range(operand.row_count):
+    for row in range(distinct_rows((operand,), operand.row_count)):
         values = row_at(operand, row)
         if values is before:
             rows.append(rows[-1])
             continue
         before = values
         rows.append([operation(value) for value in widened(operand, values, operand.column_count)])
+    rows.extend(rows[-1:] * (operand.row_count - len(rows)))
     return Grid(rows, operand.row_count, operand.column_count)
 
 

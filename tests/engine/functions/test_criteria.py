@@ -147,3 +147,10 @@ def test_of_the_range_to_add_only_the_first_cell_counts_however_it_is_written():
 )
 def test_a_range_that_is_gone_is_an_error_and_not_an_empty_range(formula):
     assert value_of(formula, CELLS) is ErrorValue.REF
+
+
+def test_conditions_over_whole_columns_are_computed_once_for_all_that_is_blank():
+    assert value_of("{=SUM(--(2=B:B),(B:B>1)*(C:C=0))}", {"B1": 2, "B5": 3}) == 3.0
+    assert value_of("{=COUNT(B:B+B1:B3)}", {"B1": 2, "B5": 3}) == 3.0
+    assert value_of("{=SUM(ABS(B1:B4)+{1;2;3;4})}", {"B1": -2}) == 12.0
+    assert value_of("{=SUM(PV(B:B,1,0,-1)*(ROW(B:B)<4))}", {"B1": 1}) == 2.5

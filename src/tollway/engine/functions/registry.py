@@ -274,7 +274,8 @@ def call(called: Function, arguments: Sequence[Argument], context: Context | Non
     rows: list[Sequence[Value]] = []
     before: list[object] | None = None
     is_whole = [kind in _WHOLE_KINDS for kind in kinds]
-    for row in range(row_count):
+    lifted = [argument for whole_kind, argument in zip(is_whole, arguments, strict=True) if not whole_kind]
+    for row in range(distinct_rows(lifted, row_count)):
         lines = [
             _NO_ROW if whole_kind else row_at(argument, row)
             for whole_kind, argument in zip(is_whole, arguments, strict=True)
@@ -297,12 +298,31 @@ def call(called: Function, arguments: Sequence[Argument], context: Context | Non
             result = _call_once(called, kinds, chosen, context)
             cells.append(result.at(0, 0) if isinstance(result, Grid) else result)
         rows.append(cells)
+    rows.extend(rows[-1:] * (row_count - len(rows)))
     return Grid(rows, row_count, column_count)
 
 
 _NO_ROW: Sequence[Any] = ()
 # What lies outside an array that is smaller than another.
 _OUTSIDE: Sequence[Any] = (ErrorValue.NA,)
+
+
+def distinct_rows(arguments: Sequence[Argument], row_count: int) -> int:
+    """How many rows of so many may differ, where those of arguments stand beside each other: the rest is as the last.
+
+    Below what is filled a whole column is the same row a million times.
+    """
+    differing = 0
+    for argument in arguments:
+        if isinstance(argument, Grid) and argument.row_count != 1:
+            rows = argument.rows
+            end = len(rows) if argument.row_count >= row_count else argument.row_count
+            if end == row_count and end <= len(rows):
+                end -= 1
+                while end and rows[end] is rows[end - 1]:
+                    end -= 1
+            differing = max(differing, end)
+    return min(row_count, differing + 1)
 
 
 def row_at(argument: Argument, row: int) -> Any:
