@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from tollway.engine import DISTRIBUTION_TYPES
 from tollway.simulation.entities import (
     CORRELATED_INPUTS_MAX,
     CORRELATIONS_MAX,
@@ -27,6 +28,23 @@ VARIABLE = {
     "distribution": {"type": "normal", "mean": 0.08, "std": 0.02},
 }
 CORRELATION = {"cells": ["Risk!B4", "Risk!B5"], "correlation": 0.6}
+
+_ENDS: dict[str, Any] = {
+    "type": ["array", "null"],
+    "items": {"type": ["number", "null"]},
+    "minItems": 2,
+    "maxItems": 2,
+}
+# What every distribution has; parameters depend on the type.
+DISTRIBUTION_MEMBERS: dict[str, Any] = {
+    "required": ["type"],
+    "properties": {
+        "type": {"type": "string", "enum": list(DISTRIBUTION_TYPES)},
+        "truncate": _ENDS | {"description": "Keeps what lies between two values; one end may be null."},
+        "truncate_percentiles": _ENDS | {"description": "The same in percent."},
+        "shift": {"type": ["number", "null"], "description": "Is added to every draw, after the truncation."},
+    },
+}
 
 Reference = Annotated[
     str,
@@ -86,8 +104,10 @@ class VariableIn(_Body):
     cell: Reference
     name: Annotated[str, Field(max_length=NAME_LENGTH_MAX)] | None = None
     distribution: dict[str, Any] = Field(
-        description="The `type`, and its parameters: see the [guide to distributions](/docs/distributions).",
+        description="The `type`, and its parameters, or percentiles (`p5`), `mean` or `std` in their place: "
+        "see the [guide to distributions](/docs/distributions).",
         examples=[VARIABLE["distribution"]],
+        json_schema_extra=DISTRIBUTION_MEMBERS,
     )
 
 
