@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from tollway.engine.fitting import Fit
+    from tollway.engine.distributions.fitting import Fit
 
 CANNOT = 2
 FITS_SHOWN = 12
@@ -43,8 +43,8 @@ def fit(
     The first line is what --input of simulate takes, and what an input on a model's page takes.
     """
     from tollway.engine import EngineError, ReadLimits
-    from tollway.engine.data_columns import read_numbers
-    from tollway.engine.fitting import fit_distributions
+    from tollway.engine.distributions.data_columns import read_numbers
+    from tollway.engine.distributions.fitting import fit_distributions
 
     limits = ReadLimits(
         file_bytes_max=FILE_BYTES_MAX,

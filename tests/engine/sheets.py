@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tollway.engine import ErrorValue, Workbook
-from tollway.engine.calculation import Calculation
-from tollway.engine.formula import parse
-from tollway.engine.graph import FormulaBook
-from tollway.engine.syntax import Corner, Reference
-from tollway.engine.workbook import Cell, DefinedName, Sheet
+from tollway.engine.exact.calculation import Calculation
+from tollway.engine.exact.graph import FormulaBook
+from tollway.engine.language.formula import parse
+from tollway.engine.language.syntax import Corner, Reference
+from tollway.engine.workbooks.workbook import Cell, DefinedName, Sheet
 
 Written = float | str | bool | ErrorValue | None
 

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from tollway.engine.catalogue import CATALOGUE
 from tollway.engine.distributions import (
     Adjusted,
     Lognormal,
@@ -19,9 +18,14 @@ from tollway.engine.distributions import (
     Triangular,
     Uniform,
 )
-from tollway.engine.notation import distribution_text, parse_distribution, parse_distribution_text
-from tollway.engine.parameters import BadDistribution
-from tollway.engine.sampling import UNIFORM_MIN, uniforms
+from tollway.engine.distributions.catalogue import CATALOGUE
+from tollway.engine.distributions.notation import (
+    distribution_text,
+    parse_distribution,
+    parse_distribution_text,
+)
+from tollway.engine.distributions.parameters import BadDistribution
+from tollway.engine.sampling.draws import UNIFORM_MIN, uniforms
 
 # Of two values no part is left that would be none.
 SHAPES = [

@@ -21,7 +21,7 @@ from tollway.engine import (
     inspect_workbook,
     read_workbook,
 )
-from tollway.engine.graph import FormulaBook
+from tollway.engine.exact.graph import FormulaBook
 
 # Far above what any of them takes; what has no bound takes hours.
 SECONDS_MAX = 20.0

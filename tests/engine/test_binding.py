@@ -11,9 +11,8 @@ from tollway.engine import (
     Workbook,
     inspect_workbook,
 )
-from tollway.engine.cells import DataTableFacts, Table
-from tollway.engine.graph import FormulaBook
-from tollway.engine.syntax import (
+from tollway.engine.exact.graph import FormulaBook
+from tollway.engine.language.syntax import (
     Area,
     Binary,
     Call,
@@ -30,7 +29,8 @@ from tollway.engine.syntax import (
     Spilled,
     Union,
 )
-from tollway.engine.workbook import Cell, DefinedName
+from tollway.engine.workbooks.cells import DataTableFacts, Table
+from tollway.engine.workbooks.workbook import Cell, DefinedName
 
 REF, VALUE, NAME = (ErrorLiteral(error) for error in (ErrorValue.REF, ErrorValue.VALUE, ErrorValue.NAME))
 ONE = Number(1.0)

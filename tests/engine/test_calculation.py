@@ -5,11 +5,11 @@ from tests.engine.sheets import computed, value_of, workbook_of
 
 from tollway.engine import CircularReference, ErrorValue, UnsupportedFormula, Workbook
 from tollway.engine.agreement import check_agreement
-from tollway.engine.calculation import Calculation
-from tollway.engine.graph import FormulaBook
+from tollway.engine.exact.calculation import Calculation
+from tollway.engine.exact.graph import FormulaBook
 from tollway.engine.inspect import BoundFormulas, inspect_workbook
-from tollway.engine.syntax import Area, DataTable
-from tollway.engine.workbook import Cell, Sheet
+from tollway.engine.language.syntax import Area, DataTable
+from tollway.engine.workbooks.workbook import Cell, Sheet
 
 NUM, VALUE, REF, NA, DIV0 = (
     ErrorValue.NUM,

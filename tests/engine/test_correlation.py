@@ -22,9 +22,9 @@ from tollway.engine import (
     read_correlations,
     simulate,
 )
-from tollway.engine.correlation_entries import CORRELATED_INPUTS_MAX, ENTRIES_MAX
-from tollway.engine.nearest_correlation import factor, nearest_correlation
-from tollway.engine.sampling import uniform_rows
+from tollway.engine.sampling.correlation_entries import CORRELATED_INPUTS_MAX, ENTRIES_MAX
+from tollway.engine.sampling.draws import uniform_rows
+from tollway.engine.sampling.nearest_correlation import factor, nearest_correlation
 
 METHODS = list(SamplingMethod)
 ITERATIONS = 50_000

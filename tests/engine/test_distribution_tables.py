@@ -21,7 +21,7 @@ from tollway.engine.distributions import (
     Poisson,
     Student,
 )
-from tollway.engine.parameters import BadDistribution
+from tollway.engine.distributions.parameters import BadDistribution
 
 TABLED = [
     Beta(2, 4),

@@ -18,7 +18,7 @@ from tollway.engine.distributions import (
     Triangular,
     Uniform,
 )
-from tollway.engine.sampling import UNIFORM_MIN, uniforms
+from tollway.engine.sampling.draws import UNIFORM_MIN, uniforms
 
 numbers = st.floats(-1e6, 1e6).map(lambda number: round(number, 6))
 positive = st.floats(1e-3, 1e6).map(lambda number: round(number, 6))

@@ -8,10 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tollway.engine.catalogue import CATALOGUE
 from tollway.engine.distributions import Adjusted, Stepped, Trigen
-from tollway.engine.notation import distribution_text, parse_distribution, parse_distribution_text
-from tollway.engine.sampling import UNIFORM_MIN, uniforms
+from tollway.engine.distributions.catalogue import CATALOGUE
+from tollway.engine.distributions.notation import (
+    distribution_text,
+    parse_distribution,
+    parse_distribution_text,
+)
+from tollway.engine.sampling.draws import UNIFORM_MIN, uniforms
 
 EXAMPLES = [entry.example for entry in CATALOGUE.values()]
 CONTINUOUS = {

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tollway.engine.data_columns import read_numbers
 from tollway.engine.distributions import Exponential, Gamma, Normal
-from tollway.engine.fitting import FIT_VALUES_MAX, BadFitData, fit_distributions
-from tollway.engine.notation import parse_distribution_text
-from tollway.engine.sampling import uniforms
+from tollway.engine.distributions.data_columns import read_numbers
+from tollway.engine.distributions.fitting import FIT_VALUES_MAX, BadFitData, fit_distributions
+from tollway.engine.distributions.notation import parse_distribution_text
+from tollway.engine.sampling.draws import uniforms
 
 DRAWN_FROM = [
     "normal(10, 2)", "lognormal(10, 3)", "triangular(0, 3, 10)", "gamma(2, 3)", "weibull(1.5, 4)", "student(3, 1, 2)",

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.engine import ErrorValue, UnreadableFormula, UnsupportedFormula
-from tollway.engine.copying import parse_r1c1, shifted
-from tollway.engine.formula import parse, print_formula
-from tollway.engine.syntax import (
+from tollway.engine.language.copying import parse_r1c1, shifted
+from tollway.engine.language.formula import parse, print_formula
+from tollway.engine.language.syntax import (
     ArrayConstant,
     Binary,
     Call,

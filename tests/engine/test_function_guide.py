@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tollway.engine.function_guide import functions_guide, usage_of
-from tollway.engine.function_names import EXCEL_FUNCTIONS
 from tollway.engine.functions.registry import FUNCTIONS
+from tollway.engine.language.function_names import EXCEL_FUNCTIONS
 
 GUIDE = Path(__file__).parents[2] / "docs/guides/functions.md"
 

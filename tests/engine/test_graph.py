@@ -15,8 +15,8 @@ from tollway.engine import (
     build_program,
     evaluate,
 )
-from tollway.engine.graph import FormulaBook
-from tollway.engine.workbook import Cell, Sheet
+from tollway.engine.exact.graph import FormulaBook
+from tollway.engine.workbooks.workbook import Cell, Sheet
 
 
 def test_each_cell_comes_after_those_it_reads():

@@ -19,7 +19,7 @@ from tollway.engine import (
     read_workbook,
 )
 from tollway.engine.inspect import CANDIDATES_MAX
-from tollway.engine.workbook import Cell, Sheet
+from tollway.engine.workbooks.workbook import Cell, Sheet
 
 
 def stored(cells: dict[str, tuple[str, object]]) -> Workbook:

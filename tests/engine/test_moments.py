@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tollway.engine.moments import Moments, Node, block_moments, joined, merged, moment_names, total
+from tollway.engine.runs.moments import Moments, Node, block_moments, joined, merged, moment_names, total
 
 
 def block(seed: int, count: int, *, error_share: float = 0.2, offset: float = 0.0) -> tuple[np.ndarray, ...]:

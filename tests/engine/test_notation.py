@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.engine.distributions import Discrete, Lognormal, Normal, Pert, Triangular, Uniform
-from tollway.engine.notation import (
+from tollway.engine.distributions.notation import (
     DISTRIBUTION_TYPES,
     TEXT_LENGTH_MAX,
     distribution_text,
     parse_distribution,
     parse_distribution_text,
 )
-from tollway.engine.parameters import BadDistribution
+from tollway.engine.distributions.parameters import BadDistribution
 
 WRITTEN = [
     ("normal(1000, 50)", Normal(1000, 50)),

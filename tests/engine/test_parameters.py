@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tollway.engine.distributions import Discrete, Lognormal, Normal, Pert, Triangular, Uniform
-from tollway.engine.notation import parse_distribution_text
-from tollway.engine.parameters import DISCRETE_PAIRS_MAX, BadDistribution, shown
+from tollway.engine.distributions.notation import parse_distribution_text
+from tollway.engine.distributions.parameters import DISCRETE_PAIRS_MAX, BadDistribution, shown
 from tollway.engine.values import EngineError
 
 REFUSED = [

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betaincinv
 
-from tollway.engine.pert import PERT_TABLE_UNIFORM_MIN, pert_share
-from tollway.engine.sampling import UNIFORM_MIN
+from tollway.engine.distributions.pert import PERT_TABLE_UNIFORM_MIN, pert_share
+from tollway.engine.sampling.draws import UNIFORM_MIN
 
 open_uniforms = st.floats(UNIFORM_MIN, 1 - 2**-53)
 

@@ -18,7 +18,7 @@ from tollway.engine import (
     build_program,
     evaluate,
 )
-from tollway.engine.workbook import Cell, Sheet
+from tollway.engine.workbooks.workbook import Cell, Sheet
 
 UNIT = Uniform(min=0.0, max=1.0)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.engine.distributions import Distribution, Normal, Uniform
-from tollway.engine.sampling import (
+from tollway.engine.sampling.draws import (
     INPUT_INDEX_MAX,
     ITERATION_MAX,
     SEED_MAX,

@@ -29,10 +29,10 @@ from tollway.engine import (
     summarize,
 )
 from tollway.engine.distributions import Triangular, Uniform
-from tollway.engine.latin_hypercube import ROUNDS, strata
-from tollway.engine.program import INPUTS_MAX
-from tollway.engine.sampling import UNIFORM_MAX, UNIFORM_MIN, uniform_rows
-from tollway.engine.sobol import BITS, DIMENSIONS_MAX, SCRAMBLE_WORDS, points
+from tollway.engine.programs.program import INPUTS_MAX
+from tollway.engine.sampling.draws import UNIFORM_MAX, UNIFORM_MIN, uniform_rows
+from tollway.engine.sampling.latin_hypercube import ROUNDS, strata
+from tollway.engine.sampling.sobol import BITS, DIMENSIONS_MAX, SCRAMBLE_WORDS, points
 
 CELLS = {"A1": 10, "A2": 0.5, "A3": 1, "B1": "=A1+A2*A3"}
 ITERATIONS = 64 * BLOCK_ITERATIONS - 1_000

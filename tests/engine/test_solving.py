@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tollway.engine.catalogue import CATALOGUE, COUNTS
 from tollway.engine.distributions import Normal
-from tollway.engine.notation import parse_distribution, parse_distribution_text
-from tollway.engine.parameters import BadDistribution
+from tollway.engine.distributions.catalogue import CATALOGUE, COUNTS
+from tollway.engine.distributions.notation import parse_distribution, parse_distribution_text
+from tollway.engine.distributions.parameters import BadDistribution
 
 SOLVED = [entry for entry in CATALOGUE.values() if entry.roles and "fixed" not in entry.roles]
 LEVELS = {1: (50,), 2: (5, 95), 3: (5, 50, 95), 4: (5, 30, 70, 95)}

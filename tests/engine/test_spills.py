@@ -5,8 +5,8 @@ import pytest
 from tests.engine.sheets import computed, workbook_of
 
 from tollway.engine import ErrorValue, Input, build_program, evaluate
-from tollway.engine.cells import Cell, DataTableFacts
 from tollway.engine.distributions import Uniform
+from tollway.engine.workbooks.cells import Cell, DataTableFacts
 
 NA, SPILL, CALC, REF, VALUE = (
     ErrorValue.NA,

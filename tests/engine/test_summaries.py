@@ -17,8 +17,8 @@ from tollway.engine import (
     check_confidence_levels,
     summarize,
 )
-from tollway.engine.moments import BLOCK_ITERATIONS, Node, block_moments, joined
-from tollway.engine.sampling import uniform_rows
+from tollway.engine.runs.moments import BLOCK_ITERATIONS, Node, block_moments, joined
+from tollway.engine.sampling.draws import uniform_rows
 
 FACTS = ProgramFacts(("S!A1", "S!A2"), ("first", None), ("S!B1",), ("Result",))
 

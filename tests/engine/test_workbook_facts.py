@@ -5,7 +5,7 @@ import xlsxwriter
 from tests.engine.raw_workbooks import BOOK, BOOK_RELATIONS, MAIN, OFFICE, parts_of, sheet_xml, zipped
 
 from tollway.engine import NotAWorkbook, Workbook, read_workbook
-from tollway.engine.workbook import Cell, DataTableFacts
+from tollway.engine.workbooks.workbook import Cell, DataTableFacts
 
 PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 

@@ -7,7 +7,7 @@ import pytest
 from tests.rules.sources import ROOT
 
 from tollway.engine import CATALOGUE, parse_distribution, parse_distribution_text
-from tollway.engine.notation import written_form
+from tollway.engine.distributions.notation import written_form
 
 GUIDE = (ROOT / "docs" / "guides" / "distributions.md").read_text(encoding="utf-8")
 

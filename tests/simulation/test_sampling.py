@@ -11,7 +11,7 @@ from tests.simulation.conftest import API, results_of, run_body, started_id, upl
 
 from tollway.app import Parts
 from tollway.engine import SamplingMethod, parse_distribution, read_workbook, simulate
-from tollway.engine.correlation_entries import CORRELATED_INPUTS_MAX as ENGINE_INPUTS_MAX
+from tollway.engine.sampling.correlation_entries import CORRELATED_INPUTS_MAX as ENGINE_INPUTS_MAX
 from tollway.simulation.bodies import ConfigIn
 from tollway.simulation.entities import CORRELATED_INPUTS_MAX, SAMPLING_METHODS, RunOrder
 

@@ -3,10 +3,6 @@
 Arrays in, arrays out; no web, database, clock or settings.
 """
 
-from tollway.engine.archive import ReadLimits
-from tollway.engine.catalogue import CATALOGUE
-from tollway.engine.correlation import RankCorrelation
-from tollway.engine.correlation_entries import BadCorrelation, parse_correlation_text, read_correlations
 from tollway.engine.distributions import (
     Adjusted,
     Discrete,
@@ -17,32 +13,23 @@ from tollway.engine.distributions import (
     Triangular,
     Uniform,
 )
-from tollway.engine.evaluate import Evaluation, evaluate
-from tollway.engine.fitting import BadFitData, Fit, fit_distributions
-from tollway.engine.inspect import Inspection, inspect_workbook
-from tollway.engine.live import ShardProgress, live_bin_edges, shard_progress
-from tollway.engine.moments import BLOCK_ITERATIONS
-from tollway.engine.notation import (
+from tollway.engine.distributions.catalogue import CATALOGUE
+from tollway.engine.distributions.fitting import BadFitData, Fit, fit_distributions
+from tollway.engine.distributions.notation import (
     DISTRIBUTION_TYPES,
     distribution_text,
     parse_distribution,
     parse_distribution_text,
 )
-from tollway.engine.parameters import BadDistribution
-from tollway.engine.program import Input, Program, build_program
-from tollway.engine.run import ITERATIONS_MAX, DamagedShard, ShardResult, plan_shards, run_shard
-from tollway.engine.sampling import (
-    SEED_MAX,
-    BadSampling,
-    Sampling,
-    SamplingMethod,
-    check_sampling,
-    check_seed,
-    draw,
-    uniforms,
-)
-from tollway.engine.study import BadIterationCount, calculate, simulate
-from tollway.engine.summaries import (
+from tollway.engine.distributions.parameters import BadDistribution
+from tollway.engine.inspect import Inspection, inspect_workbook
+from tollway.engine.programs.evaluate import Evaluation, evaluate
+from tollway.engine.programs.program import Input, Program, build_program
+from tollway.engine.runs.live import ShardProgress, live_bin_edges, shard_progress
+from tollway.engine.runs.moments import BLOCK_ITERATIONS
+from tollway.engine.runs.run import ITERATIONS_MAX, DamagedShard, ShardResult, plan_shards, run_shard
+from tollway.engine.runs.study import BadIterationCount, calculate, simulate
+from tollway.engine.runs.summaries import (
     CONFIDENCE_LEVELS_DEFAULT,
     BadConfidenceLevel,
     Histogram,
@@ -51,6 +38,22 @@ from tollway.engine.summaries import (
     Sensitivity,
     check_confidence_levels,
     summarize,
+)
+from tollway.engine.sampling.correlation import RankCorrelation
+from tollway.engine.sampling.correlation_entries import (
+    BadCorrelation,
+    parse_correlation_text,
+    read_correlations,
+)
+from tollway.engine.sampling.draws import (
+    SEED_MAX,
+    BadSampling,
+    Sampling,
+    SamplingMethod,
+    check_sampling,
+    check_seed,
+    draw,
+    uniforms,
 )
 from tollway.engine.values import (
     BadInputCell,
@@ -65,7 +68,8 @@ from tollway.engine.values import (
     UnsupportedFormula,
     WorkbookTooLarge,
 )
-from tollway.engine.workbook import Workbook, read_workbook
+from tollway.engine.workbooks.archive import ReadLimits
+from tollway.engine.workbooks.workbook import Workbook, read_workbook
 
 __all__ = [
     "BLOCK_ITERATIONS",

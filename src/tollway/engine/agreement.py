@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from tollway.engine.calculation import Calculation
-from tollway.engine.graph import Address, FormulaBook, is_external
-from tollway.engine.syntax import Node
+from tollway.engine.exact.calculation import Calculation
+from tollway.engine.exact.graph import Address, FormulaBook, is_external
+from tollway.engine.exact.volatility import volatile_cells
+from tollway.engine.language.syntax import Node
 from tollway.engine.values import EngineError, ErrorValue, Value
-from tollway.engine.volatility import volatile_cells
-from tollway.engine.workbook import Workbook
+from tollway.engine.workbooks.workbook import Workbook
 
 DIFFERENCES_SHOWN = 20
 # Cells named that differ, so that a page can tell of each whether it does.

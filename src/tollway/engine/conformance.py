@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from tollway.engine.agreement import Difference, Verdict, recomputed
-from tollway.engine.archive import ReadLimits
-from tollway.engine.calculation import Calculation
-from tollway.engine.formula import parse
-from tollway.engine.function_names import EXCEL_FUNCTIONS
+from tollway.engine.exact.calculation import Calculation
+from tollway.engine.exact.graph import Address, FormulaBook
 from tollway.engine.functions import is_volatile
-from tollway.engine.graph import Address, FormulaBook
 from tollway.engine.inspect import BoundFormulas, what_stopped
-from tollway.engine.syntax import Call, Name, Node, children
+from tollway.engine.language.formula import parse
+from tollway.engine.language.function_names import EXCEL_FUNCTIONS
+from tollway.engine.language.syntax import Call, Name, Node, children
 from tollway.engine.values import EngineError, Value
-from tollway.engine.workbook import Workbook, read_workbook
+from tollway.engine.workbooks.archive import ReadLimits
+from tollway.engine.workbooks.workbook import Workbook, read_workbook
 
 # The share of a number by which a recomputed one may differ from the stored one.
 TOLERANCE = 1e-12

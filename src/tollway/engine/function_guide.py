@@ -9,9 +9,9 @@ import inspect
 import sys
 import textwrap
 
-from tollway.engine.function_names import EXCEL_FUNCTIONS
 from tollway.engine.functions import families
 from tollway.engine.functions.registry import FUNCTIONS, Function
+from tollway.engine.language.function_names import EXCEL_FUNCTIONS
 
 # The formula language reads these itself, or under another name; a user writes LET, LAMBDA and an operator.
 _LANGUAGE = {

@@ -14,12 +14,12 @@ import numpy as np
 
 from tollway.engine.agreement import Agreement, check_agreement, filled
 from tollway.engine.distributions import Distribution, Normal, Triangular
-from tollway.engine.graph import Address, FormulaBook, is_external
+from tollway.engine.exact.graph import Address, FormulaBook, is_external
+from tollway.engine.exact.reach import reached_from
 from tollway.engine.labels import label_of
-from tollway.engine.reach import reached_from
-from tollway.engine.syntax import Area, Node
+from tollway.engine.language.syntax import Area, Node
 from tollway.engine.values import EngineError, UnsupportedFormula
-from tollway.engine.workbook import Workbook
+from tollway.engine.workbooks.workbook import Workbook
 
 CANDIDATES_MAX = 200
 # Constants weighed against each other; those that most formulas read directly come first.

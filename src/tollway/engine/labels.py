@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tollway.engine.graph import Address, FormulaBook
+from tollway.engine.exact.graph import Address, FormulaBook
 
 # A label further away than this belongs to something else.
 _LABEL_DISTANCE_MAX = 6

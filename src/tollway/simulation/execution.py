@@ -217,7 +217,7 @@ class _StoredShards(Sequence[Any]):
 def summarize_shards(task: SummaryTask) -> list[dict[str, Any]]:
     """Read the shards of a run and summarise each output; needs no workbook."""
     from tollway.engine import summarize
-    from tollway.engine.summaries import ProgramFacts
+    from tollway.engine.runs.summaries import ProgramFacts
 
     facts = ProgramFacts(
         input_cells=tuple(cell for cell, _ in task.inputs),

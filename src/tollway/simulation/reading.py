@@ -116,7 +116,7 @@ def _with_sheets(workbook: Any, entry: dict[str, Any]) -> dict[str, Any]:
 
 def qualified(workbook: Any, cell: str) -> str:
     """Put the first visible sheet before a cell that names none; nothing assumes what a sheet is called."""
-    from tollway.engine.formula import sheet_text
+    from tollway.engine.language.formula import sheet_text
 
     if "!" in cell:
         return cell
@@ -129,7 +129,7 @@ def preview(workbook: Any) -> dict[str, Any]:
 
     Each cell is {row, column, cell, kind, value, formula}; `cut` says that the sheet has more.
     """
-    from tollway.engine.formula import cell_text
+    from tollway.engine.language.formula import cell_text
 
     left = PREVIEW_CELLS_MAX
     sheets: list[dict[str, Any]] = []

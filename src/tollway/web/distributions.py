@@ -8,8 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from tollway.engine import EngineError, distribution_text, parse_distribution, parse_distribution_text
-from tollway.engine.catalogue import CATALOGUE, Entry
-from tollway.engine.notation import written_form
+from tollway.engine.distributions.catalogue import CATALOGUE, Entry
+from tollway.engine.distributions.notation import written_form
 from tollway.web.charts import density_curve
 
 CURVE_QUANTILES = 101

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import ndtr
 
+from tollway.engine.distributions.parameters import BadDistribution, number, shown
+from tollway.engine.distributions.pert import Floats
 from tollway.engine.distributions.quadrature import quantile_moments, tail_moments
 from tollway.engine.distributions.shape import CURVE_POINTS_MIN, Distribution
 from tollway.engine.distributions.steps import Stepped
-from tollway.engine.parameters import BadDistribution, number, shown
-from tollway.engine.pert import Floats
 
 TRUNCATION_SHARE_MIN = 1e-6
 """The least part of a shape that a truncation may leave; below it the digits of a uniform would be too few."""

@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, gammaln, logit, ndtr, ndtri, stdtr, stdtrit
 
+from tollway.engine.distributions.parameters import check_positive, check_shape
+from tollway.engine.distributions.pert import Floats
 from tollway.engine.distributions.shape import Family, Tabled
-from tollway.engine.parameters import check_positive, check_shape
-from tollway.engine.pert import Floats
 
 _EULER = 0.5772156649015329
 

@@ -5,8 +5,8 @@ from abc import abstractmethod
 import numpy as np
 from scipy.special import betainc, betainccinv, betaincinv, betaln, expit, xlog1py, xlogy
 
+from tollway.engine.distributions.pert import Floats
 from tollway.engine.distributions.shape import Tabled
-from tollway.engine.pert import Floats
 
 
 class BetaShaped(Tabled):

@@ -10,8 +10,7 @@ from scipy.special import expit, ndtr, ndtri, xlog1py, xlogy
 
 from tollway.engine.distributions.beta_shapes import BetaShaped
 from tollway.engine.distributions.familiar import Triangular
-from tollway.engine.distributions.shape import Family
-from tollway.engine.parameters import (
+from tollway.engine.distributions.parameters import (
     BadDistribution,
     check_between,
     check_mode,
@@ -20,7 +19,8 @@ from tollway.engine.parameters import (
     check_shape,
     shown,
 )
-from tollway.engine.pert import Floats
+from tollway.engine.distributions.pert import Floats
+from tollway.engine.distributions.shape import Family
 
 _TRIGEN_STEPS_MAX = 10_000
 _TRIGEN_MISS_MAX = 1e-9

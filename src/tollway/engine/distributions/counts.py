@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import betainc, betaln, pdtr
 
-from tollway.engine.distributions.steps import Stepped
-from tollway.engine.parameters import (
+from tollway.engine.distributions.parameters import (
     BadDistribution,
     check_between,
     check_positive,
@@ -20,7 +19,8 @@ from tollway.engine.parameters import (
     number,
     shown,
 )
-from tollway.engine.pert import Floats
+from tollway.engine.distributions.pert import Floats
+from tollway.engine.distributions.steps import Stepped
 
 # A table of so many steps takes 16 MB.
 COUNT_VALUES_MAX = 1_000_000

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tollway.engine.distributions.shape import CURVE_POINTS_MIN, Distribution
-from tollway.engine.parameters import (
+from tollway.engine.distributions.parameters import (
     DISCRETE_PAIRS_MAX,
     BadDistribution,
     check_range,
@@ -17,7 +16,8 @@ from tollway.engine.parameters import (
     numbers,
     shown,
 )
-from tollway.engine.pert import Floats
+from tollway.engine.distributions.pert import Floats
+from tollway.engine.distributions.shape import CURVE_POINTS_MIN, Distribution
 
 
 def rising(kind: str, parameter: str, values: list[float], low: float, high: float) -> None:

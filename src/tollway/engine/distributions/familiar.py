@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import betainc, betaincinv, ndtr, ndtri
 
+from tollway.engine.distributions.parameters import check_mode, check_positive_mean, check_range, check_std
+from tollway.engine.distributions.pert import Floats, pert_density, pert_share
 from tollway.engine.distributions.shape import Continuous
-from tollway.engine.parameters import check_mode, check_positive_mean, check_range, check_std
-from tollway.engine.pert import Floats, pert_density, pert_share
 
 _SQRT_2_PI = math.sqrt(2 * math.pi)
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import betaln, erfc, erfcinv, xlogy
 
+from tollway.engine.distributions.parameters import check_positive, check_shape
+from tollway.engine.distributions.pert import Floats
 from tollway.engine.distributions.positive import moments_from_raw
 from tollway.engine.distributions.shape import Family
-from tollway.engine.parameters import check_positive, check_shape
-from tollway.engine.pert import Floats
 
 
 class HeavyTailed(Family):

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tollway.engine.distributions.parameters import BadDistribution, joined_pairs, numbers, shown
+from tollway.engine.distributions.pert import Floats
 from tollway.engine.distributions.steps import Stepped
-from tollway.engine.parameters import BadDistribution, joined_pairs, numbers, shown
-from tollway.engine.pert import Floats
 
 
 @dataclass(frozen=True)

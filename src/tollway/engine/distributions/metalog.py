@@ -9,10 +9,10 @@ import numpy as np
 from scipy.special import expit, logit, ndtr
 
 from tollway.engine.distributions.drawn import equally_many, rising
+from tollway.engine.distributions.parameters import BadDistribution, check_share, number, numbers, shown
+from tollway.engine.distributions.pert import Floats
 from tollway.engine.distributions.quadrature import quantile_moments
 from tollway.engine.distributions.shape import CURVE_POINTS_MIN, Distribution
-from tollway.engine.parameters import BadDistribution, check_share, number, numbers, shown
-from tollway.engine.pert import Floats
 
 METALOG_PAIRS_MIN, METALOG_PAIRS_MAX = 2, 16
 # The inverse must rise at each of so many normal scores, evenly spaced to the last uniform there is.

@@ -9,10 +9,10 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import erfcx, gammainc, gammainccinv, gammaincinv, gammaln, ndtr, xlogy
 
+from tollway.engine.distributions.parameters import SHAPE_MAX, check_positive, check_shape, check_whole
+from tollway.engine.distributions.pert import Floats
 from tollway.engine.distributions.quadrature import quantile_moments
 from tollway.engine.distributions.shape import Family, Tabled
-from tollway.engine.parameters import SHAPE_MAX, check_positive, check_shape, check_whole
-from tollway.engine.pert import Floats
 
 _BISECTIONS, _NEWTON_STEPS = 24, 6
 # Below this share of the mean square a variance as a difference has lost its digits.

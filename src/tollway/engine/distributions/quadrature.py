@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from tollway.engine.pert import Floats
+from tollway.engine.distributions.pert import Floats
 
 # Beyond this many standard deviations a normal has less than 1e-16 on either side.
 _SCORE_MAX = 8.25

@@ -9,9 +9,9 @@ from scipy.special import betainc, betaln, gammaincc, gammainccinv, gammaincinv,
 
 from tollway.engine.distributions.beta_shapes import log_odds_below
 from tollway.engine.distributions.heavy_tailed import HeavyTailed
+from tollway.engine.distributions.parameters import check_positive, check_shape
+from tollway.engine.distributions.pert import Floats
 from tollway.engine.distributions.shape import Tabled
-from tollway.engine.parameters import check_positive, check_shape
-from tollway.engine.pert import Floats
 
 
 @dataclass(frozen=True)

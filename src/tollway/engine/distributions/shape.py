@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from tollway.engine.distributions.parameters import BadDistribution, number, shown
+from tollway.engine.distributions.pert import Floats
 from tollway.engine.distributions.quadrature import quantile_moments
 from tollway.engine.distributions.tables import QuantileTable
-from tollway.engine.parameters import BadDistribution, number, shown
-from tollway.engine.pert import Floats
 
 CURVE_POINTS_MIN = 2
 # Squares of draws stay finite, with room for sums of them.

@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
+from tollway.engine.distributions.pert import Floats
 from tollway.engine.distributions.shape import Distribution
-from tollway.engine.pert import Floats
 
 
 class Stepped(Distribution):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from tollway.engine.pert import Floats
+from tollway.engine.distributions.pert import Floats
 
 TABLE_ERROR = 1e-10
 """How far the probability at a draw from a table may be from its uniform, as a share of the smaller tail."""

@@ -10,8 +10,8 @@ from tollway.engine.collation import text_order
 from tollway.engine.functions.kept_rows import KeptRows
 from tollway.engine.functions.ranges import CellRange
 from tollway.engine.functions.registry import Argument, FailedError, Grid, as_grid
+from tollway.engine.language.syntax import COLUMN_MAX, ROW_MAX
 from tollway.engine.serials import number_from_text
-from tollway.engine.syntax import COLUMN_MAX, ROW_MAX
 from tollway.engine.values import ERROR_BY_TEXT, ErrorValue, Value, numbers_equal
 
 _OPERATOR = re.compile(r"(<=|>=|<>|<|>|=)?(.*)", re.DOTALL)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tollway.engine.functions.ranges import CellRange, reference_of
 from tollway.engine.functions.registry import Argument, Context, function
-from tollway.engine.syntax import column_letters, sheet_text
+from tollway.engine.language.syntax import column_letters, sheet_text
 from tollway.engine.values import ErrorValue, UnsupportedFormula, Value
 
 _UNKNOWN = frozenset({"prefix", "protect", "width"})

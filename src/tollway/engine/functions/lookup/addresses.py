@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tollway.engine.functions.registry import FailedError, function, number, whole
-from tollway.engine.syntax import COLUMN_MAX, ROW_MAX, column_letters
+from tollway.engine.language.syntax import COLUMN_MAX, ROW_MAX, column_letters
 from tollway.engine.values import ErrorValue, Value, to_logical, to_text
 
 _PLAIN_SHEET = re.compile(r"[^\W\d][\w.]*")

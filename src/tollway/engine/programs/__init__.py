@@ -1,0 +1,1 @@
+"""Programs over blocks of iterations: slicing, lowering, and evaluation with NumPy."""

@@ -1,0 +1,1 @@
+"""Reads workbook files: the zip archive, its parts, sheets of cells, tables."""
