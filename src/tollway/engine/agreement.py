@@ -193,12 +193,12 @@ def filled(workbook: Workbook, missing: Mapping[Address, Value]) -> Workbook:
     return replace(workbook, sheets=sheets)
 
 
-def agrees(computed: Value, stored: Value) -> bool:
-    """Equal: numbers to 1e-9 relative, everything else exactly, and of one kind."""
+def agrees(computed: Value, stored: Value, tolerance: float = AGREEMENT) -> bool:
+    """Equal: numbers to a share of themselves, everything else exactly, and of one kind."""
     if isinstance(computed, bool) or isinstance(stored, bool):
         return computed is stored
     if isinstance(computed, float) and isinstance(stored, float):
-        return math.isclose(computed, stored, rel_tol=AGREEMENT, abs_tol=1e-300)
+        return math.isclose(computed, stored, rel_tol=tolerance, abs_tol=1e-300)
     return computed == stored
 
 

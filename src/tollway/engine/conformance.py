@@ -7,16 +7,16 @@ stored without a value) are left out and counted by themselves.
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tollway.engine.agreement import Difference, Verdict, recomputed
+from tollway.engine.agreement import Difference, Verdict, agrees, recomputed
 from tollway.engine.exact.calculation import Calculation
 from tollway.engine.exact.graph import Address, FormulaBook
 from tollway.engine.functions import is_volatile
@@ -24,7 +24,7 @@ from tollway.engine.inspect import BoundFormulas, what_stopped
 from tollway.engine.language.formula import parse
 from tollway.engine.language.function_names import EXCEL_FUNCTIONS
 from tollway.engine.language.syntax import Call, Name, Node, children
-from tollway.engine.values import EngineError, Value
+from tollway.engine.values import EngineError
 from tollway.engine.workbooks.archive import ReadLimits
 from tollway.engine.workbooks.workbook import Workbook, read_workbook
 
@@ -230,7 +230,7 @@ def _check_file(
     calculation = Calculation(book, is_lenient=True)
     own_names = {name for _, name in workbook.names}
     stopped = dict(trees.unsupported)
-    for one in recomputed(calculation, trees.bound, trees.order(), _is_equal):
+    for one in recomputed(calculation, trees.bound, trees.order(), partial(agrees, tolerance=TOLERANCE)):
         formula = _formula_of(book, one.address)
         written = book.text(one.address)
         if is_volatile(stopped.get(one.address, "")):
@@ -277,11 +277,3 @@ def _called(formula: str, own_names: set[str]) -> set[str]:
         stack.extend(children(node))
     called = {name for name in found & EXCEL_FUNCTIONS if name.lower() not in own_names | given}
     return called or {OPERATORS}
-
-
-def _is_equal(computed: Value, stored: Value) -> bool:
-    if isinstance(computed, bool) or isinstance(stored, bool):
-        return computed is stored
-    if isinstance(computed, float) and isinstance(stored, float):
-        return math.isclose(computed, stored, rel_tol=TOLERANCE, abs_tol=1e-300)
-    return computed == stored
