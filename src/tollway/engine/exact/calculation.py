@@ -125,7 +125,7 @@ class Calculation:
         cell = self._cells[sheet].get((row, column))
         if cell is None:
             return None
-        if cell.formula is None and cell.array_anchor is None and getattr(cell, "data_table", None) is None:
+        if cell.formula is None and cell.array_anchor is None and cell.data_table is None:
             self._known[address] = cell.value
             return cell.value
         if self._base is not None and address not in self._tainted:
@@ -318,13 +318,13 @@ class Calculation:
         self._provisional = held
         is_settled = False
         try:
-            for _ in range(getattr(workbook, "iterations_max", 100)):
+            for _ in range(workbook.iterations_max):
                 largest = 0.0
                 for address in circle.members:
                     value = self._evaluated(address)
                     largest = max(largest, _change(held[address], value))
                     held[address] = value
-                if largest <= getattr(workbook, "iteration_change_max", 0.001):
+                if largest <= workbook.iteration_change_max:
                     is_settled = True
                     break
         finally:

@@ -154,7 +154,7 @@ class Interpreter(CellFacts):
         anchor = (sheet, row - part.row, column - part.column)
         cell = self.book.cell(anchor)
         size = None
-        if cell is not None and cell.array is not None and not getattr(cell, "is_dynamic", False):
+        if cell is not None and cell.array is not None and not cell.is_dynamic:
             top, left, bottom, right = cell.array
             size = (bottom - top + 1, right - left + 1)
         self._enter(anchor, size)

@@ -107,4 +107,4 @@ def filled_corner(sheet: Sheet, bounds: Bounds) -> tuple[int, int]:
 def find_spill(book: FormulaBook, address: Address) -> Bounds | None:
     """The area that the file says the array formula of a cell spills into."""
     cell = book.cell(address)
-    return cell.array if cell is not None and getattr(cell, "is_dynamic", False) else None
+    return cell.array if cell is not None and cell.is_dynamic else None

@@ -47,7 +47,7 @@ def _is_blocked(book: FormulaBook, anchor: Address, bottom: int, right: int) -> 
             return True
     return any(
         table.sheet == sheet and _overlaps(table.bounds, (top, left, bottom, right))
-        for table in getattr(book.workbook, "tables", {}).values()
+        for table in book.workbook.tables.values()
     )
 
 
