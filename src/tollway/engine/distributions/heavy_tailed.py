@@ -1,6 +1,7 @@
 """Shapes whose right tail falls like a power, so that their mean or standard deviation may not exist."""
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -15,13 +16,17 @@ from tollway.engine.distributions.shape import Family
 
 
 class HeavyTailed(Family):
-    """A shape whose moments are those of a power tail."""
+    """A shape whose right tail is that of a power."""
 
     heavy: ClassVar[tuple[bool, bool]] = (False, True)
 
+
+class _OfRawMoments(HeavyTailed):
+    """One whose mean and standard deviation follow from its raw moments."""
+
+    @abstractmethod
     def _raw_moment(self, order: int) -> float:
         """E[x to the order] of the standard shape, infinite where there is none."""
-        raise NotImplementedError
 
     @cached_property
     def _standard_moments(self) -> tuple[float, float]:
@@ -29,7 +34,7 @@ class HeavyTailed(Family):
 
 
 @dataclass(frozen=True)
-class Pareto(HeavyTailed):
+class Pareto(_OfRawMoments):
     """Many small, few huge: incomes, claims. Shape theta, least value a, as in RiskPareto."""
 
     kind: ClassVar[str] = "pareto"
@@ -103,7 +108,7 @@ class Pareto2(HeavyTailed):
 
 
 @dataclass(frozen=True)
-class LogLogistic(HeavyTailed):
+class LogLogistic(_OfRawMoments):
     """Like a lognormal with heavier tails. Least value gamma, scale beta, shape alpha, as in RiskLogLogistic."""
 
     kind: ClassVar[str] = "log_logistic"
@@ -141,7 +146,7 @@ class LogLogistic(HeavyTailed):
 
 
 @dataclass(frozen=True)
-class Frechet(HeavyTailed):
+class Frechet(_OfRawMoments):
     """The largest of many with heavy tails. Least value gamma, scale beta, shape alpha, as in RiskFrechet."""
 
     kind: ClassVar[str] = "frechet"
@@ -177,7 +182,7 @@ class Frechet(HeavyTailed):
 
 
 @dataclass(frozen=True)
-class Burr12(HeavyTailed):
+class Burr12(_OfRawMoments):
     """Incomes and claims with two shapes. The parameters of RiskBurr12."""
 
     kind: ClassVar[str] = "burr12"
@@ -216,7 +221,7 @@ class Burr12(HeavyTailed):
 
 
 @dataclass(frozen=True)
-class Dagum(HeavyTailed):
+class Dagum(_OfRawMoments):
     """Incomes with a thick lower end. The parameters of RiskDagum."""
 
     kind: ClassVar[str] = "dagum"
@@ -256,7 +261,7 @@ class Dagum(HeavyTailed):
 
 
 @dataclass(frozen=True)
-class Levy(HeavyTailed):
+class Levy(_OfRawMoments):
     """The time until a path without drift first reaches a line; it has no mean. The parameters of RiskLevy."""
 
     kind: ClassVar[str] = "levy"

@@ -1,6 +1,7 @@
 """Heavy-tailed shapes that are quotients of gamma draws."""
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -58,9 +59,9 @@ class _Ratio(HeavyTailed, Tabled):
     """The ratio of two gamma draws: the odds of a beta draw."""
 
     @property
+    @abstractmethod
     def _shapes(self) -> tuple[float, float]:
         """Shape parameters of the upper and the lower draw."""
-        raise NotImplementedError
 
     @property
     def _standard_mode(self) -> float:
