@@ -4,7 +4,7 @@ every error value is counted beside them, never left out silently.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Any
 
@@ -154,26 +154,32 @@ def summarize(
         ),
         key=lambda part: part[0],
     )
-    iteration_count = sum(count for _, count, _, _ in parts)
     nodes = joined(node for _, _, shard_nodes, _ in parts for node in shard_nodes)
-    replayed_count = sum(count for _, _, _, count in parts)
-    moments = total(nodes) if nodes else None
-    return [
-        replace(
-            _summary(facts, output, shards, iteration_count, moments, levels), replayed_count=replayed_count
-        )
-        for output in range(len(facts.output_cells))
-    ]
+    whole = _Whole(
+        iteration_count=sum(count for _, count, _, _ in parts),
+        replayed_count=sum(count for _, _, _, count in parts),
+        moments=total(nodes) if nodes else None,
+    )
+    return [_summary(facts, output, shards, whole, levels) for output in range(len(facts.output_cells))]
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """What all outputs of a run have in common."""
+
+    iteration_count: int
+    replayed_count: int
+    moments: Moments | None
 
 
 def _summary(
     facts: ProgramFacts,
     output: int,
     shards: Sequence[ShardResult],
-    iteration_count: int,
-    moments: Moments | None,
+    whole: _Whole,
     levels: tuple[float, ...],
 ) -> OutputSummary:
+    moments = whole.moments
     ordered, error_counts = _ordered_values(shards, output)
     count = len(ordered)
     spread = _Spread.of(moments, output, ordered)
@@ -181,10 +187,10 @@ def _summary(
     return OutputSummary(
         cell=facts.output_cells[output],
         name=facts.output_names[output],
-        iteration_count=iteration_count,
+        iteration_count=whole.iteration_count,
         numeric_count=count,
         error_counts=error_counts,
-        replayed_count=0,
+        replayed_count=whole.replayed_count,
         mean=spread.mean,
         mean_standard_error=None if spread.std is None else spread.std / math.sqrt(count),
         std=spread.std,
@@ -197,7 +203,7 @@ def _summary(
         histogram=_histogram(ordered),
         cdf=_cdf(ordered),
         sensitivities=[] if moments is None or not count else _sensitivities(facts, moments, output, ordered),
-        remark=_remark(facts.output_cells[output], iteration_count, ordered, error_counts, spread),
+        remark=_remark(facts.output_cells[output], whole.iteration_count, ordered, error_counts, spread),
     )
 
 
