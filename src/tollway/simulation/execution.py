@@ -7,10 +7,13 @@ import asyncio
 import json
 import multiprocessing
 import os
+import pickle
 import resource
 import signal
+import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from tollway.simulation.entities import Run
 from tollway.simulation.reading import limit_this_process
@@ -95,11 +98,16 @@ class SummaryTask:
 
 
 class WorkerProcesses:
-    """A fixed number of processes, started when the first task comes."""
+    """A fixed number of processes, started when the first task comes.
+
+    Answers come back as files: a process killed in the middle of writing to the pool's pipe would leave half of
+    an answer there, and the pool would wait for the other half for ever.
+    """
 
     def __init__(self, process_count: int) -> None:
         self.process_count = process_count or os.cpu_count() or 1
         self._executor: ProcessPoolExecutor | None = None
+        self._answers: tempfile.TemporaryDirectory[str] | None = None
 
     async def compute(self, task: ShardTask) -> ShardAnswer:
         """Compute a shard. Raises: WorkerDied, or what the engine raised."""
@@ -119,17 +127,26 @@ class WorkerProcesses:
             for process in processes:
                 process.join()
             self._executor = None
+        if self._answers is not None:
+            self._answers.cleanup()
+            self._answers = None
 
     async def _run(self, function: Callable[[Any], Answer], task: Any) -> Answer:
         executor = self._executor or self._start()
+        if self._answers is None:
+            self._answers = tempfile.TemporaryDirectory(prefix="tollway-answers-")
+        path = Path(self._answers.name) / uuid.uuid4().hex
         try:
-            return await asyncio.get_running_loop().run_in_executor(executor, function, task)
+            await asyncio.get_running_loop().run_in_executor(executor, _answer_into, path, function, task)
+            return cast(Answer, pickle.loads(await asyncio.to_thread(path.read_bytes)))  # noqa: S301 - our own process wrote it
         except BrokenProcessPool as failure:
             # One dead process breaks its whole pool; whoever notices first puts a new one in its place.
             if self._executor is executor:
                 self._executor = None
                 executor.shutdown(wait=False)
             raise WorkerDied("a worker process died") from failure
+        finally:
+            path.unlink(missing_ok=True)
 
     def _start(self) -> ProcessPoolExecutor:
         self._executor = ProcessPoolExecutor(
@@ -156,6 +173,10 @@ def _prepare_process() -> None:
 
 
 # --- inside a worker process ---------------------------------------------------------------------------
+
+
+def _answer_into(path: Path, function: Callable[[Any], Any], task: Any) -> None:
+    path.write_bytes(pickle.dumps(function(task)))
 
 
 def compute_shard(task: ShardTask) -> ShardAnswer:
