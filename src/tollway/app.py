@@ -62,8 +62,8 @@ from tollway.plans import spending_endpoints, usage_endpoints
 from tollway.settings import Settings, shown_settings
 from tollway.simulation import endpoints as simulation
 from tollway.simulation import jobs as simulation_jobs
-from tollway.simulation.execution import WorkerProcesses
 from tollway.simulation.flows import Workshop
+from tollway.simulation.worker_processes import WorkerProcesses
 from tollway.support import endpoints as support
 from tollway.support import jobs as support_jobs
 from tollway.support.entities import SupportDesk

@@ -14,7 +14,8 @@ from tests.simulation import workbooks
 from tests.simulation.conftest import wait_until
 
 from tollway.engine import ShardResult
-from tollway.simulation.execution import ProgramKey, ShardTask, SummaryTask, WorkerDied, WorkerProcesses
+from tollway.simulation.execution import ProgramKey, ShardTask, SummaryTask, WorkerDied
+from tollway.simulation.worker_processes import WorkerProcesses
 
 
 @pytest.fixture
@@ -98,7 +99,8 @@ async def test_a_dead_process_is_told_and_replaced(processes: WorkerProcesses, t
 
 PARENT = """
 import asyncio, sys
-from tollway.simulation.execution import SummaryTask, WorkerProcesses
+from tollway.simulation.execution import SummaryTask
+from tollway.simulation.worker_processes import WorkerProcesses
 
 async def main():
     processes = WorkerProcesses(1)

@@ -1,39 +1,22 @@
-"""The worker processes that compute: a shard of a run, or the summary of one that is done.
+"""What workers compute: a shard of a run, or the summary of one that is done.
 
-Plain data in and out, so that nothing but arithmetic happens there. A process that dies is replaced.
+Plain data in and out, so that nothing but arithmetic happens there, in whichever process or machine that is.
 """
 
-import asyncio
 import json
-import multiprocessing
-import os
-import pickle
-import resource
-import signal
-import tempfile
-import threading
 import time
-import uuid
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import connection
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from tollway.simulation.entities import Run
-from tollway.simulation.reading import limit_this_process
 
-# Address space of one process; a run that passed the inspection stays far below it.
-MEMORY_BYTES_MAX = 8_000_000_000
 PROGRAMS_KEPT = 8
 # What is read here was read before, within its plan's limits; these only bound a mistake of ours.
 FILE_BYTES_MAX = 500_000_000
 UNPACKED_BYTES_MAX = 10_000_000_000
-
-Answer = TypeVar("Answer")
 
 
 class WorkerDied(Exception):
@@ -97,86 +80,7 @@ class SummaryTask:
     confidence_levels: list[float]
 
 
-class WorkerProcesses:
-    """A fixed number of processes, started when the first task comes.
-
-    Answers come back as files: a process killed in the middle of writing to the pool's pipe would leave half of
-    an answer there, and the pool would wait for the other half for ever.
-    """
-
-    def __init__(self, process_count: int) -> None:
-        self.process_count = process_count or os.cpu_count() or 1
-        self._executor: ProcessPoolExecutor | None = None
-        self._answers: tempfile.TemporaryDirectory[str] | None = None
-
-    async def compute(self, task: ShardTask) -> ShardAnswer:
-        """Compute a shard. Raises: WorkerDied, or what the engine raised."""
-        return await self._run(compute_shard, task)
-
-    async def summarize(self, task: SummaryTask) -> list[dict[str, Any]]:
-        """Compute the results of a run from its shards, one for each output. Raises: WorkerDied."""
-        return await self._run(summarize_shards, task)
-
-    def close(self) -> None:
-        """End every process, at once."""
-        if self._executor is not None:
-            processes = list((self._executor._processes or {}).values())  # noqa: SLF001 - no public way to end them at once
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.kill()
-            for process in processes:
-                process.join()
-            self._executor = None
-        if self._answers is not None:
-            self._answers.cleanup()
-            self._answers = None
-
-    async def _run(self, function: Callable[[Any], Answer], task: Any) -> Answer:
-        executor = self._executor or self._start()
-        if self._answers is None:
-            self._answers = tempfile.TemporaryDirectory(prefix="tollway-answers-")
-        path = Path(self._answers.name) / uuid.uuid4().hex
-        try:
-            await asyncio.get_running_loop().run_in_executor(executor, _answer_into, path, function, task)
-            return cast(Answer, pickle.loads(await asyncio.to_thread(path.read_bytes)))  # noqa: S301 - our own process wrote it
-        except BrokenProcessPool as failure:
-            # One dead process breaks its whole pool; whoever notices first puts a new one in its place.
-            if self._executor is executor:
-                self._executor = None
-                executor.shutdown(wait=False)
-            raise WorkerDied("a worker process died") from failure
-        finally:
-            path.unlink(missing_ok=True)
-
-    def _start(self) -> ProcessPoolExecutor:
-        self._executor = ProcessPoolExecutor(
-            self.process_count,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_prepare_process,
-        )
-        return self._executor
-
-
-def _prepare_process() -> None:
-    """Leave Ctrl-C to the parent, die with it, and bound the memory."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limit_this_process(resource.RLIMIT_AS, MEMORY_BYTES_MAX)
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "a worker process has a parent"
-
-    def die_with_parent() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    # Killed with -9 the parent cannot say goodbye, and its workers would wait for tasks for ever.
-    threading.Thread(target=die_with_parent, daemon=True).start()
-
-
-# --- inside a worker process ---------------------------------------------------------------------------
-
-
-def _answer_into(path: Path, function: Callable[[Any], Any], task: Any) -> None:
-    path.write_bytes(pickle.dumps(function(task)))
+# --- inside a worker -----------------------------------------------------------------------------------
 
 
 def compute_shard(task: ShardTask) -> ShardAnswer:

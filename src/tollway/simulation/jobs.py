@@ -14,7 +14,8 @@ from tollway.kit.log import log
 from tollway.simulation import file_store, operations, retention, shard_store, shards, store
 from tollway.simulation.copies import LocalCopies
 from tollway.simulation.entities import ClaimedShard, Run, RunStatus
-from tollway.simulation.execution import ShardTask, SummaryTask, WorkerProcesses, program_key
+from tollway.simulation.execution import ShardTask, SummaryTask, program_key
+from tollway.simulation.worker_processes import WorkerProcesses
 
 RENEW_SECONDS = 10.0
 # No shard takes as long; one that does is tried again, and in the end its run fails.
