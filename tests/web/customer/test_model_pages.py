@@ -70,7 +70,7 @@ async def test_a_model_whose_formulas_disagree_says_so_before_it_runs(ana: Visit
     assert "Saved by Microsoft Excel" in page.text
     marked = await ana.post(
         f"/models/{model_id}/runs",
-        run_form() | {"output_cell": ["Model!B2", "Model!B1"], "add_input": "Model!A1=normal(2, 1)"},
+        run_form() | {"output_cell": ["Model!B2", "Model!B1"], "add_input": "Model!A1:normal(2, 1)"},
     )
     assert "Recomputes to 8; the file stores 9. Runs use what we compute." in marked.text
     assert marked.text.count("field-warning") == 1, "B1 agrees"
@@ -259,7 +259,7 @@ async def test_what_is_wrong_with_a_run_is_said_and_nothing_typed_is_lost(
 
 async def test_adding_a_candidate_needs_no_script(ana: Visitor) -> None:
     model_id = await use_sample(ana)
-    form = run_form() | {"add_input": "Portfolio!B6=normal(0.03, 0.005)"}
+    form = run_form() | {"add_input": "Portfolio!B6:normal(0.03, 0.005)"}
     answer = await ana.post(f"/models/{model_id}/runs", form)
     assert answer.status_code == 200
     assert 'value="normal(0.03, 0.005)"' in answer.text

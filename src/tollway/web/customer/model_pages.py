@@ -1,43 +1,27 @@
-"""`/models`: upload a workbook, see it, mark inputs and outputs, run it."""
+"""`/models`: the list, a workbook taken in, a model deleted."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 from starlette.datastructures import UploadFile
 
 from tollway.admission.operations import Outcome
-from tollway.engine import EngineError
 from tollway.kit.http import ReplayingRoute, refuse_cross_site
-from tollway.kit.problems import FieldError, Invalid, NotFound, Problem
+from tollway.kit.problems import FieldError, Invalid, Problem
 from tollway.plans import operations as plans
 from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
 from tollway.simulation.entities import (
-    CORRELATIONS_MAX,
-    INPUTS_MAX,
-    ITERATIONS_MIN,
-    OUTPUTS_MAX,
-    REFERENCE_LENGTH_MAX,
-    SAMPLING_METHODS,
-    SEED_MAX,
     InputMark,
-    RunOrder,
 )
 from tollway.simulation.flows import Upload, Workshop
 from tollway.simulation.samples import Sample
-from tollway.web.cells import general_text
-from tollway.web.customer.correlation_views import METHOD_WORDS, read_rows, rows_of_form, rows_of_run
-from tollway.web.customer.self_check import self_check, warning_of
-from tollway.web.customer.sheets import sheet_views, shown_texts
-from tollway.web.customer.workbook_notes import blocked_warning, not_computed, notes_of
-from tollway.web.distributions import curve_of, in_words_of_the_form, read_distribution, shown_distribution
 from tollway.web.pages import PRODUCT, Page, SignedIn, Working, field_errors, html, redirect
 from tollway.web.samples import find_sample, sample_views
 
@@ -177,259 +161,6 @@ async def _upload_form(
         values=values or {},
         samples=sample_views(),
     )
-
-
-# One model ----------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Marks:
-    """The form of a model's page: what was typed, and what is wrong with it."""
-
-    inputs: list[dict[str, str]] = field(default_factory=list)
-    outputs: list[dict[str, str]] = field(default_factory=list)
-    iterations: str = str(ITERATIONS_OFFERED)
-    seed: str = ""
-    sampling: str = SAMPLING_METHODS[0]
-    correlations: list[dict[str, str]] = field(default_factory=list)
-    confidence: list[str] = field(default_factory=lambda: list(CONFIDENCE_OFFERED))
-    errors: dict[str, str] = field(default_factory=dict)
-
-
-@router.get("/{model_id}")
-async def show_model(
-    request: Request, page: SignedIn, model_id: str, run: Annotated[str, "a run to start from"] = ""
-) -> Response:
-    """Show a workbook with what is marked in it; `?from=` a run fills in that run's inputs and outputs."""
-    started_from = request.query_params.get("from", run)
-    async with page.database.transaction() as tx:
-        model = await simulation.get_model(tx, page.caller, model_id)
-        earlier = await simulation.get_run(tx, page.caller, started_from) if started_from else None
-    marks = Marks(
-        inputs=[
-            {"cell": one.cell, "distribution": shown_distribution(one.distribution)}
-            for one in model.input_marks
-        ],
-        outputs=[{"cell": cell} for cell in model.outputs],
-    )
-    if earlier is not None:
-        marks.inputs = [
-            {"cell": one["cell"], "distribution": shown_distribution(one["distribution"])}
-            for one in earlier.inputs
-        ]
-        marks.outputs = [{"cell": one["cell"]} for one in earlier.outputs]
-        marks.iterations, marks.seed = str(earlier.iterations), str(earlier.seed)
-        marks.sampling, marks.correlations = earlier.sampling, rows_of_run(earlier)
-    return await _model_page(request, page, model_id, marks)
-
-
-@router.post("/{model_id}/runs")
-async def start_run(request: Request, page: Working, model_id: str) -> Response:
-    """Remember the marks and start a run; what is wrong is said beside its field."""
-    refuse_cross_site(request)
-    # A form without files: nothing is spooled to disk that somebody would have to close.
-    form = await request.form(max_files=0)
-    marks = Marks(
-        inputs=[
-            {"cell": cell.strip(), "distribution": text.strip()}
-            for cell, text in zip(
-                _texts(form.getlist("input_cell")), _texts(form.getlist("input_distribution")), strict=False
-            )
-            if cell.strip() or text.strip()
-        ],
-        outputs=[{"cell": cell.strip()} for cell in _texts(form.getlist("output_cell")) if cell.strip()],
-        iterations=str(form.get("iterations", "")).strip(),
-        seed=str(form.get("seed", "")).strip(),
-        sampling=str(form.get("sampling", SAMPLING_METHODS[0])),
-        correlations=rows_of_form(
-            *(_texts(form.getlist(f"correlation_{part}")) for part in ("first", "second", "value"))
-        ),
-        confidence=_texts(form.getlist("confidence")),
-    )
-    if added := str(form.get("add_input", "")):
-        cell, _, text = added.partition("=")
-        marks.inputs.append({"cell": cell, "distribution": text})
-        return await _model_page(request, page, model_id, marks)
-    order = _read_order(model_id, marks)
-    if order is None:
-        return await _model_page(request, page, model_id, marks, status=422)
-    try:
-        # The marks stay with the model, so that the next visit begins where this one ended.
-        await simulation_flows.change_model(
-            workshop_of(request), page.call(), model_id, inputs=order.inputs, outputs=order.outputs
-        )
-        outcome = await simulation_flows.create_run(workshop_of(request), page.call(), order)
-    except Problem as problem:
-        if problem.status >= 500 or isinstance(problem, NotFound):
-            raise
-        _place_errors(marks, problem)
-        return await _model_page(request, page, model_id, marks, status=problem.status)
-    return redirect(f"/runs/{outcome.body['simulation_id']}")
-
-
-def _read_order(model_id: str, marks: Marks) -> RunOrder | None:
-    """Read the form, or leave what is wrong with it in `marks` and return None."""
-    inputs: list[InputMark] = []
-    for row in marks.inputs:
-        try:
-            if not row["cell"]:
-                row["error"] = "Name the cell, such as Inputs!B4."
-            inputs.append(InputMark(row["cell"], read_distribution(row["distribution"])))
-        except EngineError as refused:
-            row["error"] = in_words_of_the_form(refused.message)
-    for row in [*marks.inputs, *marks.outputs]:
-        if len(row["cell"]) > REFERENCE_LENGTH_MAX:
-            row["error"] = f"A cell has at most {REFERENCE_LENGTH_MAX} characters, its sheet included."
-    if len(marks.inputs) > INPUTS_MAX or len(marks.outputs) > OUTPUTS_MAX:
-        marks.errors["form"] = f"A run takes at most {INPUTS_MAX:,} inputs and {OUTPUTS_MAX:,} outputs."
-    elif not marks.inputs:
-        marks.errors["form"] = "Mark at least one input: a cell that is uncertain, with a distribution."
-    elif not marks.outputs:
-        marks.errors["form"] = "Mark at least one output: a formula whose result you want to know."
-    iterations = _whole_number(marks.iterations.replace(",", "").replace("_", ""))
-    if iterations is None or iterations < ITERATIONS_MIN:
-        marks.errors["iterations"] = f"Enter a whole number from {ITERATIONS_MIN:,} on."
-    seed = _whole_number(marks.seed)
-    if marks.seed and (seed is None or seed > SEED_MAX):
-        marks.errors["seed"] = f"Enter a whole number from 0 to {SEED_MAX:,}, or leave it empty."
-    correlations = _read_sampling(marks)
-    levels = [level for level in marks.confidence if level in ("0.9", "0.95", "0.99")]
-    if not levels:
-        marks.errors["confidence"] = "Choose at least one."
-    rows = [*marks.inputs, *marks.outputs, *marks.correlations]
-    if iterations is None or marks.errors or any("error" in row for row in rows):
-        marks.errors.setdefault("form", "Correct what is marked below.")
-        return None
-    return RunOrder(
-        model_id=model_id,
-        iterations=iterations,
-        inputs=inputs,
-        outputs=[row["cell"] for row in marks.outputs],
-        confidence_levels=[float(level) for level in levels],
-        seed=seed,
-        sampling=marks.sampling,
-        correlations=correlations,
-    )
-
-
-def _read_sampling(marks: Marks) -> list[dict[str, Any]]:
-    """Check the method and return the entries of correlations; what is wrong is left in `marks`."""
-    if marks.sampling not in SAMPLING_METHODS:
-        marks.errors["sampling"] = "Choose one of the three."
-    if len(marks.correlations) > CORRELATIONS_MAX:
-        marks.errors["form"] = f"A run takes at most {CORRELATIONS_MAX:,} pairs here; the API takes a matrix."
-    return read_rows(marks.correlations)
-
-
-def _whole_number(text: str) -> int | None:
-    """Read digits; None for anything else, and for more digits than any of our numbers has."""
-    return int(text) if text.isdecimal() and len(text) <= DIGITS_MAX else None
-
-
-def _place_errors(marks: Marks, problem: Problem) -> None:
-    """Put what the engine or the plan found wrong beside the row or the field that it is about."""
-    for one in problem.errors:
-        parts = one.pointer.strip("/").split("/")
-        rows = {"inputs": marks.inputs, "variables": marks.inputs, "outputs": marks.outputs,
-                "output_cells": marks.outputs, "correlations": marks.correlations}  # fmt: skip
-        named = next((position for position, part in enumerate(parts) if part in rows), None)
-        if named is not None and named + 1 < len(parts) and parts[named + 1].isdecimal():
-            index = int(parts[named + 1])
-            if index < len(rows[parts[named]]):
-                rows[parts[named]][index]["error"] = in_words_of_the_form(one.message)
-                continue
-        marks.errors[parts[-1] if parts[-1] in ("iterations", "seed") else "form"] = one.message
-    marks.errors.setdefault("form", problem.message)
-
-
-def _texts(values: list[Any]) -> list[str]:
-    return [value for value in values if isinstance(value, str)]
-
-
-async def _model_page(
-    request: Request, page: Page, model_id: str, marks: Marks, status: int = 200
-) -> Response:
-    async with page.database.transaction() as tx:
-        shell, entitlement = await page.shell(tx)
-        model = await simulation.get_model(tx, page.caller, model_id)
-        preview = await simulation.get_preview(tx, page.caller, model_id)
-    detected = model.inspection["variables_detected"]
-    known = {one["cell"].upper(): one for one in [*detected, *model.inspection["outputs_detected"]]}
-    shown = shown_texts(preview)
-    inputs = {row["cell"].upper() for row in marks.inputs}
-    outputs = {row["cell"].upper() for row in marks.outputs}
-    suggestions = {one["cell"].upper(): shown_distribution(one["suggested_distribution"]) for one in detected}
-    return html(
-        request,
-        "customer/model.html",
-        status=status,
-        shell=shell,
-        model={
-            "id": model.public_id,
-            "name": model.name,
-            "filename": model.filename,
-            "size_bytes": model.workbook_bytes,
-            "formulas_count": model.formulas_count,
-            "created_at": model.created_at,
-            "notes": notes_of(model),
-        },
-        check=self_check(model),
-        not_computed=not_computed(model),
-        sheets=sheet_views(preview, inputs, outputs, suggestions),
-        candidates=[
-            {
-                "cell": one["cell"],
-                "name": one["name"] or "",
-                "value": _value_text(one, shown),
-                "distribution": suggestions[one["cell"].upper()],
-            }
-            for one in detected
-            if one["cell"].upper() not in inputs
-        ],
-        output_candidates=[
-            {"cell": one["cell"], "name": one["name"] or "", "value": _value_text(one, shown)}
-            for one in model.inspection["outputs_detected"]
-            if one["cell"].upper() not in outputs
-        ],
-        inputs=[_row_view(row, known, shown) | {"curve": _curve(row)} for row in marks.inputs],
-        outputs=[
-            _row_view(row, known, shown)
-            | {"warning": blocked_warning(model, row["cell"]) or warning_of(model, row["cell"])}
-            for row in marks.outputs
-        ],
-        iterations=marks.iterations,
-        iterations_max=entitlement.limits.iterations_max,
-        seed=marks.seed,
-        sampling=marks.sampling,
-        sampling_methods=list(METHOD_WORDS.items()),
-        correlations=[{"error": ""} | row for row in marks.correlations],
-        confidence=marks.confidence,
-        errors=marks.errors,
-    )
-
-
-def _row_view(row: dict[str, str], known: dict[str, Any], shown: dict[str, str]) -> dict[str, Any]:
-    found = known.get(row["cell"].upper(), {"cell": row["cell"]})
-    return {
-        "cell": row["cell"],
-        "distribution": row.get("distribution", ""),
-        "name": found.get("name") or "",
-        "value": _value_text(found, shown),
-        "error": row.get("error", ""),
-    }
-
-
-def _value_text(found: dict[str, Any], shown: dict[str, str]) -> str:
-    """Write a cell's value as the sheet beside the form shows it; cells beyond the preview as plain numbers."""
-    value = found.get("current_value")
-    return shown.get(found["cell"].upper()) or ("" if value is None else general_text(value))
-
-
-def _curve(row: dict[str, str]) -> Any:
-    try:
-        return curve_of(read_distribution(row["distribution"]), f"Shape of {row['distribution']}")
-    except EngineError:
-        return ""
 
 
 @router.get("/{model_id}/delete")

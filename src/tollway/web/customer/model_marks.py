@@ -1,0 +1,173 @@
+"""What the form of a model's page holds: read from the form or from a run, checked, and made an order for a run."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.datastructures import FormData
+
+from tollway.engine import EngineError
+from tollway.kit.problems import Problem
+from tollway.simulation.entities import (
+    CORRELATIONS_MAX,
+    INPUTS_MAX,
+    ITERATIONS_MIN,
+    OUTPUTS_MAX,
+    REFERENCE_LENGTH_MAX,
+    SAMPLING_METHODS,
+    SEED_MAX,
+    InputMark,
+    Model,
+    Run,
+    RunOrder,
+)
+from tollway.web.customer.correlation_views import read_rows, rows_of_form, rows_of_run
+from tollway.web.distributions import in_words_of_the_form, read_distribution, shown_distribution
+
+ITERATIONS_OFFERED = 100_000
+CONFIDENCE_OFFERED = ("0.95", "0.99")
+# Python refuses to read a number of thousands of digits, and reads slowly before it does.
+DIGITS_MAX = 30
+
+
+@dataclass(slots=True)
+class Marks:
+    """The form of a model's page: what was typed, and what is wrong with it."""
+
+    inputs: list[dict[str, str]] = field(default_factory=list)
+    outputs: list[dict[str, str]] = field(default_factory=list)
+    iterations: str = str(ITERATIONS_OFFERED)
+    seed: str = ""
+    sampling: str = SAMPLING_METHODS[0]
+    correlations: list[dict[str, str]] = field(default_factory=list)
+    confidence: list[str] = field(default_factory=lambda: list(CONFIDENCE_OFFERED))
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def marks_of_model(model: Model) -> Marks:
+    """Give what is marked in a model."""
+    return Marks(
+        inputs=[
+            {"cell": one.cell, "distribution": shown_distribution(one.distribution)}
+            for one in model.input_marks
+        ],
+        outputs=[{"cell": cell} for cell in model.outputs],
+    )
+
+
+def marks_of_run(run: Run) -> Marks:
+    """Give what asks for a run again: its inputs, its outputs, and how it drew."""
+    return Marks(
+        inputs=[
+            {"cell": one["cell"], "distribution": shown_distribution(one["distribution"])}
+            for one in run.inputs
+        ],
+        outputs=[{"cell": one["cell"]} for one in run.outputs],
+        iterations=str(run.iterations),
+        seed=str(run.seed),
+        sampling=run.sampling,
+        correlations=rows_of_run(run),
+    )
+
+
+def marks_of_form(form: FormData) -> Marks:
+    """Take what was typed, as it was typed; rows with nothing in them are left out."""
+    return Marks(
+        inputs=[
+            {"cell": cell.strip(), "distribution": text.strip()}
+            for cell, text in zip(
+                _texts(form.getlist("input_cell")), _texts(form.getlist("input_distribution")), strict=False
+            )
+            if cell.strip() or text.strip()
+        ],
+        outputs=[{"cell": cell.strip()} for cell in _texts(form.getlist("output_cell")) if cell.strip()],
+        iterations=str(form.get("iterations", "")).strip(),
+        seed=str(form.get("seed", "")).strip(),
+        sampling=str(form.get("sampling", SAMPLING_METHODS[0])),
+        correlations=rows_of_form(
+            *(_texts(form.getlist(f"correlation_{part}")) for part in ("first", "second", "value"))
+        ),
+        confidence=_texts(form.getlist("confidence")),
+    )
+
+
+def _texts(values: list[Any]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
+
+
+def read_order(model_id: str, marks: Marks) -> RunOrder | None:
+    """Read the form, or leave what is wrong with it in `marks` and return None."""
+    inputs: list[InputMark] = []
+    for row in marks.inputs:
+        try:
+            if not row["cell"]:
+                row["error"] = "Name the cell, such as Inputs!B4."
+            inputs.append(InputMark(row["cell"], read_distribution(row["distribution"])))
+        except EngineError as refused:
+            row["error"] = in_words_of_the_form(refused.message)
+    for row in [*marks.inputs, *marks.outputs]:
+        if len(row["cell"]) > REFERENCE_LENGTH_MAX:
+            row["error"] = f"A cell has at most {REFERENCE_LENGTH_MAX} characters, its sheet included."
+    if len(marks.inputs) > INPUTS_MAX or len(marks.outputs) > OUTPUTS_MAX:
+        marks.errors["form"] = f"A run takes at most {INPUTS_MAX:,} inputs and {OUTPUTS_MAX:,} outputs."
+    elif not marks.inputs:
+        marks.errors["form"] = "Mark at least one input: a cell that is uncertain, with a distribution."
+    elif not marks.outputs:
+        marks.errors["form"] = "Mark at least one output: a formula whose result you want to know."
+    iterations = _whole_number(marks.iterations.replace(",", "").replace("_", ""))
+    if iterations is None or iterations < ITERATIONS_MIN:
+        marks.errors["iterations"] = f"Enter a whole number from {ITERATIONS_MIN:,} on."
+    seed = _whole_number(marks.seed)
+    if marks.seed and (seed is None or seed > SEED_MAX):
+        marks.errors["seed"] = f"Enter a whole number from 0 to {SEED_MAX:,}, or leave it empty."
+    correlations = _read_sampling(marks)
+    levels = [level for level in marks.confidence if level in ("0.9", "0.95", "0.99")]
+    if not levels:
+        marks.errors["confidence"] = "Choose at least one."
+    rows = [*marks.inputs, *marks.outputs, *marks.correlations]
+    if iterations is None or marks.errors or any("error" in row for row in rows):
+        marks.errors.setdefault("form", "Correct what is marked below.")
+        return None
+    return RunOrder(
+        model_id=model_id,
+        iterations=iterations,
+        inputs=inputs,
+        outputs=[row["cell"] for row in marks.outputs],
+        confidence_levels=[float(level) for level in levels],
+        seed=seed,
+        sampling=marks.sampling,
+        correlations=correlations,
+    )
+
+
+def _read_sampling(marks: Marks) -> list[dict[str, Any]]:
+    """Check the method and return the entries of correlations; what is wrong is left in `marks`."""
+    if marks.sampling not in SAMPLING_METHODS:
+        marks.errors["sampling"] = "Choose one of the three."
+    if len(marks.correlations) > CORRELATIONS_MAX:
+        marks.errors["form"] = f"A run takes at most {CORRELATIONS_MAX:,} pairs here; the API takes a matrix."
+    return read_rows(marks.correlations)
+
+
+def _whole_number(text: str) -> int | None:
+    """Read digits; None for anything else, and for more digits than any of our numbers has."""
+    return int(text) if text.isdecimal() and len(text) <= DIGITS_MAX else None
+
+
+def place_errors(marks: Marks, problem: Problem) -> None:
+    """Put what the engine or the plan found wrong beside the row or the field that it is about."""
+    for one in problem.errors:
+        parts = one.pointer.strip("/").split("/")
+        rows = {"inputs": marks.inputs, "variables": marks.inputs, "outputs": marks.outputs,
+                "output_cells": marks.outputs, "correlations": marks.correlations}  # fmt: skip
+        named = next((position for position, part in enumerate(parts) if part in rows), None)
+        if named is not None and named + 1 < len(parts) and parts[named + 1].isdecimal():
+            index = int(parts[named + 1])
+            if index < len(rows[parts[named]]):
+                rows[parts[named]][index]["error"] = in_words_of_the_form(one.message)
+                continue
+        marks.errors[parts[-1] if parts[-1] in ("iterations", "seed") else "form"] = one.message
+    marks.errors.setdefault("form", problem.message)
+
+
+def _texts(values: list[Any]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
