@@ -27,15 +27,13 @@ from tollway.engine.programs.evaluate import Evaluation, evaluate
 from tollway.engine.programs.program import Input, Program, build_program
 from tollway.engine.runs.live import ShardProgress, live_bin_edges, shard_progress
 from tollway.engine.runs.moments import BLOCK_ITERATIONS
+from tollway.engine.runs.output_summary import Convergence, Histogram, OutputSummary, Sensitivity
 from tollway.engine.runs.run import ITERATIONS_MAX, DamagedShard, ShardResult, plan_shards, run_shard
 from tollway.engine.runs.study import BadIterationCount, calculate, simulate
 from tollway.engine.runs.summaries import (
     CONFIDENCE_LEVELS_DEFAULT,
     BadConfidenceLevel,
-    Histogram,
-    OutputSummary,
     ProgramFacts,
-    Sensitivity,
     check_confidence_levels,
     summarize,
 )
@@ -55,6 +53,7 @@ from tollway.engine.sampling.draws import (
     draw,
     uniforms,
 )
+from tollway.engine.sampling.stress import BadStress, parse_stress_text, read_stress, with_stress
 from tollway.engine.values import (
     BadInputCell,
     BadOutputCell,
@@ -87,7 +86,9 @@ __all__ = [
     "BadIterationCount",
     "BadOutputCell",
     "BadSampling",
+    "BadStress",
     "CircularReference",
+    "Convergence",
     "DamagedShard",
     "Discrete",
     "Distribution",
@@ -134,12 +135,15 @@ __all__ = [
     "parse_correlation_text",
     "parse_distribution",
     "parse_distribution_text",
+    "parse_stress_text",
     "plan_shards",
     "read_correlations",
+    "read_stress",
     "read_workbook",
     "run_shard",
     "shard_progress",
     "simulate",
     "summarize",
     "uniforms",
+    "with_stress",
 ]
