@@ -28,15 +28,19 @@ from tollway.engine.programs.program import Input, Program, build_program
 from tollway.engine.runs.live import ShardProgress, live_bin_edges, shard_progress
 from tollway.engine.runs.moments import BLOCK_ITERATIONS
 from tollway.engine.runs.output_summary import Convergence, Histogram, OutputSummary, Sensitivity
+from tollway.engine.runs.questions import (
+    CONFIDENCE_LEVELS_DEFAULT,
+    TOLERANCE_DEFAULT,
+    BadConfidenceLevel,
+    BadTarget,
+    BadTolerance,
+    check_confidence_levels,
+    check_targets,
+    check_tolerance,
+)
 from tollway.engine.runs.run import ITERATIONS_MAX, DamagedShard, ShardResult, plan_shards, run_shard
 from tollway.engine.runs.study import BadIterationCount, calculate, simulate
-from tollway.engine.runs.summaries import (
-    CONFIDENCE_LEVELS_DEFAULT,
-    BadConfidenceLevel,
-    ProgramFacts,
-    check_confidence_levels,
-    summarize,
-)
+from tollway.engine.runs.summaries import ProgramFacts, summarize
 from tollway.engine.sampling.correlation import RankCorrelation
 from tollway.engine.sampling.correlation_entries import (
     BadCorrelation,
@@ -77,6 +81,7 @@ __all__ = [
     "DISTRIBUTION_TYPES",
     "ITERATIONS_MAX",
     "SEED_MAX",
+    "TOLERANCE_DEFAULT",
     "Adjusted",
     "BadConfidenceLevel",
     "BadCorrelation",
@@ -87,6 +92,8 @@ __all__ = [
     "BadOutputCell",
     "BadSampling",
     "BadStress",
+    "BadTarget",
+    "BadTolerance",
     "CircularReference",
     "Convergence",
     "DamagedShard",
@@ -126,6 +133,8 @@ __all__ = [
     "check_confidence_levels",
     "check_sampling",
     "check_seed",
+    "check_targets",
+    "check_tolerance",
     "distribution_text",
     "draw",
     "evaluate",

@@ -5,18 +5,16 @@ tests/test_openapi.py holds the two together: it compares what is answered with 
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tollway.simulation.output_answers import CELL, OutputResults
+from tollway.simulation.output_answers import Answer as _Answer
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
-CELL = "Where it is, with its sheet."
 NAME = "The label beside the cell, where there is one."
 TIME = "ISO 8601, in UTC."
 MODEL_ID = "mdl_7abc9ec6ffdd68b5"
 RUN_ID = "sim_42ba04a8c362111d"
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="allow")
 
 
 class SystemMetrics(_Answer):
@@ -280,79 +278,6 @@ class Progress(_Answer):
     outputs: list[LiveOutput]
 
 
-class Statistics(_Answer):
-    """Of all iterations that gave a number. Null where a number does not exist; `remark` then says why.
-
-    Beside these stand `var_95` and `cvar_95`, and the like for each confidence level that was asked for.
-    """
-
-    count: int = Field(examples=[100000])
-    error_counts: dict[str, int] = Field(description="Iterations by error value.", examples=[{"#DIV/0!": 12}])
-    replayed_count: int | None = Field(
-        description="Iterations of the run of which some part was left to the exact scalar rules, because plain "
-        "floating-point numbers could have differed from Excel there. Null for runs of before this was counted.",
-        examples=[0],
-    )
-    mean: float | None = Field(examples=[1050708.8])
-    mean_standard_error: float | None = Field(examples=[68.4])
-    std: float | None = Field(description="Of the sample, as STDEV.S.", examples=[21631.7])
-    min: float | None = Field(examples=[970173.9])
-    max: float | None = Field(examples=[1108539.5])
-    skewness: float | None = Field(examples=[-0.084])
-    percentiles: dict[str, float | None] = Field(
-        description="By percent; exact, as PERCENTILE.INC.", examples=[{"5": 1016066.5, "95": 1087047.8}]
-    )
-
-
-class Bins(_Answer):
-    """Bins and how many values fell into each."""
-
-    bins: list[float] = Field(description="Their centres.", examples=[[971557.6, 974324.9]])
-    frequencies: list[int] = Field(examples=[[1, 4]])
-
-
-class CumulativePoint(_Answer):
-    """A value and the share of outcomes at or below it."""
-
-    value: float = Field(examples=[1002504.0])
-    share: float = Field(examples=[0.01])
-
-
-class DistributionData(_Answer):
-    """What a picture of the output is drawn from."""
-
-    histogram: Bins
-    bin_edges: list[float] = Field(examples=[[970173.9, 972941.2, 975708.5]])
-    bin_centers: list[float] = Field(examples=[[971557.6, 974324.9]])
-    cdf: list[CumulativePoint]
-
-
-class Sensitivity(_Answer):
-    """What one input does to the output; the largest swing comes first."""
-
-    cell: str = Field(examples=["Risk!B5"])
-    name: str | None = Field(examples=["Return"])
-    swing: float | None = Field(description="`high_mean` less `low_mean`.", examples=[71475.1])
-    low_mean: float | None = Field(
-        description="Mean of the output while the input is in its lowest tenth.", examples=[1014208.2]
-    )
-    high_mean: float | None = Field(
-        description="Mean of the output while the input is in its highest tenth.", examples=[1085683.3]
-    )
-    correlation: float | None = Field(description="Pearson's, -1 to 1.", examples=[0.92])
-
-
-class OutputResults(_Answer):
-    """What became of one output cell."""
-
-    cell: str = Field(description=CELL, examples=["Risk!B16"])
-    cell_name: str = Field(examples=["Final value"])
-    statistics: Statistics
-    distribution_data: DistributionData
-    sensitivities: list[Sensitivity]
-    remark: str | None = Field(description="Why a number is missing.")
-
-
 class Repaired(_Answer):
     """What was asked for and no numbers can have; the nearest possible matrix was used instead."""
 
@@ -369,6 +294,13 @@ class Correlations(_Answer):
         description="Row and column in the order of `cells`.", examples=[[[1.0, 0.6], [0.6, 1.0]]]
     )
     repaired: Repaired | None = Field(description="Null where the matrix is the one that was asked for.")
+
+
+class Stress(_Answer):
+    """An input that was held in a part of its range."""
+
+    cell: str = Field(examples=["Risk!B5"])
+    percentiles: list[float] = Field(description="From which to which.", examples=[[90.0, 100.0]])
 
 
 class DownloadLinks(_Answer):
@@ -390,8 +322,13 @@ class Results(_Answer):
     seed: int = Field(examples=[7])
     engine_version: str = Field(description="Changes when the same seed gives other numbers.", examples=["1"])
     confidence_levels: list[float] = Field(examples=[[0.95, 0.99]])
+    targets: list[float] = Field(examples=[[1_000_000.0]])
+    tolerance: float = Field(examples=[0.03])
     sampling: Literal["monte_carlo", "latin_hypercube", "sobol"] = Field(examples=["monte_carlo"])
     correlations: Correlations | None = Field(description="Null where inputs are independent.")
+    stress: list[Stress] = Field(description="Inputs that were held in a part of their range.", examples=[[]])
+    batch_id: str | None = Field(description="The batch that it is a scenario of; else null.")
+    scenario_name: str | None = Field(description="Its name in that batch.")
     variables: list[MarkedInput]
     results: dict[str, OutputResults] = Field(description="By output cell, as it was asked for.")
     download_links: DownloadLinks

@@ -14,6 +14,8 @@ from tollway.simulation.entities import (
     OUTPUTS_MAX,
     REFERENCE_LENGTH_MAX,
     SEED_MAX,
+    TARGETS_MAX,
+    TOLERANCE_DEFAULT,
 )
 from tollway.webhooks.entities import URL_LENGTH_MAX
 
@@ -136,6 +138,19 @@ class CorrelationIn(_Body):
     )
 
 
+STRESS = {"cell": "Risk!B5", "percentiles": [90, 100]}
+
+
+class StressIn(_Body):
+    """An input that is held in a part of its range."""
+
+    cell: Reference = Field(description="One of the variables.", examples=[STRESS["cell"]])
+    percentiles: Annotated[list[Number], Field(max_length=2)] = Field(
+        description="From which to which, 0 to 100: `[90, 100]` is its highest tenth.",
+        examples=[STRESS["percentiles"]],
+    )
+
+
 def whole_number(value: object) -> object:
     """Read 100000.0, which is what 1e5 means in JSON, as the whole number it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -172,6 +187,22 @@ class ConfigIn(_Body):
         default_factory=list,
         description="Of variables; pairs that are not named have none. What cannot be is repaired, and reported.",
         examples=[[CORRELATION]],
+    )
+    stress: Annotated[list[StressIn], Field(max_length=INPUTS_MAX)] = Field(
+        default_factory=list,
+        description="Inputs that are held in a part of their range; all else draws as without: see the "
+        "[guide to studies](/docs/studies).",
+        examples=[[STRESS]],
+    )
+    targets: Annotated[list[Number], Field(max_length=TARGETS_MAX)] = Field(
+        default_factory=list,
+        description="Values: results tell which share of each output's numbers lies at or below them.",
+        examples=[[1_000_000]],
+    )
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
+        TOLERANCE_DEFAULT,
+        description="How closely statistics must be known to count as settled, as a share of them: see the "
+        "[guide to simulation](/docs/simulation).",
     )
     webhook_url: RunUrl | None = None
 

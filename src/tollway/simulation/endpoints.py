@@ -325,9 +325,12 @@ async def create_simulation(
         inputs=_marks(config.variables, flows.ORDER_POINTERS[0]),
         outputs=config.output_cells,
         confidence_levels=config.confidence_levels,
+        targets=config.targets,
+        tolerance=config.tolerance,
         seed=config.seed,
         sampling=config.sampling,
         correlations=[one.model_dump(exclude_none=True) for one in config.correlations],
+        stress=[one.model_dump() for one in config.stress],
         webhook_url=_webhook_url(body, rules_of(request)),
     )
     outcome = await flows.create_run(workshop, call, order)

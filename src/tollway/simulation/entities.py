@@ -24,6 +24,8 @@ ITERATIONS_MAX = 100_000_000
 SEED_MAX = 2**63 - 1
 INPUTS_MAX = 1_000
 OUTPUTS_MAX = 100
+TARGETS_MAX = 20
+TOLERANCE_DEFAULT = 0.03
 # Of one cell, with its sheet.
 REFERENCE_LENGTH_MAX = 100
 # As the engine names them; the first is what runs are drawn by that ask for none.
@@ -94,6 +96,8 @@ class RunPlan:
     bin_edges: list[list[float]]
     seconds_per_iteration: float
     correlations: dict[str, Any] | None = None
+    # Inputs that are held in a part of their range: {cell, percentiles}.
+    stress: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,11 @@ class RunOrder:
     sampling: str = SAMPLING_METHODS[0]
     # Entries as the API takes them: {cells, correlation} or {cells, matrix}.
     correlations: list[dict[str, Any]] = field(default_factory=list)
+    # Entries as the API takes them: {cell, percentiles: [low, high]}.
+    stress: list[dict[str, Any]] = field(default_factory=list)
+    # Values whose probability is asked for, and how closely statistics must be known, as a share of them.
+    targets: list[float] = field(default_factory=list)
+    tolerance: float = TOLERANCE_DEFAULT
 
     def as_json(self) -> dict[str, Any]:
         """Return what tells two orders apart; one that asks for neither is written as before there were both."""
@@ -119,6 +128,12 @@ class RunOrder:
             del told["sampling"]
         if not self.correlations:
             del told["correlations"]
+        if not self.targets:
+            del told["targets"]
+        if self.tolerance == TOLERANCE_DEFAULT:
+            del told["tolerance"]
+        if not self.stress:
+            del told["stress"]
         return told
 
 
@@ -207,6 +222,17 @@ class Run:
     sampling: str
     # What it draws with: {cells, matrix, repaired}; None where inputs are independent.
     correlations: dict[str, Any] | None
+    # Values whose probability was asked for, and how closely statistics must be known, as a share of them.
+    targets: list[float]
+    tolerance: float
+    # The file of its first iterations; None where there is none, as of runs of before these were kept.
+    points_blob: str | None
+    # Inputs that are held in a part of their range: {cell, percentiles}.
+    stress: list[dict[str, Any]]
+    # Which batch it belongs to, by its row and for customers, and under which name.
+    batch_id: int | None
+    batch_public_id: str | None
+    scenario_name: str | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mode", Mode(self.mode))

@@ -6,12 +6,12 @@ Plain data in and out, so that nothing but arithmetic happens there, in whicheve
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tollway.simulation.entities import Run
+from tollway.simulation.entities import TOLERANCE_DEFAULT, Run
 
 PROGRAMS_KEPT = 8
 # What is read here was read before, within its plan's limits; these only bound a mistake of ours.
@@ -32,6 +32,8 @@ class ProgramKey:
     # JSON objects as texts, so that they can be a cache's key: (cell, name, distribution).
     inputs: tuple[tuple[str, str | None, str], ...]
     outputs: tuple[str, ...]
+    # JSON as text: which inputs are held in a part of their range.
+    stress: str = "[]"
 
 
 def program_key(workbook: Path, sha256: bytes, run: Run) -> ProgramKey:
@@ -41,6 +43,7 @@ def program_key(workbook: Path, sha256: bytes, run: Run) -> ProgramKey:
         sha256=sha256,
         inputs=tuple((one["cell"], one["name"], json.dumps(one["distribution"])) for one in run.inputs),
         outputs=tuple(one["cell"] for one in run.outputs),
+        stress=json.dumps(run.stress),
     )
 
 
@@ -78,6 +81,8 @@ class SummaryTask:
     outputs: list[tuple[str, str | None]]
     shards: list[Path]
     confidence_levels: list[float]
+    targets: list[float] = field(default_factory=list)
+    tolerance: float = TOLERANCE_DEFAULT
 
 
 # --- inside a worker -----------------------------------------------------------------------------------
@@ -150,12 +155,26 @@ def summarize_shards(task: SummaryTask) -> list[dict[str, Any]]:
         output_cells=tuple(cell for cell, _ in task.outputs),
         output_names=tuple(name for _, name in task.outputs),
     )
-    return [one.as_json() for one in summarize(facts, _StoredShards(task.shards), task.confidence_levels)]
+    found = summarize(
+        facts,
+        _StoredShards(task.shards),
+        task.confidence_levels,
+        targets=task.targets,
+        tolerance=task.tolerance,
+    )
+    return [one.as_json() for one in found]
 
 
 @lru_cache(maxsize=PROGRAMS_KEPT)
 def _program(key: ProgramKey) -> Any:
-    from tollway.engine import Input, ReadLimits, build_program, parse_distribution, read_workbook
+    from tollway.engine import (
+        Input,
+        ReadLimits,
+        build_program,
+        parse_distribution,
+        read_workbook,
+        with_stress,
+    )
 
     limits = ReadLimits(file_bytes_max=FILE_BYTES_MAX, unpacked_bytes_max=UNPACKED_BYTES_MAX)
     workbook = read_workbook(key.workbook, limits)
@@ -163,4 +182,4 @@ def _program(key: ProgramKey) -> Any:
         Input(cell, parse_distribution(json.loads(distribution)), name)
         for cell, name, distribution in key.inputs
     ]
-    return build_program(workbook, inputs, key.outputs)
+    return with_stress(build_program(workbook, inputs, key.outputs), json.loads(key.stress))

@@ -212,6 +212,8 @@ class _Runner:
                 outputs=[(one["cell"], one["name"]) for one in run.outputs],
                 shards=paths,
                 confidence_levels=run.confidence_levels,
+                targets=run.targets,
+                tolerance=run.tolerance,
             )
             return await self.processes.summarize(task)
 

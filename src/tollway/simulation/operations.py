@@ -198,8 +198,10 @@ async def create_run(
     seed: int,
     quota_id: int | None,
     now: datetime,
+    batch_id: int | None = None,
+    scenario_name: str | None = None,
 ) -> Run:
-    """Queue a run that was planned against the workbook.
+    """Queue a run that was planned against the workbook, as a scenario of a batch where that is given.
 
     Its weight beside other customers' runs is that of the plan now, whatever comes later.
     Raises: ModelNotFound, RunsAtOnce. Writes: runs, run_shards, customer_turns. Defers: a job for each shard.
@@ -221,6 +223,8 @@ async def create_run(
         sampling=order.sampling,
         iterations=order.iterations,
         confidence_levels=order.confidence_levels,
+        targets=order.targets,
+        tolerance=order.tolerance,
         credits_consumed=credits_of(order.iterations, model.workbook_bytes, model.formulas_count),
         api_key_id=caller.api_key_id,
         quota_id=quota_id,
@@ -228,6 +232,8 @@ async def create_run(
         processing_weight=entitlement.processing_weight,
         reserved_workers=Feature.RESERVED_WORKERS in entitlement.features,
         webhook_url=order.webhook_url,
+        batch_id=batch_id,
+        scenario_name=scenario_name,
         now=now,
         expires_at=now + timedelta(days=limits.result_days),
     )

@@ -173,8 +173,13 @@ def results(run: Run, now: datetime) -> dict[str, Any]:
         "seed": run.seed,
         "engine_version": run.engine_version,
         "confidence_levels": run.confidence_levels,
+        "targets": run.targets,
+        "tolerance": run.tolerance,
         "sampling": run.sampling,
         "correlations": run.correlations,
+        "stress": run.stress,
+        "batch_id": run.batch_public_id,
+        "scenario_name": run.scenario_name,
         "variables": [
             {"cell": one["cell"], "name": one["name"], "distribution": one["distribution"]}
             for one in run.inputs
@@ -198,7 +203,7 @@ def _output_results(output: dict[str, Any], summary: dict[str, Any]) -> dict[str
         "statistics": {
             "count": summary["numeric_count"],
             "error_counts": summary["error_counts"],
-            # Runs of before this was counted have none.
+            # Of what came later than a run, its stored results have nothing; so it is with others below.
             "replayed_count": summary.get("replayed_count"),
             "mean": summary["mean"],
             "mean_standard_error": summary["mean_standard_error"],
@@ -206,7 +211,12 @@ def _output_results(output: dict[str, Any], summary: dict[str, Any]) -> dict[str
             "min": summary["min"],
             "max": summary["max"],
             "skewness": summary["skewness"],
+            "kurtosis": summary.get("kurtosis"),
+            "mode": summary.get("mode"),
             "percentiles": summary["percentiles"],
+            "standard_errors": summary.get("standard_errors"),
+            "error_shares": summary.get("error_shares"),
+            "targets": summary.get("targets"),
             # Lower tail: var_95 is the 5th percentile, cvar_95 the mean of the outcomes at or below it (X24).
             **{f"var_{level}": value for level, value in summary["var"].items()},
             **{f"cvar_{level}": value for level, value in summary["cvar"].items()},
@@ -218,6 +228,9 @@ def _output_results(output: dict[str, Any], summary: dict[str, Any]) -> dict[str
             "cdf": [{"value": value, "share": share} for value, share in summary["cdf"]],
         },
         "sensitivities": summary["sensitivities"],
+        "sensitivity_iterations": summary.get("sensitivity_iterations"),
+        "sensitivity_remark": summary.get("sensitivity_remark"),
+        "convergence": summary.get("convergence"),
         "remark": summary["remark"],
     }
 

@@ -23,8 +23,10 @@ _SELECT_RUN = """
         r.status, r.seed, r.iterations, r.iterations_completed, r.inputs, r.outputs, r.confidence_levels,
         r.credits_consumed, r.quota_id, r.engine_version, r.bin_edges, r.seconds_per_iteration, r.live,
         r.results, r.failure, r.created_at, r.started_at, r.finished_at, r.summarized_at, r.expires_at,
-        r.results_deleted_at, r.webhook_url, r.processing_seconds, r.sampling, r.correlations
-    FROM runs r JOIN models m ON m.id = r.model_id
+        r.results_deleted_at, r.webhook_url, r.processing_seconds, r.sampling, r.correlations, r.targets,
+        r.tolerance, r.points_blob,
+        r.stress, r.batch_id, b.public_id AS batch_public_id, r.scenario_name
+    FROM runs r JOIN models m ON m.id = r.model_id LEFT JOIN batches b ON b.id = r.batch_id
 """
 
 
@@ -187,6 +189,8 @@ async def insert_run(
     sampling: str,
     iterations: int,
     confidence_levels: list[float],
+    targets: list[float],
+    tolerance: float,
     credits_consumed: int,
     api_key_id: int | None,
     quota_id: int | None,
@@ -194,6 +198,8 @@ async def insert_run(
     processing_weight: int,
     reserved_workers: bool,
     webhook_url: str | None,
+    batch_id: int | None,
+    scenario_name: str | None,
     now: datetime,
     expires_at: datetime,
 ) -> int:
@@ -203,11 +209,12 @@ async def insert_run(
         INSERT INTO runs (public_id, customer_id, model_id, mode, api_key_id, status, seed, iterations, inputs,
             outputs, confidence_levels, credits_consumed, quota_id, engine_version, bin_edges,
             seconds_per_iteration, processing_weight, reserved_workers, webhook_url, sampling, correlations,
-            created_at, expires_at)
+            stress, batch_id, scenario_name, targets, tolerance, created_at, expires_at)
         VALUES (%(public_id)s, %(customer_id)s, %(model_id)s, %(mode)s, %(api_key_id)s, 'queued', %(seed)s,
             %(iterations)s, %(inputs)s::jsonb, %(outputs)s::jsonb, %(levels)s::jsonb, %(credits)s, %(quota_id)s,
             %(engine_version)s, %(bin_edges)s::jsonb, %(seconds)s, %(weight)s, %(reserved)s, %(webhook_url)s,
-            %(sampling)s, %(correlations)s::jsonb, %(now)s, %(expires_at)s)
+            %(sampling)s, %(correlations)s::jsonb, %(stress)s::jsonb, %(batch_id)s, %(scenario_name)s,
+            %(targets)s::jsonb, %(tolerance)s, %(now)s, %(expires_at)s)
         RETURNING id
         """,
         {
@@ -221,6 +228,8 @@ async def insert_run(
             "inputs": json.dumps(plan.inputs),
             "outputs": json.dumps(plan.outputs),
             "levels": json.dumps(confidence_levels),
+            "targets": json.dumps(targets),
+            "tolerance": tolerance,
             "credits": credits_consumed,
             "quota_id": quota_id,
             "engine_version": engine_version,
@@ -231,6 +240,9 @@ async def insert_run(
             "webhook_url": webhook_url,
             "sampling": sampling,
             "correlations": None if plan.correlations is None else json.dumps(plan.correlations),
+            "stress": json.dumps(plan.stress),
+            "batch_id": batch_id,
+            "scenario_name": scenario_name,
             "now": now,
             "expires_at": expires_at,
         },

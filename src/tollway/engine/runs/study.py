@@ -9,8 +9,10 @@ from tollway.engine.distributions.notation import parse_distribution_text
 from tollway.engine.exact.calculation import Calculation
 from tollway.engine.exact.graph import FormulaBook
 from tollway.engine.programs.program import Input, build_program, find_address
+from tollway.engine.runs.output_summary import OutputSummary
+from tollway.engine.runs.questions import CONFIDENCE_LEVELS_DEFAULT
 from tollway.engine.runs.run import ITERATIONS_MAX, plan_shards, run_shard
-from tollway.engine.runs.summaries import CONFIDENCE_LEVELS_DEFAULT, OutputSummary, ProgramFacts, summarize
+from tollway.engine.runs.summaries import ProgramFacts, summarize
 from tollway.engine.sampling.correlation_entries import read_correlations
 from tollway.engine.sampling.draws import Sampling, SamplingMethod, check_sampling, check_seed
 from tollway.engine.values import BadInputCell, BadOutputCell, EngineError, Value

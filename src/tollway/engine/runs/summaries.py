@@ -4,8 +4,7 @@ every error value is counted beside them, never left out silently.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from numbers import Real
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,19 +13,19 @@ from tollway.engine.distributions.pert import Floats
 from tollway.engine.programs.program import Program
 from tollway.engine.runs.bins import centers, even_edges
 from tollway.engine.runs.moments import Moments, joined, total
+from tollway.engine.runs.output_summary import Histogram, OutputSummary, Sensitivity
+from tollway.engine.runs.questions import (
+    CONFIDENCE_LEVELS_DEFAULT,
+    TOLERANCE_DEFAULT,
+    check_confidence_levels,
+    check_targets,
+    check_tolerance,
+)
 from tollway.engine.runs.run import ShardResult
-from tollway.engine.values import ERROR_BY_CODE, EngineError
+from tollway.engine.values import ERROR_BY_CODE
 
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
-CONFIDENCE_LEVELS_DEFAULT = (0.95, 0.99)
-CONFIDENCE_LEVELS_MAX = 20
 CDF_STEPS = 100
-
-
-class BadConfidenceLevel(EngineError):
-    """A confidence level is not a share between 0 and 1."""
-
-    code = "bad-confidence-level"
 
 
 @dataclass(frozen=True)
@@ -49,94 +48,13 @@ class ProgramFacts:
         )
 
 
-@dataclass(frozen=True)
-class Histogram:
-    """Equal bins from the smallest to the largest value; the last bin holds its right edge too."""
-
-    counts: list[int]
-    bin_edges: list[float]
-    bin_centers: list[float]
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """What one input does to one output. Means are None where that tail had no number, all where it has no spread."""
-
-    cell: str
-    name: str | None
-    low_mean: float | None
-    """Mean of the output while the input is in its lowest tenth."""
-    high_mean: float | None
-    """Mean of the output while the input is in its highest tenth."""
-    swing: float | None
-    """high_mean - low_mean."""
-    correlation: float | None
-    """Pearson's, -1 to 1."""
-
-
-@dataclass(frozen=True)
-class OutputSummary:
-    """The statistics of one output cell.
-
-    Each is None where it does not exist (no iteration gave a number, one iteration has no spread) or is too
-    large to be written down; `remark` then says why.
-    """
-
-    cell: str
-    name: str | None
-    iteration_count: int
-    numeric_count: int
-    error_counts: dict[str, int]
-    """Iterations by the error value that the cell showed, such as {"#DIV/0!": 12}."""
-    replayed_count: int
-    """Iterations of the run of which some part was left to the exact scalar rules; the same for all outputs."""
-    mean: float | None
-    mean_standard_error: float | None
-    std: float | None
-    """Of the sample, as Excel's STDEV.S."""
-    skewness: float | None
-    min: float | None
-    max: float | None
-    percentiles: dict[str, float | None]
-    """By percent, "1" to "99"; exact, as Excel's PERCENTILE.INC."""
-    var: dict[str, float | None]
-    """Value at risk by confidence in percent: "95" is the 5th percentile, so the lower tail."""
-    cvar: dict[str, float | None]
-    """Mean of the outcomes at or below `var`."""
-    histogram: Histogram | None
-    cdf: list[tuple[float, float]]
-    """(value, share of outcomes at or below it), in steps of one percent."""
-    sensitivities: list[Sensitivity]
-    """Largest swing first."""
-    remark: str | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Give plain types: no NaN, no infinity, no NumPy."""
-        return asdict(self)
-
-
-def check_confidence_levels(given: Sequence[object]) -> tuple[float, ...]:
-    """Return the levels as floats without repetition, or refuse them. Raises: BadConfidenceLevel."""
-    if len(given) > CONFIDENCE_LEVELS_MAX:
-        raise BadConfidenceLevel(
-            f"{len(given)} confidence levels are asked for; {CONFIDENCE_LEVELS_MAX} are possible.",
-            field="confidence_levels",
-        )
-    levels: dict[float, None] = {}
-    for position, level in enumerate(given):
-        if isinstance(level, bool) or not isinstance(level, Real) or not 0 < float(level) < 1:
-            raise BadConfidenceLevel(
-                f"Confidence level {position + 1} is {str(level)[:40]}; it must lie between 0 and 1, such as 0.95.",
-                field=f"confidence_levels[{position}]",
-            )
-        levels[float(level)] = None
-    return tuple(levels)
-
-
 def summarize(
     facts: ProgramFacts,
     shards: Sequence[ShardResult],
     confidence_levels: Sequence[float] = CONFIDENCE_LEVELS_DEFAULT,
+    *,
+    targets: Sequence[float] = (),
+    tolerance: float = TOLERANCE_DEFAULT,
 ) -> list[OutputSummary]:
     """Compute the statistics of every output over the shards given.
 
@@ -144,9 +62,11 @@ def summarize(
     so that memory holds one shard and the values of one output. They may leave gaps (a cancelled run) but not
     overlap, and come in any order. Any cut into shards gives the same bits.
 
-    Raises: BadConfidenceLevel.
+    Raises: BadConfidenceLevel, BadTarget, BadTolerance.
     """
     levels = check_confidence_levels(confidence_levels)
+    check_targets(targets)
+    check_tolerance(tolerance)
     parts = sorted(
         (
             (shard.first_iteration, shard.iteration_count, shard.nodes, shard.replayed_count)
