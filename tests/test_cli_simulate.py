@@ -265,3 +265,20 @@ def test_a_distribution_may_hold_equals_signs_of_its_own(call, portfolio):
     result = call("simulate", portfolio, *arguments, "--iterations", "1000", "--seed", "7")
     assert result.exit_code == 0, result.stderr
     assert "1,000 iterations, seed 7" in result.stdout
+
+
+def test_an_input_is_held_in_a_part_of_its_range(call, portfolio):
+    options = [*PORTFOLIO, "--iterations", "4096", "--seed", "7"]
+    plain, held = (
+        json.loads(call("simulate", portfolio, *options, *stress, "--json").stdout)
+        for stress in ([], ["--stress", "Portfolio!B5=90..100"])
+    )
+    assert plain["stress"] == []
+    assert held["stress"] == [{"cell": "Portfolio!B5", "percentiles": [90.0, 100.0]}]
+    assert held["variables"] == plain["variables"]
+    means = [one["results"]["B16"]["statistics"]["mean"] for one in (plain, held)]
+    assert means[1] - means[0] == pytest.approx(1_000_000 * 0.02 * 1.755, rel=0.05)
+    shown = call("simulate", portfolio, *options, "--stress", "B5=90..100").stdout
+    assert "Held: Portfolio!B5 between its percentiles 90 and 100" in shown
+    assert_refused(call("simulate", portfolio, *options, "--stress", "B5=90"), "'B5=90' says not where")
+    assert_refused(call("simulate", portfolio, *options, "--stress", "B7=0..5"), "Portfolio!B7", "no input")

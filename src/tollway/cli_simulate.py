@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -84,6 +85,13 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    stress: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An input and the percentiles it is held between, such as 'Inputs!B4=90..100'. Repeat it.",
+            show_default=False,
+        ),
+    ] = None,
     confidence: Annotated[
         list[float] | None,
         typer.Option(help="Levels of value at risk; 0.95 and 0.99 if left out.", show_default=False),
@@ -109,8 +117,11 @@ def simulate(
             check_seed,
             parse_correlation_text,
             parse_distribution_text,
+            parse_stress_text,
             read_correlations,
+            read_stress,
             summarize,
+            with_stress,
         )
 
         iteration_count = _iteration_count(iterations)
@@ -124,18 +135,23 @@ def simulate(
         levels = check_confidence_levels(confidence or CONFIDENCE_LEVELS_DEFAULT)
         method = check_sampling(sampling)
         correlated = [parse_correlation_text(text) for text in correlate or []]
+        stressed = [parse_stress_text(text) for text in stress or []]
         marked = [_cell_and_distribution(text) for text in inputs]
         varied = [Input(cell, parse_distribution_text(distribution)) for cell, distribution in marked]
         workbook = _read(file)
         program = build_program(workbook, varied, outputs)
         drawn = Sampling(method, iteration_count, read_correlations(correlated, workbook, program))
+        held = read_stress(stressed, workbook, program)
 
         created_at, started = datetime.now(UTC), time.perf_counter()
-        shards = _run(program, chosen_seed, iteration_count, drawn)
+        shards = _run(with_stress(program, held), chosen_seed, iteration_count, drawn)
         summaries = summarize(ProgramFacts.of(program), shards, levels)
         seconds = time.perf_counter() - started
 
-        facts = _run_facts(file, program, outputs, chosen_seed, iteration_count, drawn, seconds, created_at)
+        facts = replace(
+            _run_facts(file, program, outputs, chosen_seed, iteration_count, drawn, seconds, created_at),
+            stress=held,
+        )
         if xlsx is not None:
             from tollway.simulation.export import results_xlsx
 
@@ -296,6 +312,9 @@ def _print_sampling(screen: Console, facts: "RunFacts") -> None:
             "this method's is usually smaller.",
             markup=False,
         )
+    for one in facts.stress:
+        low, high = one["percentiles"]
+        screen.print(f"Held: {one['cell']} between its percentiles {low:g} and {high:g}", markup=False)
     if facts.correlations is None:
         return
     cells, matrix = facts.correlations["cells"], facts.correlations["matrix"]

@@ -47,6 +47,10 @@ class RunFacts:
     sampling: str = "monte_carlo"
     correlations: Mapping[str, Any] | None = None
     """cells, matrix and repaired, as the run drew with them."""
+    stress: Sequence[Mapping[str, Any]] = ()
+    """cell and percentiles of each input that was held in a part of its range."""
+    model_name: str = ""
+    """Empty where the workbook has no model's name, as on the command line."""
 
 
 def results_json(facts: RunFacts, summaries: Sequence[Summary]) -> dict[str, Any]:
@@ -73,6 +77,7 @@ def results_json(facts: RunFacts, summaries: Sequence[Summary]) -> dict[str, Any
         },
         "variables": [dict(source) for source in facts.inputs],
         "correlations": None if facts.correlations is None else dict(facts.correlations),
+        "stress": [dict(one) for one in facts.stress],
         "results": {
             reference: _output_json(summary)
             for reference, summary in zip(facts.references, summaries, strict=True)
@@ -368,7 +373,15 @@ def _write_inputs(writer: _Writer, facts: RunFacts) -> None:
     for row, source in enumerate(facts.inputs, start=3):
         writer.text(sheet, row, 0, source["name"] or source["cell"])
         writer.text(sheet, row, 1, source["cell"])
-        writer.text(sheet, row, 2, parse_distribution(source["distribution"]).describe())
+        writer.text(
+            sheet, row, 2, parse_distribution(source["distribution"]).describe() + _held(facts, source)
+        )
+
+
+def _held(facts: RunFacts, source: Mapping[str, Any]) -> str:
+    """Say in which part of its range an input was held; nothing where it was not."""
+    ends = next((one["percentiles"] for one in facts.stress if one["cell"] == source["cell"]), None)
+    return "" if ends is None else f", held between its percentiles {ends[0]:g} and {ends[1]:g}"
 
 
 def _write_correlations(writer: _Writer, correlations: Mapping[str, Any]) -> None:

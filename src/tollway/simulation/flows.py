@@ -52,6 +52,7 @@ ORDER_POINTERS = (
     "/simulation_config/variables",
     "/simulation_config/output_cells",
     "/simulation_config/correlations",
+    "/simulation_config/stress",
 )
 # At most so often an event, at least so often a look of our own, and never a silence longer than that.
 EVENT_SECONDS_MIN = 0.2
@@ -288,6 +289,7 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
         sampling=order.sampling,
         run_iterations=order.iterations,
         correlations=order.correlations,
+        stress=order.stress,
     )
 
     async def work(tx: Transaction) -> Outcome:
@@ -338,6 +340,7 @@ async def download_results(call: Call, run_id: str, file_format: Literal["json",
         references=[one["reference"] for one in run.outputs[: len(summaries)]],
         sampling=run.sampling,
         correlations=run.correlations,
+        stress=run.stress,
     )
     if file_format == "json":
         content = json.dumps(results_json(facts, summaries), indent=2).encode()

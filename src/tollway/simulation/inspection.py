@@ -56,6 +56,7 @@ class Inspector:
         sampling: str = SAMPLING_METHODS[0],
         run_iterations: int | None = None,
         correlations: Sequence[dict[str, Any]] = (),
+        stress: Sequence[dict[str, Any]] = (),
     ) -> RunPlan:
         """Build what a run with these inputs and outputs would execute, and measure one block of it.
 
@@ -65,10 +66,11 @@ class Inspector:
             inputs: cells with their distributions; a cell without a sheet means the first visible one.
             outputs: cells.
             seed: of the run.
-            pointers: where inputs, outputs and correlations stand in the caller's request, for the Problem.
+            pointers: where inputs, outputs, correlations and stress stand in the caller's request, for the Problem.
             sampling: one of SAMPLING_METHODS.
             run_iterations: how long the run is, which some methods draw by.
             correlations: entries as the engine reads them.
+            stress: likewise.
 
         Raises: the Problem that names the cell or the field.
         """
@@ -79,6 +81,7 @@ class Inspector:
             "sampling": sampling,
             "run_iterations": run_iterations,
             "correlations": list(correlations),
+            "stress": list(stress),
         }
         answer = await self._ask("plan", workbook, file_bytes_max, question, where=pointers)
         return RunPlan(
@@ -95,6 +98,7 @@ class Inspector:
             bin_edges=answer["bin_edges"],
             seconds_per_iteration=answer["seconds_per_iteration"],
             correlations=answer["correlations"],
+            stress=answer["stress"],
         )
 
     async def _ask(
@@ -199,7 +203,7 @@ def _pointer(refused: dict[str, Any], where: _Where) -> str | None:
     The engine writes `inputs.0.distribution.std` and `outputs.1`; older clients know other names for these.
     """
     side, _, rest = (refused["field"] or "").partition(".")
-    pointer = dict(zip(("inputs", "outputs", "correlations"), where, strict=False)).get(side)
+    pointer = dict(zip(("inputs", "outputs", "correlations", "stress"), where, strict=False)).get(side)
     if pointer is None:
         return None
     steps = rest.replace("[", ".").replace("]", "").split(".") if rest else []

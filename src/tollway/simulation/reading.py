@@ -74,7 +74,15 @@ def inspect(question: dict[str, Any]) -> dict[str, Any]:
 
 def plan(question: dict[str, Any]) -> dict[str, Any]:
     """Build the program that a run would execute and run one block of it."""
-    from tollway.engine import Sampling, build_program, check_sampling, live_bin_edges, read_correlations
+    from tollway.engine import (
+        Sampling,
+        build_program,
+        check_sampling,
+        live_bin_edges,
+        read_correlations,
+        read_stress,
+        with_stress,
+    )
 
     workbook = _read(question)
     inputs = [_input(workbook, index, one) for index, one in enumerate(question["inputs"])]
@@ -83,6 +91,10 @@ def plan(question: dict[str, Any]) -> dict[str, Any]:
     correlation = read_correlations(
         [_with_sheets(workbook, one) for one in question["correlations"]], workbook, program
     )
+    stress = read_stress(
+        [one | {"cell": qualified(workbook, one["cell"])} for one in question["stress"]], workbook, program
+    )
+    program = with_stress(program, stress)
     sampling = Sampling(check_sampling(question["sampling"]), question["run_iterations"], correlation)
     # The bins come from the run's own first block, which is measured on the way.
     started = time.perf_counter()
@@ -96,6 +108,7 @@ def plan(question: dict[str, Any]) -> dict[str, Any]:
         "bin_edges": [row if math.isfinite(row[0]) else [] for row in edges.tolist()],
         "seconds_per_iteration": max(seconds, 1e-9) / BLOCK_ITERATIONS,
         "correlations": None if correlation is None else correlation.as_json(),
+        "stress": stress,
     }
 
 

@@ -89,6 +89,13 @@ class BadCorrelation(Invalid):
     title = "These correlations cannot be used"
 
 
+class BadStress(Invalid):
+    """An input is to be held in an empty part of its range, or is no input."""
+
+    code = "bad-stress"
+    title = "An input cannot be held there"
+
+
 # The engine's refusals by their code, as what a caller gets.
 REFUSALS: dict[str, type[Problem]] = {
     leaf.code: leaf
@@ -104,6 +111,7 @@ REFUSALS: dict[str, type[Problem]] = {
         OutputIndependent,
         BadDistribution,
         BadCorrelation,
+        BadStress,
         TooComplex,
     )
 }
