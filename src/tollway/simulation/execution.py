@@ -5,11 +5,11 @@ Plain data in and out, so that nothing but arithmetic happens there, in whicheve
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from tollway.simulation.entities import TOLERANCE_DEFAULT, Run
 
@@ -19,15 +19,22 @@ FILE_BYTES_MAX = 500_000_000
 UNPACKED_BYTES_MAX = 10_000_000_000
 
 
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+
+
 class WorkerDied(Exception):
     """A process died while it computed; what it computed can be computed again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramKey:
-    """Names a program: which workbook, with which inputs and outputs. Each process keeps a few."""
+    """Names a program: which workbook, with which inputs and outputs. Each process keeps a few.
 
-    workbook: Path
+    The same content is the same workbook, wherever it lies.
+    """
+
+    workbook: Path = field(compare=False)
     sha256: bytes
     # JSON objects as texts, so that they can be a cache's key: (cell, name, distribution).
     inputs: tuple[tuple[str, str | None, str], ...]
@@ -85,6 +92,29 @@ class SummaryTask:
     tolerance: float = TOLERANCE_DEFAULT
 
 
+class Workers(Protocol):
+    """Who computes: the processes of this machine, or those of a cluster."""
+
+    @property
+    def shards_at_once_max(self) -> int:
+        """The most shards that may ever be computed at once."""
+
+    async def count_places(self) -> int:
+        """Count the shards that may be computed at once now; 0 while no worker can be reached."""
+
+    async def compute(self, task: ShardTask) -> ShardAnswer:
+        """Compute a shard. Raises: WorkerDied, or what the engine raised."""
+
+    async def summarize(self, task: SummaryTask) -> list[dict[str, Any]]:
+        """Compute the results of a run from its shards, one for each output. Raises: WorkerDied."""
+
+    async def run(self, function: Callable[[Task], Answer], task: Task) -> Answer:
+        """Call a module's function in a process of this machine. Raises: WorkerDied, or what it raised."""
+
+    def end_overdue(self) -> None:
+        """Get free of a shard that takes far too long and cannot be cancelled."""
+
+
 # --- inside a worker -----------------------------------------------------------------------------------
 
 
@@ -94,8 +124,8 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
 
     from tollway.engine import RankCorrelation, Sampling, SamplingMethod, run_shard, shard_progress
 
-    # The core's time, not the clock's: a busy machine makes nobody's share smaller.
-    started = time.process_time()
+    # This thread's time on its core, not the clock's: a busy machine makes nobody's share smaller.
+    started = time.thread_time()
     # An output whose first block had no number has no bins; the engine knows such a row by its NaN.
     width = max((len(edges) for edges in task.bin_edges), default=0)
     # Stored as JSON, a huge number comes back as a whole number that only a float array can hold.
@@ -126,7 +156,7 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
         for index, count in enumerate(seen.numeric_counts)
     ]
     content = result.to_bytes()
-    return ShardAnswer(content=content, live=live, processing_seconds=time.process_time() - started)
+    return ShardAnswer(content=content, live=live, processing_seconds=time.thread_time() - started)
 
 
 class _StoredShards(Sequence[Any]):

@@ -14,12 +14,14 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from tollway.simulation.execution import (
+    Answer,
     ShardAnswer,
     ShardTask,
     SummaryTask,
+    Task,
     WorkerDied,
     compute_shard,
     summarize_shards,
@@ -28,9 +30,6 @@ from tollway.simulation.reading import limit_this_process
 
 # Address space of one process; a run that passed the inspection stays far below it.
 MEMORY_BYTES_MAX = 8_000_000_000
-
-Task = TypeVar("Task")
-Answer = TypeVar("Answer")
 
 
 class WorkerProcesses:
@@ -45,6 +44,15 @@ class WorkerProcesses:
         self._executor: ProcessPoolExecutor | None = None
         self._answers: tempfile.TemporaryDirectory[str] | None = None
 
+    @property
+    def shards_at_once_max(self) -> int:
+        """One for each process."""
+        return self.process_count
+
+    async def count_places(self) -> int:
+        """One for each process: one that died is replaced at once."""
+        return self.process_count
+
     async def compute(self, task: ShardTask) -> ShardAnswer:
         """Compute a shard. Raises: WorkerDied, or what the engine raised."""
         return await self.run(compute_shard, task)
@@ -54,7 +62,7 @@ class WorkerProcesses:
         return await self.run(summarize_shards, task)
 
     async def run(self, function: Callable[[Task], Answer], task: Task) -> Answer:
-        """Call a function of `execution` in a process of this machine. Raises: WorkerDied, or what it raised."""
+        """Call a module's function in a process of this machine. Raises: WorkerDied, or what it raised."""
         executor = self._executor or self._start()
         if self._answers is None:
             self._answers = tempfile.TemporaryDirectory(prefix="tollway-answers-")
@@ -70,6 +78,10 @@ class WorkerProcesses:
             raise WorkerDied("a worker process died") from failure
         finally:
             path.unlink(missing_ok=True)
+
+    def end_overdue(self) -> None:
+        """End every process, because no single one can be ended; the next task starts new ones."""
+        self.close()
 
     def close(self) -> None:
         """End every process, at once."""
