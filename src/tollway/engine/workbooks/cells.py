@@ -29,6 +29,18 @@ class DataTableFacts:
     is_broken: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a Japanese text is read: the text with its readings in place of what they stand above.
+
+    `kind` is the writing that the file asks for: "fullwidthKatakana", "halfwidthKatakana", "Hiragana" or
+    "noConversion".
+    """
+
+    text: str
+    kind: str
+
+
 @dataclass(slots=True)
 class Cell:
     """One cell that holds something.
@@ -58,6 +70,8 @@ class Sheet:
     hidden_rows: set[int] = field(default_factory=set)
     filtered_rows: set[int] = field(default_factory=set)
     """Those of the hidden rows that a filter of the sheet, or of a table on it, hides."""
+    readings: dict[Place, Reading] = field(default_factory=dict)
+    """How Japanese texts are read, for those constants of which the file tells."""
 
     @cached_property
     def rows_by_column(self) -> dict[int, list[int]]:

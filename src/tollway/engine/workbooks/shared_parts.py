@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from tollway.engine.workbooks.archive import Archive, unescaped
+from tollway.engine.workbooks.archive import Archive
+from tollway.engine.workbooks.cells import Reading
+from tollway.engine.workbooks.phonetics import TextPieces
 
 _DYNAMIC_ARRAY_TYPE = "XLDAPR"
 
 
-def read_strings(archive: Archive, part: str) -> list[str]:
-    """The shared texts, in the order cells refer to them; phonetic hints are left out."""
+def read_strings(archive: Archive, part: str) -> tuple[list[str], dict[int, Reading]]:
+    """The shared texts, in the order cells refer to them, and how the Japanese ones are read, by their places."""
     strings: list[str] = []
-    pieces: list[str] = []
-    phonetic = 0
+    readings: dict[int, Reading] = {}
+    pieces = TextPieces()
 
-    def start(tag: str, _attributes: dict[str, str]) -> None:
-        nonlocal phonetic
-        if tag == "rPh":
-            phonetic += 1
-        elif tag == "si":
-            pieces.clear()
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal pieces
+        if tag == "si":
+            pieces = TextPieces()
+        else:
+            pieces.start(tag, attributes)
 
     def end(tag: str, text: str) -> None:
-        nonlocal phonetic
-        if tag == "rPh":
-            phonetic -= 1
-        elif tag == "t" and not phonetic:
-            pieces.append(text)
-        elif tag == "si":
-            strings.append(unescaped("".join(pieces)))
+        if tag != "si":
+            pieces.end(tag, text)
+            return
+        reading = pieces.reading()
+        if reading is not None:
+            readings[len(strings)] = reading
+        strings.append(pieces.text())
 
     archive.read_xml(part, start, end)
-    return strings
+    return strings, readings
 
 
 def read_formats(archive: Archive, part: str) -> list[str]:

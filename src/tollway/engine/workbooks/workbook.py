@@ -5,9 +5,11 @@ Sparse from end to end: only cells that hold something exist. Macros, links and 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from tollway.engine.values import NotAWorkbook, WorkbookTooLarge
@@ -25,6 +27,8 @@ from tollway.engine.workbooks.directory import (
     DefinedName,
     Directory,
 )
+from tollway.engine.workbooks.pivot_parts import PivotReader
+from tollway.engine.workbooks.pivots import PivotTable
 from tollway.engine.workbooks.rich_errors import read_rich_errors
 from tollway.engine.workbooks.shared_parts import read_dynamic_marks, read_formats, read_strings
 from tollway.engine.workbooks.tables import TableReader
@@ -45,6 +49,9 @@ __all__ = [
 SHEETS_MAX = 1_024
 _EXTERNAL_LINKS_MAX = 1_000
 _APPLICATION_LENGTH_MAX = 100
+_NUMBER_DIGITS_MAX = 9
+_PIVOT = "pivotTable"
+_ASKS_PIVOT = "GETPIVOTDATA"
 _MACROS = "/vbaproject.bin"
 
 
@@ -55,6 +62,7 @@ class Workbook:
     `tables` by name in lower case; `external_links` are the files it refers to; `saved_at` as the file says.
     With `is_iterative`, circles are computed up to `iterations_max` times, until nothing changes by more than
     `iteration_change_max`. Without `is_full_precision`, every value is rounded as it is displayed.
+    `pivots` are the pivot tables of each sheet as they were made; they are read only where a formula asks for one.
     """
 
     sheets: list[Sheet]
@@ -69,6 +77,7 @@ class Workbook:
     saved_at: datetime | None = None
     has_macros: bool = False
     external_links: tuple[str, ...] = ()
+    pivots: dict[int, tuple[PivotTable, ...]] = field(default_factory=dict)
 
     @cached_property
     def sheet_index(self) -> dict[str, int]:
@@ -134,6 +143,7 @@ class _Reader:
             saved_at=self.saved_at(),
             has_macros=any(name.lower().endswith(_MACROS) for name in self.archive.names()),
             external_links=self.external_links(parts),
+            pivots=self.pivots(directory, parts, sheets),
         )
 
     def main_part(self) -> str:
@@ -152,8 +162,10 @@ class _Reader:
         strings = self.part_of_kind(parts, "sharedStrings")
         styles = self.part_of_kind(parts, "styles")
         metadata = self.part_of_kind(parts, "sheetMetadata")
+        texts, readings = read_strings(self.archive, strings) if strings else ([], {})
         shared = SharedParts(
-            strings=read_strings(self.archive, strings) if strings else [],
+            strings=texts,
+            readings=readings,
             formats=read_formats(self.archive, styles) if styles else [],
             dynamic_marks=read_dynamic_marks(self.archive, metadata) if metadata else frozenset(),
             is_1904=directory.is_1904,
@@ -175,6 +187,27 @@ class _Reader:
                         tables.read(table, index, sheet)
             sheets.append(sheet)
         return sheets
+
+    def pivots(
+        self, directory: Directory, parts: dict[str, tuple[str, str]], sheets: list[Sheet]
+    ) -> dict[int, tuple[PivotTable, ...]]:
+        found: dict[int, tuple[PivotTable, ...]] = {}
+        written = chain(
+            (name.formula for name in directory.names),
+            (cell.formula for sheet in sheets for cell in sheet.cells.values() if cell.formula),
+        )
+        if not any(_ASKS_PIVOT in formula.upper() for formula in written):
+            return found
+        reader = PivotReader(self.archive, is_1904=directory.is_1904)
+        for index, (_, relation, _) in enumerate(directory.sheets):
+            _, part = parts.get(relation, ("", ""))
+            related = [
+                target for kind, target in relationships(self.archive, part).values() if kind == _PIVOT
+            ]
+            pivots = [reader.read(target) for target in sorted(related, key=_made) if target in self.archive]
+            if pivots:
+                found[index] = tuple(pivots)
+        return found
 
     def part_of_kind(self, parts: dict[str, tuple[str, str]], wanted: str) -> str | None:
         return next((part for kind, part in parts.values() if kind == wanted and part in self.archive), None)
@@ -211,3 +244,9 @@ class _Reader:
             if kind == "externalLink" and len(found) < _EXTERNAL_LINKS_MAX:
                 found.extend(external_targets(self.archive, part))
         return tuple(found)
+
+
+def _made(part: str) -> tuple[int, str]:
+    """Excel numbers the parts of pivot tables as it makes them."""
+    digits = re.sub(r"\D", "", part.rpartition("/")[2])[:_NUMBER_DIGITS_MAX]
+    return (int(digits or 0), part)

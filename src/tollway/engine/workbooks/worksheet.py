@@ -21,7 +21,8 @@ from tollway.engine.values import (
     WorkbookTooLarge,
 )
 from tollway.engine.workbooks.archive import Archive, ReadLimits, unescaped
-from tollway.engine.workbooks.cells import Bounds, Cell, DataTableFacts, Place, Sheet
+from tollway.engine.workbooks.cells import Bounds, Cell, DataTableFacts, Place, Reading, Sheet
+from tollway.engine.workbooks.phonetics import TextPieces
 
 # Days from the first day of one date system to that of the other.
 _DAYS_TO_1904 = 1_462
@@ -76,7 +77,8 @@ class Counts:
 class SharedParts:
     """What all sheets use: texts, number formats of cell styles, marks of dynamic arrays, the date system.
 
-    `rich_errors` are the newer error values by the mark of the cells that show them.
+    `rich_errors` are the newer error values by the mark of the cells that show them; `readings` tell how Japanese
+    texts are read, by their places among the texts.
     """
 
     strings: list[str]
@@ -84,6 +86,7 @@ class SharedParts:
     dynamic_marks: frozenset[str]
     is_1904: bool = False
     rich_errors: Mapping[str, ErrorValue] = field(default_factory=dict)
+    readings: Mapping[int, Reading] = field(default_factory=dict)
 
 
 _ADDRESS = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
@@ -105,8 +108,7 @@ class SheetReader:
         self.attributes: dict[str, str] = {}
         self.kind = "n"
         self.value_text: str | None = None
-        self.inline: list[str] = []
-        self.phonetic = 0
+        self.inline = TextPieces()
         self.formula: str | None = None
         self.formula_attributes: dict[str, str] = {}
         self.shared: dict[str, tuple[int, int, str]] = {}
@@ -130,8 +132,8 @@ class SheetReader:
             self.row = self._number_of_row(attributes.get("r"))
             self.column = 0
             self.row_is_hidden = attributes.get("hidden") in ("1", "true")
-        elif tag == "rPh":
-            self.phonetic += 1
+        elif tag in ("rPh", "phoneticPr") and self.in_cell:
+            self.inline.start(tag, attributes)
 
     def _end(self, tag: str, text: str) -> None:
         if not self.in_cell:
@@ -143,10 +145,8 @@ class SheetReader:
             self._keep_cell()
         elif tag == "f":
             self.formula = text
-        elif tag == "rPh":
-            self.phonetic -= 1
-        elif tag == "t" and not self.phonetic:
-            self.inline.append(text)
+        else:
+            self.inline.end(tag, text)
 
     def _number_of_row(self, written: str | None) -> int:
         row = int(written[:9]) if written is not None and written.isdigit() else self.row + 1
@@ -173,7 +173,8 @@ class SheetReader:
         self.kind = attributes.get("t", "n")
         self.attributes = attributes
         self.value_text = None
-        self.inline = []
+        if self.kind == "inlineStr":
+            self.inline = TextPieces()
         self.formula = None
         self.formula_attributes = {}
 
@@ -192,8 +193,21 @@ class SheetReader:
         if style.isdigit() and len(style) < 10 and int(style) < len(self.parts.formats):
             cell.number_format = self.parts.formats[int(style)]
         self.sheet.cells[place] = cell
+        self._keep_reading(cell, place)
         if self.row_is_hidden:
             self.sheet.hidden_rows.add(self.row)
+
+    def _keep_reading(self, cell: Cell, place: Place) -> None:
+        if cell.formula is not None or not isinstance(cell.value, str):
+            return
+        if self.kind == "inlineStr":
+            reading = self.inline.reading()
+        elif self.parts.readings and self.kind == "s" and self.value_text is not None:
+            reading = self.parts.readings.get(int(self.value_text))
+        else:
+            return
+        if reading is not None:
+            self.sheet.readings[place] = reading
 
     @property
     def address(self) -> str:
@@ -255,7 +269,7 @@ class SheetReader:
 
     def _read_value(self) -> Value:
         if self.kind == "inlineStr":
-            return unescaped("".join(self.inline))
+            return self.inline.text()
         text = self.value_text
         if text is None or (text == "" and self.kind != "str"):
             return None

@@ -1,5 +1,14 @@
 """Text functions. Importing the package registers them."""
 
-from tollway.engine.functions.text import baht, conversion, finding, letters, regex, splitting, strings
+from tollway.engine.functions.text import (
+    baht,
+    conversion,
+    finding,
+    letters,
+    phonetic,
+    regex,
+    splitting,
+    strings,
+)
 
-__all__ = ["baht", "conversion", "finding", "letters", "regex", "splitting", "strings"]
+__all__ = ["baht", "conversion", "finding", "letters", "phonetic", "regex", "splitting", "strings"]
