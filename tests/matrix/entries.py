@@ -110,6 +110,7 @@ ENTRIES: dict[str, list[str]] = {
         "GET /dashboard",
         "GET /models",
         "GET /models/{model_id}",
+        "GET /parts/distribution",
         "GET /runs",
         "GET /runs/{run_id}",
         "GET /runs/{run_id}/events",

@@ -13,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from tollway.engine import CATALOGUE, parse_distribution_text
+from tollway.engine.distributions.catalogue import Entry
+from tollway.engine.distributions.outline import outline_of
 from tollway.web import charts
 from tollway.web.charts import Series, TornadoRow, ValueFormat
 from tollway.web.charts.numbers import round_ticks
@@ -53,6 +56,11 @@ TORNADO_ROWS = [
 ]
 DAYS = [date(2026, 10, 22) + timedelta(days=index) for index in range(8)]
 
+
+def shape(text: str) -> Markup:
+    return charts.shape_picture(outline_of(parse_distribution_text(text)), text, ValueFormat())
+
+
 DRAWINGS: dict[str, Callable[[], Markup]] = {
     "histogram": lambda: draw_histogram(
         [-2e6, -1e6, 0.0, 1e6, 2e6, 3e6, 4e6], [2, 11, 40, 60, 25, 3], marker=0.0
@@ -71,10 +79,9 @@ DRAWINGS: dict[str, Callable[[], Markup]] = {
         title="Requests, last 8 days",
     ),
     "sparkline": lambda: charts.sparkline([3, 5, 4, 8, 9], "Requests, rising"),
-    "density_curve": lambda: charts.density_curve(
-        [index**2 / 100 for index in range(40)], "a shape that leans to the left"
-    ),
-    "density_stems": lambda: charts.density_curve([0.0] * 15 + [1.0] * 5, "discrete(0: 0.75, 1: 0.25)"),
+    "shape_density": lambda: shape("normal(10, 2, truncate=(8, 15))"),
+    "shape_steps": lambda: shape("poisson(4)"),
+    "shape_ranges": lambda: shape("integer_uniform(1, 200)"),
 }
 
 
@@ -236,12 +243,15 @@ def test_a_stack_is_as_tall_as_its_parts_and_never_leaves_the_plot(counts: list[
             assert y + height <= 100.001
 
 
-@settings(deadline=None)
-@given(quantiles=st.lists(st.floats(-1e9, 1e9), min_size=20, max_size=101))
-def test_a_density_is_drawn_for_any_rising_quantiles(quantiles: list[float]) -> None:
-    drawn = charts.density_curve(sorted(quantiles), "a distribution")
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=list(CATALOGUE))
+def test_every_distribution_has_a_picture_within_its_plot(entry: Entry) -> None:
+    drawn = shape(entry.example)
     assert "nan" not in drawn
     assert "inf" not in drawn
+    assert 'role="img"' in drawn
+    places = [float(place) for place in re.findall(r"(?<=[ML])-?[\d.]+(?=,)", drawn)]
+    places += [float(place) for place in re.findall(r'(?<= x1=")[\d.]+', drawn)]
+    assert all(0 <= place <= 100 for place in places)
 
 
 @settings(deadline=None)

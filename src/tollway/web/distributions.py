@@ -10,9 +10,12 @@ from markupsafe import Markup
 from tollway.engine import EngineError, distribution_text, parse_distribution, parse_distribution_text
 from tollway.engine.distributions.catalogue import CATALOGUE, Entry
 from tollway.engine.distributions.notation import written_form
-from tollway.web.charts import density_curve
+from tollway.engine.distributions.outline import outline_of
+from tollway.web.charts import shape_picture
+from tollway.web.results import figure_format
 
-CURVE_QUANTILES = 101
+# As long as the fields for it take.
+DISTRIBUTION_LENGTH_MAX = 1_000
 FORM_WORDS = {"min": "low", "mode": "likely", "max": "high"}
 
 
@@ -75,14 +78,13 @@ def in_words_of_the_form(message: str) -> str:
     return re.sub(r"\b(min|mode|max)\b", lambda name: FORM_WORDS[name.group()], message)
 
 
-def curve_of(distribution: dict[str, Any], label: str) -> Markup | str:
-    """Draw the shape of a distribution, small; nothing where it cannot be read."""
+def picture_or_error(text: str) -> tuple[Markup | str, str]:
+    """Draw a distribution as it is written in the form, or say what is wrong with it; one of the two is ""."""
+    if not text:
+        return "", ""
     try:
-        read = parse_distribution(distribution)
-    except EngineError:
-        return ""
-    import numpy as np
-
-    uniforms = (np.arange(CURVE_QUANTILES) + 0.5) / CURVE_QUANTILES
-    # Without the tables that many draws are read from: a picture needs a hundred.
-    return density_curve(read.exact_quantile(uniforms).tolist(), label)
+        outline = outline_of(parse_distribution_text(text))
+    except EngineError as refused:
+        return "", in_words_of_the_form(refused.message)
+    write = figure_format(outline.percentiles[1], outline.high - outline.low)
+    return shape_picture(outline, text, write), ""

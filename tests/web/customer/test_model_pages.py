@@ -358,3 +358,37 @@ async def test_a_workbook_without_a_formula_says_so(ana: Visitor, tmp_path: Path
         headers=HTML | ORIGIN,
     )
     assert "holds no formula" in (await ana.get(answer.headers["location"])).text
+
+
+async def test_a_distribution_is_drawn_as_it_is_typed_or_said_to_be_wrong(
+    ana: Visitor, stranger: Visitor
+) -> None:
+    async def part(text: str) -> str:
+        answer = await ana.client.get("/parts/distribution", params={"distribution": text}, headers=HTML)
+        assert answer.status_code == 200
+        return answer.text.strip()
+
+    assert 'aria-label="normal(1000, 50): half of all draws lie below 1,000; nine in ten lie between 918 and 1,082' in await part(
+        "normal(1000, 50)"
+    )
+    assert "It is cut off below 8." in await part("normal(10, 2, truncate=(8,))")
+    assert "likeliest is" in await part("poisson(4)")
+    assert "std" in (wrong := await part("normal(1, 0)"))
+    assert "field-error" in wrong
+    assert "low" in await part("triangular(3, 2, 1)"), "in the words of the form"
+    assert await part("") == ""
+    too_long = await ana.client.get("/parts/distribution", params={"distribution": "9" * 1_001}, headers=HTML)
+    assert too_long.status_code == 422
+    assert (await stranger.get("/parts/distribution")).status_code == 303
+
+
+async def test_without_a_script_distributions_are_drawn_by_a_button_and_errors_stand_beside_them(
+    ana: Visitor,
+) -> None:
+    model_id = await use_sample(ana)
+    wrong = {"input_distribution": ["normal(0.15, 0)", "uniform(0, 1)", ""], "draw": "1"}
+    answer = await ana.post(f"/models/{model_id}/runs", run_form() | wrong)
+    assert answer.status_code == 200
+    assert answer.text.count('<figure class="shape">') == 1
+    assert answer.text.count("field-error") == 1
+    assert "The run was not started" not in answer.text

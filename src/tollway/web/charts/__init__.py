@@ -9,14 +9,15 @@ stays outside the stretched parts and never scales.
     daily_bars     counts for each day, stacked
     quota_meter    how much of a quota is used, with marks and what is to come
     sparkline      the direction of a figure
-    density_curve  the shape of a distribution
+    shape_picture  the shape of a distribution, with three percentiles and where it is cut
 """
 
 from tollway.web.charts.bars import Series, daily_bars
 from tollway.web.charts.histogram import histogram
 from tollway.web.charts.numbers import ValueFormat
 from tollway.web.charts.quota import quota_meter
-from tollway.web.charts.small import density_curve, sparkline
+from tollway.web.charts.shape import shape_picture
+from tollway.web.charts.small import sparkline
 from tollway.web.charts.svg import legend
 from tollway.web.charts.tornado import TornadoRow, tornado
 
@@ -25,10 +26,10 @@ __all__ = [
     "TornadoRow",
     "ValueFormat",
     "daily_bars",
-    "density_curve",
     "histogram",
     "legend",
     "quota_meter",
+    "shape_picture",
     "sparkline",
     "tornado",
 ]

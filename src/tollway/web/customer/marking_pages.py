@@ -48,6 +48,8 @@ async def start_run(request: Request, page: Working, model_id: str) -> Response:
         cell, _, text = added.partition(":")
         marks.inputs.append({"cell": cell, "distribution": text})
         return await model_page(request, page, model_id, marks)
+    if "draw" in form:
+        return await model_page(request, page, model_id, marks)
     order = read_order(model_id, marks)
     if order is None:
         return await model_page(request, page, model_id, marks, status=422)

@@ -5,7 +5,6 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from tollway.engine import EngineError
 from tollway.simulation import operations as simulation
 from tollway.web.cells import general_text
 from tollway.web.customer.correlation_views import METHOD_WORDS
@@ -13,8 +12,11 @@ from tollway.web.customer.model_marks import Marks
 from tollway.web.customer.self_check import self_check, warning_of
 from tollway.web.customer.sheets import sheet_views, shown_texts
 from tollway.web.customer.workbook_notes import blocked_warning, not_computed, notes_of
-from tollway.web.distributions import curve_of, read_distribution, shown_distribution
+from tollway.web.distributions import DISTRIBUTION_LENGTH_MAX, picture_or_error, shown_distribution
 from tollway.web.pages import Page, html
+
+# More would make the page slow; a script draws the others as soon as somebody changes them.
+PICTURES_MAX = 100
 
 
 async def model_page(
@@ -63,12 +65,16 @@ async def model_page(
             for one in model.inspection["outputs_detected"]
             if one["cell"].upper() not in outputs
         ],
-        inputs=[_row_view(row, known, shown) | {"curve": _curve(row)} for row in marks.inputs],
+        inputs=[
+            _with_picture(_row_view(row, known, shown), is_drawn=place < PICTURES_MAX)
+            for place, row in enumerate(marks.inputs)
+        ],
         outputs=[
             _row_view(row, known, shown)
             | {"warning": blocked_warning(model, row["cell"]) or warning_of(model, row["cell"])}
             for row in marks.outputs
         ],
+        distribution_length_max=DISTRIBUTION_LENGTH_MAX,
         iterations=marks.iterations,
         iterations_max=entitlement.limits.iterations_max,
         seed=marks.seed,
@@ -91,14 +97,13 @@ def _row_view(row: dict[str, str], known: dict[str, Any], shown: dict[str, str])
     }
 
 
+def _with_picture(view: dict[str, Any], *, is_drawn: bool) -> dict[str, Any]:
+    """Add the picture of an input's distribution, or what is wrong with it where nothing is said yet."""
+    picture, error = picture_or_error(view["distribution"]) if is_drawn else ("", "")
+    return view | {"picture": picture, "error": view["error"] or error}
+
+
 def _value_text(found: dict[str, Any], shown: dict[str, str]) -> str:
     """Write a cell's value as the sheet beside the form shows it; cells beyond the preview as plain numbers."""
     value = found.get("current_value")
     return shown.get(found["cell"].upper()) or ("" if value is None else general_text(value))
-
-
-def _curve(row: dict[str, str]) -> Any:
-    try:
-        return curve_of(read_distribution(row["distribution"]), f"Shape of {row['distribution']}")
-    except EngineError:
-        return ""

@@ -49,14 +49,15 @@ function setUpDistribution(holder) {
   const fields = () => [...numbers.querySelectorAll("input")];
   const write = () => {
     const isEmpty = fields().every((field) => field.value.trim() === "");
-    // The curve beside the name was drawn for the numbers before.
-    holder.closest("[data-row]").querySelector(".density")?.remove();
     const given = fields().map((field) => field.value.trim());
     // What may be left out and is, at the end, is not written.
     let { optional } = shapeOf(kinds.selectedOptions[0]);
     while (optional-- > 0 && given.at(-1) === "") given.pop();
     text.value = isEmpty ? "" : `${kinds.value}(${given.join(", ")})`;
+    draw();
   };
+  const draw = () => drawSoon(holder.closest("[data-row]"), text, () => fields().every((field) => field.value.trim() !== ""));
+  text.addEventListener("input", draw);
 
   function show(kind, values) {
     kinds.value = kind;
@@ -89,11 +90,48 @@ function setUpDistribution(holder) {
     if (parameters) write();
     // A list of points is typed; its example shows how.
     else if (example && !text.value.startsWith(`${kinds.value}(`)) text.value = example;
+    draw();
   });
 
   const parsed = parseDistribution(text.value, kinds);
   if (parsed) show(parsed.kind, parsed.values);
   else show(text.value.trim() ? AS_TEXT : "triangular", {});
+}
+
+/* --- The picture of a distribution, or what is wrong with it, drawn by the server a moment after the last key. --- */
+
+const DRAWN_AFTER_MS = 250;
+
+function drawSoon(row, text, isComplete) {
+  const holder = row.querySelector("[data-picture]");
+  holder.querySelector(".shape")?.classList.add("stale");
+  clearTimeout(row.drawing);
+  row.drawing = setTimeout(() => drawNow(row, holder, text, isComplete), DRAWN_AFTER_MS);
+}
+
+async function drawNow(row, holder, text, isComplete) {
+  const asked = text.value.trim();
+  // Fields that are still empty are not wrong yet.
+  const drawn = asked && isComplete() ? await askForPicture(asked) : "";
+  // Another key came while the server drew, or the server did not answer: the picture before stays, faint.
+  if (drawn === null || text.value.trim() !== asked) return;
+  holder.innerHTML = drawn;
+  const isWrong = holder.querySelector(".field-error") !== null;
+  row.classList.toggle("invalid", isWrong);
+  for (const field of row.querySelectorAll("[name=input_distribution], [data-parameter]")) {
+    if (isWrong) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+    field.setAttribute("aria-describedby", holder.id);
+  }
+}
+
+async function askForPicture(distribution) {
+  try {
+    const answer = await fetch(`/parts/distribution?${new URLSearchParams({ distribution })}`, { headers: { Accept: "text/html" } });
+    return answer.ok && !answer.redirected ? await answer.text() : null;
+  } catch {
+    return null;
+  }
 }
 
 /* --- Rows of inputs, outputs and correlations --- */
@@ -116,6 +154,7 @@ function setUpWorkbench(bench) {
       what.replaceChildren(tollway.element("b", name || cell), value ? ` now ${value}` : "");
       row.querySelector("[data-remove-row]").hidden = false;
     }
+    if (text && distribution) drawSoon(row, text, () => true);
     const blank = allRows(role).find((other) => isBlank(other));
     if (blank) blank.replaceWith(row);
     else rowsOf(role).append(row);
@@ -175,6 +214,8 @@ function setUpWorkbench(bench) {
       const label = labelled.getAttribute("aria-label").replace(/(input|output|correlation) \d+/i, `$1 ${index + 1}`);
       labelled.setAttribute("aria-label", label);
     }
+    const picture = row.querySelector("[data-picture]");
+    if (picture) picture.id = `input-error-${index + 1}`;
   }
 
   function toggleCell(cell) {
