@@ -5,14 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from markupsafe import Markup
-
-from tollway.engine import EngineError, distribution_text, parse_distribution, parse_distribution_text
+from tollway.engine import distribution_text, parse_distribution, parse_distribution_text
 from tollway.engine.distributions.catalogue import CATALOGUE, Entry
 from tollway.engine.distributions.notation import written_form
-from tollway.engine.distributions.outline import outline_of
-from tollway.web.charts import shape_picture
-from tollway.web.results import figure_format
 
 # As long as the fields for it take.
 DISTRIBUTION_LENGTH_MAX = 1_000
@@ -76,15 +71,3 @@ def read_distribution(text: str) -> dict[str, Any]:
 def in_words_of_the_form(message: str) -> str:
     """Say what the engine found wrong by the names that the form's fields have."""
     return re.sub(r"\b(min|mode|max)\b", lambda name: FORM_WORDS[name.group()], message)
-
-
-def picture_or_error(text: str) -> tuple[Markup | str, str]:
-    """Draw a distribution as it is written in the form, or say what is wrong with it; one of the two is ""."""
-    if not text:
-        return "", ""
-    try:
-        outline = outline_of(parse_distribution_text(text))
-    except EngineError as refused:
-        return "", in_words_of_the_form(refused.message)
-    write = figure_format(outline.percentiles[1], outline.high - outline.low)
-    return shape_picture(outline, text, write), ""

@@ -7,7 +7,8 @@ from fastapi.responses import Response
 
 from tollway.customers.permissions import Permission
 from tollway.kit.http import ReplayingRoute
-from tollway.web.distributions import DISTRIBUTION_LENGTH_MAX, picture_or_error
+from tollway.web.distribution_pictures import picture_or_error
+from tollway.web.distributions import DISTRIBUTION_LENGTH_MAX
 from tollway.web.pages import PageNeeds, html
 
 router = APIRouter(prefix="/parts", route_class=ReplayingRoute, include_in_schema=False)

@@ -12,7 +12,8 @@ from tollway.web.customer.model_marks import Marks
 from tollway.web.customer.self_check import self_check, warning_of
 from tollway.web.customer.sheets import sheet_views, shown_texts
 from tollway.web.customer.workbook_notes import blocked_warning, not_computed, notes_of
-from tollway.web.distributions import DISTRIBUTION_LENGTH_MAX, picture_or_error, shown_distribution
+from tollway.web.distribution_pictures import picture_or_error
+from tollway.web.distributions import DISTRIBUTION_LENGTH_MAX, shown_distribution
 from tollway.web.pages import Page, html
 
 # More would make the page slow; a script draws the others as soon as somebody changes them.

@@ -1,0 +1,21 @@
+"""Pictures of distributions, as they are written in the form."""
+
+from markupsafe import Markup
+
+from tollway.engine import EngineError, parse_distribution_text
+from tollway.engine.distributions.outline import outline_of
+from tollway.web.charts import shape_picture
+from tollway.web.distributions import in_words_of_the_form
+from tollway.web.results import figure_format
+
+
+def picture_or_error(text: str) -> tuple[Markup | str, str]:
+    """Draw a distribution as it is written in the form, or say what is wrong with it; one of the two is ""."""
+    if not text:
+        return "", ""
+    try:
+        outline = outline_of(parse_distribution_text(text))
+    except EngineError as refused:
+        return "", in_words_of_the_form(refused.message)
+    write = figure_format(outline.percentiles[1], outline.high - outline.low)
+    return shape_picture(outline, text, write), ""
