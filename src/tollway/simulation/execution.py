@@ -122,7 +122,7 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
     """Compute one shard."""
     import numpy as np
 
-    from tollway.engine import RankCorrelation, Sampling, SamplingMethod, run_shard, shard_progress
+    from tollway.engine import run_shard, shard_progress
 
     # This thread's time on its core, not the clock's: a busy machine makes nobody's share smaller.
     started = time.thread_time()
@@ -131,18 +131,14 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
     # Stored as JSON, a huge number comes back as a whole number that only a float array can hold.
     rows = [edges or [np.nan] * width for edges in task.bin_edges]
     bin_edges = np.array(rows, dtype=np.float64) if width else None
-    program = _program(task.program)
-    correlation = None
-    if task.correlations is not None:
-        input_cells = [one.cell for one in program.inputs]
-        correlation = RankCorrelation.from_json(task.correlations, input_cells)
+    program = program_of(task.program)
     result = run_shard(
         program,
         task.seed,
         task.first_iteration,
         task.iteration_count,
         bin_edges,
-        sampling=Sampling(SamplingMethod(task.sampling), task.run_iterations, correlation),
+        sampling=sampling_of(task, program),
     )
     seen = shard_progress(result)
     live = [
@@ -157,6 +153,17 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
     ]
     content = result.to_bytes()
     return ShardAnswer(content=content, live=live, processing_seconds=time.thread_time() - started)
+
+
+def sampling_of(task: ShardTask, program: Any) -> Any:
+    """Return how a run draws, for the engine."""
+    from tollway.engine import RankCorrelation, Sampling, SamplingMethod
+
+    correlation = None
+    if task.correlations is not None:
+        input_cells = [one.cell for one in program.inputs]
+        correlation = RankCorrelation.from_json(task.correlations, input_cells)
+    return Sampling(SamplingMethod(task.sampling), task.run_iterations, correlation)
 
 
 class _StoredShards(Sequence[Any]):
@@ -196,7 +203,8 @@ def summarize_shards(task: SummaryTask) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=PROGRAMS_KEPT)
-def _program(key: ProgramKey) -> Any:
+def program_of(key: ProgramKey) -> Any:
+    """Return the program of a key; the ones used last are kept."""
     from tollway.engine import (
         Input,
         ReadLimits,
