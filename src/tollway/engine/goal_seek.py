@@ -36,8 +36,8 @@ TOLERANCE_MIN, TOLERANCE_MAX = 1e-12, 0.1
 _PLACES_TRIED = 9
 # The slope at the answer is measured over so much of the range on either side.
 _SLOPE_REACH = 0.01
-# An achieved statistic that is off by more than so many tolerances of what was seen, and by more than its error, lies at
-# a jump.
+# What is achieved lies at a jump where it is off by more than so many tolerances of what was seen, and by more than its
+# error.
 _JUMP_TOLERANCES = 10
 # Draws of all trials are kept where they take no more than this; else they are drawn anew each time.
 _DRAWS_BYTES_MAX = 128_000_000
