@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,68 @@ from tollway.simulation.refusals import TooComplex, UnsupportedFunction, refusal
 CHILDREN_MAX = 2
 WAITING_MAX = 20
 CHILD_SECONDS_MAX = 60.0
+# The workbook is read once for so many runs of a batch, whose building must fit a child's time together.
+PLANNED_TOGETHER_MAX = 5
 # X22: a workbook may unpack to 20 times its plan's file size.
 UNPACKED_TIMES_MAX = 20
 # The child computes on one core, and sees nothing of our environment.
 CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuestion:
+    """What a run is to be of, before any look into the workbook.
+
+    Args:
+        inputs: cells with their distributions; a cell without a sheet means the first visible one.
+        outputs: cells.
+        seed: of the run.
+        pointers: where inputs, outputs, correlations and stress stand in the caller's request, for the Problem.
+        sampling: one of SAMPLING_METHODS.
+        run_iterations: how long the run is, which some methods draw by.
+        correlations: entries as the engine reads them.
+        stress: likewise.
+    """
+
+    inputs: Sequence[InputMark]
+    outputs: Sequence[str]
+    seed: int
+    pointers: tuple[str, ...]
+    sampling: str = SAMPLING_METHODS[0]
+    run_iterations: int | None = None
+    correlations: Sequence[dict[str, Any]] = ()
+    stress: Sequence[dict[str, Any]] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the child process is asked."""
+        return {
+            "inputs": [one.as_json() for one in self.inputs],
+            "outputs": list(self.outputs),
+            "seed": self.seed,
+            "sampling": self.sampling,
+            "run_iterations": self.run_iterations,
+            "correlations": list(self.correlations),
+            "stress": list(self.stress),
+        }
+
+    def plan_of(self, answer: dict[str, Any]) -> RunPlan:
+        """Put what the child process answered together with what was asked."""
+        return RunPlan(
+            inputs=[
+                {"cell": cell, "reference": one.cell, "name": name, "distribution": one.distribution}
+                for cell, name, one in zip(answer["inputs"], answer["input_names"], self.inputs, strict=True)
+            ],
+            outputs=[
+                {"cell": cell, "reference": reference, "name": name}
+                for cell, reference, name in zip(
+                    answer["outputs"], self.outputs, answer["output_names"], strict=True
+                )
+            ],
+            bin_edges=answer["bin_edges"],
+            seconds_per_iteration=answer["seconds_per_iteration"],
+            correlations=answer["correlations"],
+            stress=answer["stress"],
+        )
 
 
 class Inspector:
@@ -63,43 +122,30 @@ class Inspector:
         Args:
             workbook: a local copy of the file.
             file_bytes_max: of the plan; the unpacked size follows from it.
-            inputs: cells with their distributions; a cell without a sheet means the first visible one.
-            outputs: cells.
-            seed: of the run.
-            pointers: where inputs, outputs, correlations and stress stand in the caller's request, for the Problem.
-            sampling: one of SAMPLING_METHODS.
-            run_iterations: how long the run is, which some methods draw by.
-            correlations: entries as the engine reads them.
-            stress: likewise.
+            inputs, outputs and the others: as RunQuestion has them.
 
         Raises: the Problem that names the cell or the field.
         """
-        question = {
-            "inputs": [one.as_json() for one in inputs],
-            "outputs": list(outputs),
-            "seed": seed,
-            "sampling": sampling,
-            "run_iterations": run_iterations,
-            "correlations": list(correlations),
-            "stress": list(stress),
-        }
-        answer = await self._ask("plan", workbook, file_bytes_max, question, where=pointers)
-        return RunPlan(
-            inputs=[
-                {"cell": cell, "reference": one.cell, "name": name, "distribution": one.distribution}
-                for cell, name, one in zip(answer["inputs"], answer["input_names"], inputs, strict=True)
-            ],
-            outputs=[
-                {"cell": cell, "reference": reference, "name": name}
-                for cell, reference, name in zip(
-                    answer["outputs"], outputs, answer["output_names"], strict=True
-                )
-            ],
-            bin_edges=answer["bin_edges"],
-            seconds_per_iteration=answer["seconds_per_iteration"],
-            correlations=answer["correlations"],
-            stress=answer["stress"],
-        )
+        asked = RunQuestion(inputs, outputs, seed, pointers, sampling, run_iterations, correlations, stress)
+        answer = await self._ask("plan", workbook, file_bytes_max, asked.as_json(), where=pointers)
+        return asked.plan_of(answer)
+
+    async def plan_runs(
+        self, workbook: Path, file_bytes_max: int, runs: Sequence[RunQuestion]
+    ) -> list[RunPlan]:
+        """Do the same for several runs of one workbook, a few in each child, one child after the other.
+
+        Raises: the Problem that names the cell or the field, by the pointers of the run that it is about.
+        """
+        plans: list[RunPlan] = []
+        for first in range(0, len(runs), PLANNED_TOGETHER_MAX):
+            part = runs[first : first + PLANNED_TOGETHER_MAX]
+            question = {"runs": [one.as_json() for one in part]}
+            answer = await self._ask(
+                "plan_all", workbook, file_bytes_max, question, where=[one.pointers for one in part]
+            )
+            plans += [one.plan_of(found) for one, found in zip(part, answer["plans"], strict=True)]
+        return plans
 
     async def _ask(
         self,
@@ -107,7 +153,7 @@ class Inspector:
         workbook: Path,
         file_bytes_max: int,
         question: dict[str, Any],
-        where: "_Where | None" = None,
+        where: "_Where | Sequence[_Where] | None" = None,
     ) -> dict[str, Any]:
         if self._waiting >= WAITING_MAX:
             raise InspectionBusy(
@@ -183,9 +229,14 @@ def _nothing_supported(found: dict[str, Any]) -> UnsupportedFunction:
     )
 
 
-def _refused(refused: dict[str, Any], where: _Where | None) -> Exception:
+def _refused(refused: dict[str, Any], where: _Where | Sequence[_Where] | None) -> Exception:
     if refused["code"] == TooComplex.code:
         return _too_complex("memory or recursion limit")
+    if isinstance(where, list):
+        # Of which run it is stands before the field: `runs.2.inputs.0.cell`.
+        _, index, field = refused["field"].split(".", 2)
+        return _refused(refused | {"field": field or None}, where[int(index)])
+    assert where is None or isinstance(where, tuple), where
     pointer = None if where is None else _pointer(refused, where)
     if refused["code"] == UnsupportedFunction.code:
         named = [

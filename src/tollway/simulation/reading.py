@@ -10,6 +10,7 @@ import math
 import resource
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,20 @@ def plan(question: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def plan_all(question: dict[str, Any]) -> dict[str, Any]:
+    """Do the same for several runs of one workbook, which is read once; a refusal says of which run it is."""
+    from tollway.engine import EngineError
+
+    plans = []
+    for index, run in enumerate(question["runs"]):
+        try:
+            plans.append(plan(question | run))
+        except EngineError as refused:
+            refused.field = f"runs.{index}.{refused.field or ''}"
+            raise
+    return {"plans": plans}
+
+
 def _input(workbook: Any, index: int, given: dict[str, Any]) -> Any:
     from tollway.engine import EngineError, Input, parse_distribution
 
@@ -193,15 +208,18 @@ def shown_value(value: Any) -> tuple[str, Any]:
 
 
 def _read(question: dict[str, Any]) -> Any:
+    return _workbook(question["path"], question["file_bytes_max"], question["unpacked_bytes_max"])
+
+
+@lru_cache(maxsize=1)
+def _workbook(path: str, file_bytes_max: int, unpacked_bytes_max: int) -> Any:
     from tollway.engine import ReadLimits, read_workbook
 
-    limits = ReadLimits(
-        file_bytes_max=question["file_bytes_max"], unpacked_bytes_max=question["unpacked_bytes_max"]
-    )
-    return read_workbook(Path(question["path"]), limits)
+    limits = ReadLimits(file_bytes_max=file_bytes_max, unpacked_bytes_max=unpacked_bytes_max)
+    return read_workbook(Path(path), limits)
 
 
-ANSWERS = {"inspect": inspect, "plan": plan}
+ANSWERS = {"inspect": inspect, "plan": plan, "plan_all": plan_all}
 
 if __name__ == "__main__":
     main()
