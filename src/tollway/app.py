@@ -62,6 +62,8 @@ from tollway.plans import spending_endpoints, usage_endpoints
 from tollway.settings import Settings, shown_settings
 from tollway.simulation import endpoints as simulation
 from tollway.simulation import jobs as simulation_jobs
+from tollway.simulation.cluster import Cluster
+from tollway.simulation.execution import Workers
 from tollway.simulation.flows import Workshop
 from tollway.simulation.worker_processes import WorkerProcesses
 from tollway.support import endpoints as support
@@ -107,6 +109,8 @@ class Parts:
     token_keys: TokenKeys
     blobs: Blobs
     processes: WorkerProcesses
+    # Computes shards where DASK_SCHEDULER names one; otherwise the processes do.
+    cluster: Cluster | None
     workshop: Workshop
     passwords: Passwords
     stopping: asyncio.Event
@@ -114,6 +118,11 @@ class Parts:
     post_room: PostRoom
     # Lets calls in and records them.
     gatehouse: Gatehouse
+
+    @property
+    def workers(self) -> Workers:
+        """Who computes runs."""
+        return self.cluster or self.processes
 
     @property
     def lifecycle(self) -> LifecycleParts:
@@ -138,6 +147,8 @@ class Parts:
     async def close(self) -> None:
         """Give everything back."""
         self.stopping.set()
+        if self.cluster is not None:
+            await self.cluster.close()
         self.processes.close()
         self.passwords.close()
         await self.workshop.close()
@@ -163,6 +174,7 @@ async def open_parts(settings: Settings) -> Parts:
         token_keys=TokenKeys(signing.subkey("access tokens"), settings.jwt_expires_in_seconds),
         blobs=blobs,
         processes=processes,
+        cluster=Cluster(settings.dask_scheduler, processes) if settings.dask_scheduler else None,
         workshop=Workshop.open(database, blobs, stopping, processes.process_count),
         passwords=Passwords(),
         stopping=stopping,
@@ -350,7 +362,7 @@ def build_registry(parts: Parts) -> JobRegistry:
         registry,
         parts.database,
         parts.blobs,
-        parts.processes,
+        parts.workers,
         parts.workshop.copies,
         parts.settings.base_url,
         parts.stopping,

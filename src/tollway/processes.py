@@ -29,7 +29,7 @@ READY_SECONDS_MAX = 30.0
 RESTART_DELAY_SECONDS = 1.0
 # How long the thread that flushes the journal waits at most for one that serves without a pause; Python says 5 ms.
 SWITCH_SECONDS = 0.001
-# Beside one job for each process that computes: eight deliveries of webhooks, mails, summaries, clean-up.
+# Beside one job for each shard that is computed: eight deliveries of webhooks, mails, summaries, clean-up.
 OTHER_JOBS_AT_ONCE_MAX = 14
 LISTEN_BACKLOG = 2_048
 # Without these nobody is served; whatever else ends at once is only started again.
@@ -130,7 +130,7 @@ def work(settings: Settings, *, exit_with_parent: bool = False) -> None:
                 parts.database,
                 registry,
                 parts.stopping,
-                at_once_max=parts.processes.process_count + OTHER_JOBS_AT_ONCE_MAX,
+                at_once_max=parts.workers.shards_at_once_max + OTHER_JOBS_AT_ONCE_MAX,
             )
         finally:
             counters.close()

@@ -6,6 +6,7 @@ ENVIRONMENT=production whatever is missing, a published sample or weak is refuse
 
 import base64
 import contextlib
+import importlib.util
 import ipaddress
 import json
 import os
@@ -29,6 +30,7 @@ SAMPLE_PARTS = ("change-me", "changeme", "your-", "your_", "example", "sample", 
 SET_MARK = "set, not shown"
 NOT_SET_MARK = "not set"
 DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhd]?)")
+DASK_ADDRESS = re.compile(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -116,6 +118,11 @@ class Settings(BaseSettings):
         le=255,
         description="So many of them compute only runs of plans with reserved workers; one is left for everybody.",
     )
+    dask_scheduler: str = Field(
+        "",
+        max_length=300,
+        description="The scheduler of a Dask cluster that computes runs; empty: processes of this machine.",
+    )
     trusted_proxies: Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
@@ -167,6 +174,20 @@ class Settings(BaseSettings):
         """Refuse an address that is none of Redis."""
         if value.get_secret_value() and not value.get_secret_value().startswith(REDIS_SCHEMES):
             raise ValueError(f"expected an address that begins with one of {', '.join(REDIS_SCHEMES)}")
+        return value
+
+    @field_validator("dask_scheduler")
+    @classmethod
+    def check_dask_scheduler(cls, value: str) -> str:
+        """Refuse an address that is none of a scheduler, and any where the package that speaks to it is missing."""
+        if value and not DASK_ADDRESS.fullmatch(value):
+            raise ValueError(
+                "expected the address of a Dask scheduler with its port, as tcp://host:8786 or tls://host:8786"
+            )
+        if value and importlib.util.find_spec("distributed") is None:
+            raise ValueError(
+                'the package that speaks to Dask is not installed: pip install "tollway[dask]", or unset it'
+            )
         return value
 
     @field_validator("metrics_token")

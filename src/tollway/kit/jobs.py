@@ -47,13 +47,18 @@ async def enqueue_job(
 
 
 async def enqueue_jobs(
-    tx: Transaction, name: str, payloads: list[dict[str, Any]], *, priority: int = 0
+    tx: Transaction,
+    name: str,
+    payloads: list[dict[str, Any]],
+    *,
+    delay: timedelta = timedelta(0),
+    priority: int = 0,
 ) -> None:
-    """Write many jobs of one name in one statement."""
+    """Write many jobs of one name in one statement; `delay` and `priority` as above."""
     if payloads:
         bodies: list[bytes | None] = [json.dumps(one).encode() for one in payloads]
         await Queries.from_psycopg_connection(tx.connection).enqueue(
-            [name] * len(payloads), bodies, [priority] * len(payloads), [timedelta(0)] * len(payloads)
+            [name] * len(payloads), bodies, [priority] * len(payloads), [delay] * len(payloads)
         )
 
 

@@ -14,14 +14,16 @@ from tollway.kit.log import log
 from tollway.simulation import file_store, operations, retention, shard_store, shards, store
 from tollway.simulation.copies import LocalCopies
 from tollway.simulation.entities import ClaimedShard, Run, RunStatus
-from tollway.simulation.execution import ShardTask, SummaryTask, program_key
-from tollway.simulation.worker_processes import WorkerProcesses
+from tollway.simulation.execution import ShardTask, SummaryTask, Workers, program_key
+from tollway.simulation.places import Places
 
 RENEW_SECONDS = 10.0
 # No shard takes as long; one that does is tried again, and in the end its run fails.
 SHARD_SECONDS_MAX = 300.0
-# A reserved process that is free looks so often for a run that came meanwhile.
-RESERVED_LOOK_SECONDS = 0.5
+# A job that waits for a place looks so often for workers that joined, and for a run that may use a reserved one.
+LOOK_SECONDS = 0.5
+# While no worker can be reached, a shard's job goes back to the table for so long, and other jobs have its turn.
+NOBODY_DELAY = timedelta(seconds=2)
 SUMMARY_ATTEMPTS_MAX = 3
 SUMMARY_OVERDUE = timedelta(seconds=60)
 # Longer than any upload or shard takes between listing its file and keeping it.
@@ -37,18 +39,18 @@ def register(
     registry: JobRegistry,
     database: Database,
     blobs: Blobs,
-    processes: WorkerProcesses,
+    workers: Workers,
     copies: LocalCopies,
     base_url: str,
     stopping: asyncio.Event,
     reserved_workers: int,
 ) -> None:
-    """Add the jobs of this domain. Whoever calls this closes `processes` and `copies` at the end.
+    """Add the jobs of this domain. Whoever calls this closes `workers` and `copies` at the end.
 
-    `reserved_workers`: so many of the processes compute only runs of plans with that feature; one is always left
+    `reserved_workers`: so many of the workers compute only runs of plans with that feature; one is always left
     for everybody.
     """
-    runner = _Runner(database, blobs, processes, copies, base_url, stopping, reserved_workers)
+    runner = _Runner(database, blobs, workers, copies, base_url, stopping, reserved_workers)
     registry.add(shards.NEXT_SHARD_JOB, runner.run_next_shard)
     registry.add(shards.RECLAIM_JOB, runner.reclaim)
     registry.add(shards.SUMMARIZE_JOB, runner.summarize)
@@ -61,7 +63,7 @@ class _Runner:
         self,
         database: Database,
         blobs: Blobs,
-        processes: WorkerProcesses,
+        workers: Workers,
         copies: LocalCopies,
         base_url: str,
         stopping: asyncio.Event,
@@ -69,37 +71,41 @@ class _Runner:
     ) -> None:
         self.database = database
         self.blobs = blobs
-        self.processes = processes
+        self.workers = workers
         self.base_url = base_url
         self.stopping = stopping
         self.copies = copies
-        # A shard is claimed when a process is free for it: no lease runs while it waits.
-        reserved = min(reserved_workers, processes.process_count - 1)
-        self.free = asyncio.Semaphore(processes.process_count - reserved)
-        self.free_reserved = asyncio.Semaphore(reserved)
-        self.look_seconds = RESERVED_LOOK_SECONDS if reserved else None
+        # A shard is claimed when a worker is free for it: no lease runs while it waits.
+        self.places = Places(workers, reserved_workers)
+        self.reserved_looked_at = 0.0
 
     # --- shards ----------------------------------------------------------------------------------------
 
     async def run_next_shard(self, _payload: dict[str, Any]) -> None:
-        """Compute the shard that is due, whosever it is: in a reserved process if it may and one is free."""
-        while not await self._run_reserved_shard():
-            try:
-                await asyncio.wait_for(self.free.acquire(), self.look_seconds)
-            except TimeoutError:
-                continue
-            try:
-                await self._run_shard()
-            finally:
-                self.free.release()
-            return
+        """Compute the shard that is due, whosever it is: by a reserved worker if it may and one is free."""
+        may_look = True
+        while not self.stopping.is_set():
+            if may_look and await self._run_reserved_shard():
+                return
+            if await self.places.take(reserved=False):
+                try:
+                    await self._run_shard()
+                finally:
+                    self.places.give_back(reserved=False)
+                return
+            if not await self.workers.count_places():
+                async with self.database.transaction() as tx:
+                    await shards.enqueue_shards(tx, 1, delay=NOBODY_DELAY)
+                return
+            await self.places.wait(LOOK_SECONDS)
+            # One of those that wait looks for all of them.
+            may_look = asyncio.get_running_loop().time() - self.reserved_looked_at >= LOOK_SECONDS
+        # Jobs that queued up here go back to the table, for the next worker.
+        async with self.database.transaction() as tx:
+            await shards.enqueue_shards(tx, 1)
 
     async def _run_shard(self) -> None:
         async with self.database.transaction() as tx:
-            if self.stopping.is_set():
-                # Jobs that queued up here go back to the table, for the next worker.
-                await shards.enqueue_shards(tx, 1)
-                return
             claimed = await shards.claim_next_shard(tx, read_now())
             if claimed is None:
                 await shards.reclaim_after_lease(tx, read_now())
@@ -107,16 +113,20 @@ class _Runner:
         await self._attempt(*claimed, reserved=False)
 
     async def _run_reserved_shard(self) -> bool:
-        """Compute a shard in a reserved process; False where none is free, or no run that may use it waits."""
-        if self.free_reserved.locked() or self.stopping.is_set():
+        """Compute a shard by a reserved worker; False where none is free, or no run that may use it waits."""
+        if not await self.places.take(reserved=True):
             return False
-        async with self.free_reserved:
+        self.reserved_looked_at = asyncio.get_running_loop().time()
+        claimed = None
+        try:
             async with self.database.transaction() as tx:
                 claimed = await shards.claim_next_shard(tx, read_now(), reserved=True)
             if claimed is None:
                 return False
             await self._attempt(*claimed, reserved=True)
             return True
+        finally:
+            self.places.give_back(reserved=True, is_news=claimed is not None)
 
     async def _attempt(self, run: Run, shard: ClaimedShard, *, reserved: bool) -> None:
         try:
@@ -143,7 +153,7 @@ class _Runner:
             iteration_count=shard.iteration_count,
             bin_edges=run.bin_edges,
         )
-        computing = asyncio.ensure_future(self.processes.compute(task))
+        computing = asyncio.ensure_future(self.workers.compute(task))
         if not await self._hold_while(computing, shard):
             return
         answer = computing.result()
@@ -168,8 +178,8 @@ class _Runner:
                 return False
             if loop.time() > deadline:
                 computing.cancel()
-                # What cannot be cancelled would keep its process for ever; the pool starts anew with the next task.
-                self.processes.close()
+                # What cannot be cancelled would keep its worker for ever.
+                self.workers.end_overdue()
                 raise TimeoutError(f"a shard took longer than {SHARD_SECONDS_MAX:.0f} s")
 
     async def _give_up(self, shard: ClaimedShard) -> None:
@@ -215,7 +225,7 @@ class _Runner:
                 targets=run.targets,
                 tolerance=run.tolerance,
             )
-            return await self.processes.summarize(task)
+            return await self.workers.summarize(task)
 
     async def _retry_summary(self, run_id: int, attempt: int) -> None:
         async with self.database.transaction() as tx:

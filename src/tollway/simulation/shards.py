@@ -99,9 +99,9 @@ async def queue_run(tx: Transaction, customer_id: int, run_id: int, cuts: Sequen
     await enqueue_shards(tx, len(cuts))
 
 
-async def enqueue_shards(tx: Transaction, count: int) -> None:
+async def enqueue_shards(tx: Transaction, count: int, *, delay: timedelta = timedelta(0)) -> None:
     """Defer as many jobs as there are shards; which shard a job takes is decided when it runs."""
-    await enqueue_jobs(tx, NEXT_SHARD_JOB, [{}] * count, priority=SHARD_PRIORITY)
+    await enqueue_jobs(tx, NEXT_SHARD_JOB, [{}] * count, delay=delay, priority=SHARD_PRIORITY)
 
 
 async def claim_next_shard(
