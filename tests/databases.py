@@ -5,13 +5,14 @@ again, unless it differs from a clone in more than rows and sequences; then it g
 """
 
 import contextlib
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.sql import SQL, Identifier, Literal
 
 # Deleted rows still take room, which a new clone does not have.
@@ -39,6 +40,9 @@ END_OTHERS = """
     SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+# Renaming waits a tenth of a second where a connection that was closed is not gone yet; it is within a millisecond.
+COUNT_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+LOOKS_MAX = 100
 RESTART_SEQUENCES = "SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence"
 
 
@@ -108,23 +112,27 @@ class Databases:
     def _renamed(self, name: str) -> str | None:
         """Give it a new name, so that whoever is left of the last test finds nothing; None where one is there."""
         renamed = _new_name()
+        for _ in range(LOOKS_MAX):
+            if not self._run(COUNT_CONNECTIONS, [name]).fetchone()[0]:
+                break
+            time.sleep(0.001)
         try:
             self._run(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(name), Identifier(renamed)))
         except psycopg.errors.ObjectInUse:
             return None
         return renamed
 
-    def _run(self, statement: Any) -> None:
+    def _run(self, statement: Any, values: Sequence[Any] | None = None) -> Cursor[Any]:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self.url, autocommit=True)
         try:
-            self._connection.execute(statement)
+            return self._connection.execute(statement, values)
         except psycopg.OperationalError:
             # A test that restarted the server cut us off too.
             if not self._connection.closed:
                 raise
             self._connection = psycopg.connect(self.url, autocommit=True)
-            self._connection.execute(statement)
+            return self._connection.execute(statement, values)
 
 
 def _new_name() -> str:
