@@ -1,9 +1,12 @@
 """Pictures of distributions, as they are written in the form."""
 
+from collections.abc import Callable
+
 from markupsafe import Markup
 
 from tollway.engine import EngineError, parse_distribution_text
-from tollway.engine.distributions.outline import outline_of
+from tollway.engine.distributions.outline import Outline, outline_of
+from tollway.web.cells import general_text
 from tollway.web.charts import shape_picture
 from tollway.web.distributions import in_words_of_the_form
 from tollway.web.results import figure_format
@@ -17,5 +20,11 @@ def picture_or_error(text: str) -> tuple[Markup | str, str]:
         outline = outline_of(parse_distribution_text(text))
     except EngineError as refused:
         return "", in_words_of_the_form(refused.message)
-    write = figure_format(outline.percentiles[1], outline.high - outline.low)
-    return shape_picture(outline, text, write), ""
+    return shape_picture(outline, text, _figures(outline)), ""
+
+
+def _figures(outline: Outline) -> Callable[[float], str]:
+    """How values are written: those that draws take one of, as they are; others as finely as they lie apart."""
+    if outline.is_stepped and not outline.range_width:
+        return lambda value: general_text(value)
+    return figure_format(outline.percentiles[1], outline.high - outline.low)
