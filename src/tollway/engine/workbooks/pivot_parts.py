@@ -113,7 +113,10 @@ class PivotReader:
                     name = unescaped(attributes.get("name", "")).strip().lower()
                     written.data_fields.append((name, _whole(attributes.get("fld"))))
 
-        self.archive.read_xml(part, start, lambda _tag, _text: path.pop() and None)
+        def end(_tag: str, _text: str) -> None:
+            path.pop()
+
+        self.archive.read_xml(part, start, end)
 
     def _cache(self, part: str) -> list[CacheField]:
         for kind, target in relationships(self.archive, part).values():

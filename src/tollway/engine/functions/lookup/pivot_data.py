@@ -57,7 +57,7 @@ def _pivot_at(context: Context, reference: CellRange) -> PivotTable:
     Raises: UnsupportedFormula where it cannot be used, FailedError where there is none.
     """
     assert context.cells is not None
-    pivots = context.cells.workbook.pivots.get(reference.sheet, ())
+    pivots: tuple[PivotTable, ...] = context.cells.workbook.pivots.get(reference.sheet, ())
     touched = [pivot for pivot in pivots if pivot.bounds and _meet(pivot.bounds, reference.bounds)]
     # One that does not even say where it lies may be the one that is meant.
     found = touched[-1] if touched else next((pivot for pivot in pivots if pivot.bounds is None), None)

@@ -11,6 +11,7 @@ from tollway.engine.functions.statistical.normal_quantile import normal_quantile
 from tollway.engine.functions.statistical.samples import probability, require
 
 _SQRT_TWO_PI = math.sqrt(2.0 * math.pi)
+_SQRT_HALF = math.sqrt(0.5)
 
 
 @function("NORM.S.DIST", "number logical")
@@ -45,8 +46,18 @@ def normal(value: float, mean: float, deviation: float, is_cumulative: bool) -> 
     Errors: #NUM! unless the standard deviation is positive.
     """
     require(deviation > 0.0)
-    score = (value - mean) / deviation
-    return float(special.ndtr(score)) if is_cumulative else float(standard_normal_density(score)) / deviation
+    if is_cumulative:
+        return _below(value - mean, deviation)
+    return float(standard_normal_density((value - mean) / deviation)) / deviation
+
+
+def _below(distance: float, deviation: float) -> float:
+    """The probability up to a distance from the mean.
+
+    Excel takes the distance times the root of one half before it divides: so the last digits of what it stores say,
+    and NORM.INV of NORM.DIST gives its residue.
+    """
+    return 0.5 * float(special.erfc(-distance * _SQRT_HALF / deviation))
 
 
 @function("NORM.S.INV", "number", block=special.ndtri)
@@ -78,10 +89,10 @@ def lognormal(value: float, mean: float, deviation: float, is_cumulative: bool) 
     Errors: #NUM! unless value and standard deviation are positive.
     """
     require(value > 0.0 and deviation > 0.0)
-    score = (math.log(value) - mean) / deviation
+    distance = math.log(value) - mean
     if is_cumulative:
-        return float(special.ndtr(score))
-    return float(standard_normal_density(score)) / (value * deviation)
+        return _below(distance, deviation)
+    return float(standard_normal_density(distance / deviation)) / (value * deviation)
 
 
 @function("LOGNORMDIST", "number number number")
