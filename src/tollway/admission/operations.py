@@ -99,21 +99,29 @@ class Call:
             return outcome.response
         return JSONResponse(outcome.body, status_code=status)
 
-    async def perform(self, operation: str, work: Work, *, status: int = 200, content: Any = None) -> Outcome:
+    async def perform(
+        self, operation: str, work: Work, *, status: int = 200, content: Any = None, times: int = 1
+    ) -> Outcome:
         """Admit, work, count and commit; the same for keys and pages.
+
+        Args:
+            operation, work, status, content: as `answer` has them.
+            times: how many of the operation the call makes; each counts what one does.
 
         INVARIANT: the effect of a call, its usage row, its units and its stored answer commit together
         (tests/admission/test_operations.py::test_a_failed_call_leaves_no_effect_and_counts_nothing).
         """
-        outcome, is_recorded = await self._perform(operation, work, status, content)
+        outcome, is_recorded = await self._perform(operation, work, status, content, times)
         # Only now: a row of a transaction that failed at its commit is no row.
         if is_recorded and self.passage is not None:
             self.passage.is_recorded = True
         return outcome
 
-    async def _perform(self, operation: str, work: Work, status: int, content: Any) -> tuple[Outcome, bool]:
+    async def _perform(
+        self, operation: str, work: Work, status: int, content: Any, times: int
+    ) -> tuple[Outcome, bool]:
         """Return the outcome, and whether its usage row was written here."""
-        units = UNITS[operation]
+        units = UNITS[operation] * times
         async with self.database.transaction() as tx:
             if self.passage is not None:
                 await self.passage.assert_current(tx, self.now)
@@ -158,7 +166,7 @@ class Call:
             )
         return None if stored is None else Outcome(body=stored.body)
 
-    async def assert_units_left(self, tx: Transaction, operation: str) -> None:
+    async def assert_units_left(self, tx: Transaction, operation: str, times: int = 1) -> None:
         """Refuse now what `perform` would refuse for its units; ask before work outside `perform`.
 
         Nothing is counted or held: whether the units are there when they are taken, `perform` alone decides.
@@ -166,7 +174,7 @@ class Call:
         """
         entitlement, quota = await self._find_quota(tx)
         refusal = await metering.find_refusal(
-            tx, quota, UNITS[operation], now=self.now, way_out=entitlement.way_to_more_requests
+            tx, quota, UNITS[operation] * times, now=self.now, way_out=entitlement.way_to_more_requests
         )
         if refusal is not None:
             raise refusal
