@@ -61,6 +61,7 @@ from tollway.plans import operations as plans_operations
 from tollway.plans import spending_endpoints, usage_endpoints
 from tollway.settings import Settings, shown_settings
 from tollway.simulation import endpoints as simulation
+from tollway.simulation import fit_endpoints
 from tollway.simulation import jobs as simulation_jobs
 from tollway.simulation.cluster import Cluster
 from tollway.simulation.execution import Workers
@@ -308,6 +309,7 @@ def _mounted() -> DocumentedApi:
         support.router,
         webhooks.router,
         simulation.router,
+        fit_endpoints.router,
     ):
         api.include_router(router)
     mount_pages(api)

@@ -74,6 +74,7 @@ ENTRIES: dict[str, list[str]] = {
         "GET /monte-carlo-api/simulations/{simulation_id}/results",
         "DELETE /monte-carlo-api/simulations/{simulation_id}",
         "GET /monte-carlo-api/simulations/{simulation_id}/download/{file_format}",
+        "POST /monte-carlo-api/fits",
     ],
     "own": [
         "GET /start",

@@ -14,7 +14,7 @@ from typing import Any
 
 from tollway.simulation.entities import SAMPLING_METHODS, InputMark, Inspected, InspectionBusy, RunPlan
 from tollway.simulation.reading import UNSUPPORTED_NAMED_MAX
-from tollway.simulation.refusals import TooComplex, UnsupportedFunction, refusal
+from tollway.simulation.refusals import BadFitData, TooComplex, UnsupportedFunction, refusal
 
 CHILDREN_MAX = 2
 WAITING_MAX = 20
@@ -147,6 +147,39 @@ class Inspector:
             plans += [one.plan_of(found) for one, found in zip(part, answer["plans"], strict=True)]
         return plans
 
+    async def fit(
+        self,
+        *,
+        values: Sequence[float] | None = None,
+        file: Path | None = None,
+        file_bytes_max: int = 0,
+        cells: str = "",
+        types: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """Say which distributions may have drawn numbers, in the form of `fitting.fit`.
+
+        Args:
+            values: the numbers, or None to read them from a file.
+            file: a local .xlsx, .xlsm or .csv file.
+            file_bytes_max: of the plan.
+            cells: where in the file, such as "Sheet1!A2:A500".
+            types: of the distributions to try, or None for all.
+
+        Raises: BadFitData, InspectionBusy, and what says that a file cannot be read.
+        """
+        question = {
+            "values": None if values is None else list(values),
+            "cells": cells,
+            "types": None if types is None else list(types),
+        }
+        try:
+            return await self._ask("fit", file or Path(), file_bytes_max, question, where=())
+        except TooComplex as failure:
+            raise BadFitData(
+                "Fitting these data needs more memory or time than one fit may take; take a part of them.",
+                log_message=failure.log_message,
+            ) from failure
+
     async def _ask(
         self,
         ask: str,
@@ -251,8 +284,12 @@ def _refused(refused: dict[str, Any], where: _Where | Sequence[_Where] | None) -
 def _pointer(refused: dict[str, Any], where: _Where) -> str | None:
     """Find the part of the request that the engine's refusal is about.
 
-    The engine writes `inputs.0.distribution.std` and `outputs.1`; older clients know other names for these.
+    The engine writes `inputs.0.distribution.std` and `outputs.1`; older clients know other names for these. Where none
+    are told, the engine's names are the request's own.
     """
+    if not where:
+        steps = (refused["field"] or "").replace("[", ".").replace("]", "").split(".")
+        return "/" + "/".join(steps) if refused["field"] else None
     side, _, rest = (refused["field"] or "").partition(".")
     pointer = dict(zip(("inputs", "outputs", "correlations", "stress"), where, strict=False)).get(side)
     if pointer is None:

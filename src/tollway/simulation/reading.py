@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tollway.simulation.fitting import fit
+
 # Address space, not memory: libraries map more than they use.
 MEMORY_BYTES_MAX = 1_000_000_000
 CPU_SECONDS_MAX = 30
@@ -219,7 +221,7 @@ def _workbook(path: str, file_bytes_max: int, unpacked_bytes_max: int) -> Any:
     return read_workbook(Path(path), limits)
 
 
-ANSWERS = {"inspect": inspect, "plan": plan, "plan_all": plan_all}
+ANSWERS = {"inspect": inspect, "plan": plan, "plan_all": plan_all, "fit": fit}
 
 if __name__ == "__main__":
     main()

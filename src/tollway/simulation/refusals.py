@@ -96,6 +96,13 @@ class BadStress(Invalid):
     title = "An input cannot be held there"
 
 
+class BadFitData(Invalid):
+    """Data are too few, too many or no numbers, or what is to be fitted cannot have drawn them."""
+
+    code = "bad-fit-data"
+    title = "These data cannot be fitted"
+
+
 # The engine's refusals by their code, as what a caller gets.
 REFUSALS: dict[str, type[Problem]] = {
     leaf.code: leaf
@@ -115,6 +122,8 @@ REFUSALS: dict[str, type[Problem]] = {
         TooComplex,
     )
 }
+# What neither an upload nor a run is refused with.
+_OTHER_REFUSALS: dict[str, type[Problem]] = {BadFitData.code: BadFitData}
 CELLS_NAMED_MAX = 50
 
 
@@ -131,4 +140,4 @@ def refusal(
     if cells:
         extra["cells"] = cells[:CELLS_NAMED_MAX]
     errors = (FieldError(pointer, message),) if pointer else ()
-    return REFUSALS.get(code, Invalid)(message, errors=errors, members=extra)
+    return (REFUSALS | _OTHER_REFUSALS).get(code, Invalid)(message, errors=errors, members=extra)

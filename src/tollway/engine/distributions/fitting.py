@@ -1,7 +1,7 @@
 """Finds the shapes that a column of data may have been drawn from, and ranks them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -16,6 +16,7 @@ from tollway.engine.values import EngineError
 
 FIT_VALUES_MAX = 1_000_000
 FIT_DISTINCT_MIN = 5
+FITTED_KINDS = (*CONTINUOUS, *COUNTS)
 # Whole numbers over a longer range are as good as a continuum.
 _COUNT_SPAN_MAX = 10_000
 # Beyond these a logarithm of a share says only that the share is 0 or 1.
@@ -58,20 +59,31 @@ class Fit:
         }
 
 
-def fit_distributions(values: Iterable[float]) -> tuple[Fit, ...]:
+def fit_distributions(values: Iterable[float], kinds: Collection[str] | None = None) -> tuple[Fit, ...]:
     """Fit every shape that can have drawn the values by maximum likelihood, the smallest AIC first.
+
+    With `kinds`, only these are tried, as FITTED_KINDS names them.
 
     Counts (Poisson, geometric, negative binomial, whole numbers) are tried where all values are whole and not
     negative; there the likelihood of a shape with a density is its probability of half a step to either side, so that
     both kinds can be compared. The same values in any order give the same fits, bit for bit.
 
-    Raises: BadFitData for fewer than FIT_DISTINCT_MIN different numbers, more than FIT_VALUES_MAX, or what is none.
+    Raises: BadFitData for fewer than FIT_DISTINCT_MIN different numbers, more than FIT_VALUES_MAX, or what is none; for
+    a kind that cannot be fitted, and where none of those asked for can have drawn the values.
     """
+    for place, kind in enumerate(kinds or ()):
+        if kind not in FITTED_KINDS:
+            raise BadFitData(
+                f"{str(kind)[:40]!r} is no distribution that can be fitted; choose among {', '.join(FITTED_KINDS)}.",
+                field=f"types[{place}]",
+            )
     x = _checked(values)
     fitters: dict[str, Fitter] = dict(CONTINUOUS)
     is_whole = bool(x[0] >= 0 and (x == np.floor(x)).all() and x[-1] - x[0] <= _COUNT_SPAN_MAX)
     if is_whole:
         fitters |= COUNTS
+    if kinds is not None:
+        fitters = {kind: fitter for kind, fitter in fitters.items() if kind in kinds}
     fits = []
     for kind, fitter in fitters.items():
         try:
@@ -86,6 +98,12 @@ def fit_distributions(values: Iterable[float]) -> tuple[Fit, ...]:
         fit = _measured(shape, x, likelihoods, ESTIMATED.get(kind), is_count=kind in COUNTS)
         if fit is not None:
             fits.append(fit)
+    if not fits:
+        raise BadFitData(
+            "None of the distributions that were asked for can have drawn these values: counts need whole numbers "
+            "from 0 on, and some shapes numbers above 0. Leave the types out to try all.",
+            field="types",
+        )
     return tuple(sorted(fits, key=lambda fit: fit.aic))
 
 
