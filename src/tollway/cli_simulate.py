@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from tollway.engine import OutputSummary, Program, Sampling, ShardResult, Workbook
+    from tollway.engine import OutputSummary, Program, RunDraws, Sampling, SpilledShards, Workbook
     from tollway.simulation.export import RunFacts
     from tollway.simulation.samples import Sample
 
@@ -96,6 +96,16 @@ def simulate(
         list[float] | None,
         typer.Option(help="Levels of value at risk; 0.95 and 0.99 if left out.", show_default=False),
     ] = None,
+    target: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="A value: which share of the outcomes lies at or below it is shown. Repeat it.",
+            show_default=False,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="How closely statistics must be known to count as settled, as a share.")
+    ] = 0.03,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the results as JSON instead of tables.")
     ] = False,
@@ -110,11 +120,15 @@ def simulate(
             CONFIDENCE_LEVELS_DEFAULT,
             Input,
             ProgramFacts,
+            RunDraws,
             Sampling,
+            SpilledShards,
             build_program,
             check_confidence_levels,
             check_sampling,
             check_seed,
+            check_targets,
+            check_tolerance,
             parse_correlation_text,
             parse_distribution_text,
             parse_stress_text,
@@ -133,6 +147,7 @@ def simulate(
         if xlsx is not None and xlsx.exists() and xlsx.samefile(file):
             raise CannotRun(f"{xlsx} is the workbook that is simulated; give --xlsx another name.")
         levels = check_confidence_levels(confidence or CONFIDENCE_LEVELS_DEFAULT)
+        targets, allowed = check_targets(target or ()), check_tolerance(tolerance)
         method = check_sampling(sampling)
         correlated = [parse_correlation_text(text) for text in correlate or []]
         stressed = [parse_stress_text(text) for text in stress or []]
@@ -144,8 +159,13 @@ def simulate(
         held = read_stress(stressed, workbook, program)
 
         created_at, started = datetime.now(UTC), time.perf_counter()
-        shards = _run(with_stress(program, held), chosen_seed, iteration_count, drawn)
-        summaries = summarize(ProgramFacts.of(program), shards, levels)
+        stressed_program = with_stress(program, held)
+        draws = RunDraws(stressed_program.inputs, chosen_seed, drawn)
+        with SpilledShards() as shards:
+            _run(stressed_program, draws, iteration_count, shards)
+            summaries = summarize(
+                ProgramFacts.of(program), shards, levels, targets=targets, tolerance=allowed, draws=draws
+            )
         seconds = time.perf_counter() - started
 
         facts = replace(
@@ -224,7 +244,7 @@ def _read(file: Path) -> "Workbook":
     return read_workbook(file, limits)
 
 
-def _run(program: "Program", seed: int, iteration_count: int, sampling: "Sampling") -> "list[ShardResult]":
+def _run(program: "Program", draws: "RunDraws", iteration_count: int, shards: "SpilledShards") -> None:
     from tollway.engine import plan_shards, run_shard
 
     columns = (
@@ -240,10 +260,11 @@ def _run(program: "Program", seed: int, iteration_count: int, sampling: "Samplin
         def move_to(first: int, done: int) -> None:
             progress.update(task, completed=first + done)
 
-        return [
-            run_shard(program, seed, first, count, on_block=partial(move_to, first), sampling=sampling)
-            for first, count in plan_shards(iteration_count, SHARD_ITERATIONS)
-        ]
+        for first, count in plan_shards(iteration_count, SHARD_ITERATIONS):
+            on_block = partial(move_to, first)
+            shards.add(
+                run_shard(program, draws.seed, first, count, on_block=on_block, sampling=draws.sampling)
+            )
 
 
 def _run_facts(

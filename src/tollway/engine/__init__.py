@@ -25,9 +25,11 @@ from tollway.engine.distributions.parameters import BadDistribution
 from tollway.engine.inspect import Inspection, inspect_workbook
 from tollway.engine.programs.evaluate import Evaluation, evaluate
 from tollway.engine.programs.program import Input, Program, build_program
+from tollway.engine.runs.convergence import describe_convergence
 from tollway.engine.runs.live import ShardProgress, live_bin_edges, shard_progress
 from tollway.engine.runs.moments import BLOCK_ITERATIONS
 from tollway.engine.runs.output_summary import Convergence, Histogram, OutputSummary, Sensitivity
+from tollway.engine.runs.points import POINTS_MAX, DamagedPoints, Points, take_points
 from tollway.engine.runs.questions import (
     CONFIDENCE_LEVELS_DEFAULT,
     TOLERANCE_DEFAULT,
@@ -38,7 +40,9 @@ from tollway.engine.runs.questions import (
     check_targets,
     check_tolerance,
 )
-from tollway.engine.runs.run import ITERATIONS_MAX, DamagedShard, ShardResult, plan_shards, run_shard
+from tollway.engine.runs.redraw import RunDraws
+from tollway.engine.runs.run import ITERATIONS_MAX, ShardResult, plan_shards, run_shard
+from tollway.engine.runs.stored import DamagedShard, Shard, SpilledShards, StoredShard
 from tollway.engine.runs.study import BadIterationCount, calculate, simulate
 from tollway.engine.runs.summaries import ProgramFacts, summarize
 from tollway.engine.sampling.correlation import RankCorrelation
@@ -80,6 +84,7 @@ __all__ = [
     "CONFIDENCE_LEVELS_DEFAULT",
     "DISTRIBUTION_TYPES",
     "ITERATIONS_MAX",
+    "POINTS_MAX",
     "SEED_MAX",
     "TOLERANCE_DEFAULT",
     "Adjusted",
@@ -96,6 +101,7 @@ __all__ = [
     "BadTolerance",
     "CircularReference",
     "Convergence",
+    "DamagedPoints",
     "DamagedShard",
     "Discrete",
     "Distribution",
@@ -112,15 +118,20 @@ __all__ = [
     "OutputDoesNotDependOnInputs",
     "OutputSummary",
     "Pert",
+    "Points",
     "Program",
     "ProgramFacts",
     "RankCorrelation",
     "ReadLimits",
+    "RunDraws",
     "Sampling",
     "SamplingMethod",
     "Sensitivity",
+    "Shard",
     "ShardProgress",
     "ShardResult",
+    "SpilledShards",
+    "StoredShard",
     "TooManyReferences",
     "Triangular",
     "Uniform",
@@ -135,6 +146,7 @@ __all__ = [
     "check_seed",
     "check_targets",
     "check_tolerance",
+    "describe_convergence",
     "distribution_text",
     "draw",
     "evaluate",
@@ -153,6 +165,7 @@ __all__ = [
     "shard_progress",
     "simulate",
     "summarize",
+    "take_points",
     "uniforms",
     "with_stress",
 ]

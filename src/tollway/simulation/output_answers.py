@@ -41,8 +41,8 @@ class TargetShare(Answer):
     """Which share of the numbers lies at or below a value that was asked for."""
 
     value: float = Field(examples=[1_000_000.0])
-    share_at_or_below: float = Field(examples=[0.0112])
-    standard_error: float = Field(examples=[0.00033])
+    share_at_or_below: float | None = Field(description="Null where there are no numbers.", examples=[0.0112])
+    standard_error: float | None = Field(examples=[0.00033])
 
 
 class Statistics(Answer):

@@ -44,8 +44,9 @@ class TargetShare:
     """Which share of the numbers lies at or below a value that was asked for."""
 
     value: float
-    share_at_or_below: float
-    standard_error: float
+    share_at_or_below: float | None
+    """None where there are no numbers; so is the next."""
+    standard_error: float | None
 
 
 @dataclass(frozen=True)

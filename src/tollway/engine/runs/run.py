@@ -1,7 +1,6 @@
 """Runs a program over a stretch of iterations. A run is cut into shards that anyone may compute in any order."""
 
 import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,21 +11,12 @@ from numpy.typing import NDArray
 from tollway.engine.distributions.pert import Floats
 from tollway.engine.programs.evaluate import evaluate
 from tollway.engine.programs.program import Program
-from tollway.engine.runs.moments import BLOCK_ITERATIONS, Moments, Node, block_moments, joined, moment_names
+from tollway.engine.runs.moments import BLOCK_ITERATIONS, Node, block_moments, joined, moment_names
+from tollway.engine.runs.stored import STORED_VERSION, opened, read_header, read_nodes
 from tollway.engine.sampling.draws import PLAIN, Sampling, draws_from_uniforms, uniform_rows
-from tollway.engine.values import EngineError
 
 ITERATIONS_MAX = 100_000_000
 """The most iterations of one run; plans set lower limits."""
-
-# Raised when the arrays of a stored shard change meaning.
-_STORED_VERSION = 2
-
-
-class DamagedShard(EngineError):
-    """Stored bytes are not a shard of this version."""
-
-    code = "damaged-shard"
 
 
 @dataclass(frozen=True)
@@ -49,7 +39,7 @@ class ShardResult:
         """Pack into an uncompressed .npz; equal shards give equal bytes."""
         arrays: dict[str, NDArray[Any]] = {
             "header": np.array(
-                [_STORED_VERSION, self.first_iteration, self.iteration_count, self.replayed_count],
+                [STORED_VERSION, self.first_iteration, self.iteration_count, self.replayed_count],
                 dtype=np.int64,
             ),
             "values": self.values,
@@ -69,31 +59,17 @@ class ShardResult:
     @classmethod
     def from_bytes(cls, packed: bytes) -> "ShardResult":
         """Unpack what `to_bytes` gave. Raises: DamagedShard."""
-        try:
-            with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-                version, *counts = (int(number) for number in arrays["header"])
-                if version != _STORED_VERSION:
-                    raise DamagedShard(
-                        f"This stored shard has version {version}; version {_STORED_VERSION} is read. Run again."
-                    )
-                first_iteration, iteration_count, replayed_count = counts
-                moments = {name: arrays[f"moments_{name}"] for name in moment_names()}
-                return cls(
-                    first_iteration=first_iteration,
-                    iteration_count=iteration_count,
-                    values=arrays["values"],
-                    errors=arrays["errors"],
-                    nodes=tuple(
-                        Node(
-                            int(level), int(index), Moments(**{name: moments[name][row] for name in moments})
-                        )
-                        for row, (level, index) in enumerate(arrays["nodes"])
-                    ),
-                    bin_counts=arrays.get("bin_counts"),
-                    replayed_count=replayed_count,
-                )
-        except (ValueError, KeyError, IndexError, EOFError, OSError, zipfile.BadZipFile) as problem:
-            raise DamagedShard(f"These bytes are not a stored shard ({problem}). Run again.") from problem
+        with opened(io.BytesIO(packed)) as arrays:
+            first_iteration, iteration_count, replayed_count = read_header(arrays)
+            return cls(
+                first_iteration=first_iteration,
+                iteration_count=iteration_count,
+                values=arrays["values"],
+                errors=arrays["errors"],
+                nodes=read_nodes(arrays),
+                bin_counts=arrays.get("bin_counts"),
+                replayed_count=replayed_count,
+            )
 
 
 def plan_shards(iteration_count: int, shard_iterations: int) -> list[tuple[int, int]]:

@@ -10,8 +10,16 @@ from tollway.engine.exact.calculation import Calculation
 from tollway.engine.exact.graph import FormulaBook
 from tollway.engine.programs.program import Input, build_program, find_address
 from tollway.engine.runs.output_summary import OutputSummary
-from tollway.engine.runs.questions import CONFIDENCE_LEVELS_DEFAULT
+from tollway.engine.runs.questions import (
+    CONFIDENCE_LEVELS_DEFAULT,
+    TOLERANCE_DEFAULT,
+    check_confidence_levels,
+    check_targets,
+    check_tolerance,
+)
+from tollway.engine.runs.redraw import RunDraws
 from tollway.engine.runs.run import ITERATIONS_MAX, plan_shards, run_shard
+from tollway.engine.runs.stored import SpilledShards
 from tollway.engine.runs.summaries import ProgramFacts, summarize
 from tollway.engine.sampling.correlation_entries import read_correlations
 from tollway.engine.sampling.draws import Sampling, SamplingMethod, check_sampling, check_seed
@@ -63,32 +71,46 @@ def simulate(
     confidence_levels: Sequence[float] = CONFIDENCE_LEVELS_DEFAULT,
     sampling: SamplingMethod | str = SamplingMethod.MONTE_CARLO,
     correlations: Sequence[Mapping[str, object]] = (),
+    targets: Sequence[float] = (),
+    tolerance: float = TOLERANCE_DEFAULT,
 ) -> dict[str, OutputSummary]:
     """The risk of output cells when input cells vary, by output cell as it was written.
 
     A distribution is an object such as Normal(mean=0.08, std=0.02), or its text "normal(0.08, 0.02)". The same seed
-    gives the same bits on every machine. Memory holds the outputs of all iterations, 9 bytes each.
+    gives the same bits on every machine. Memory does not grow with the iterations: outputs of a long run go to a
+    temporary folder, 9 bytes each.
 
     Correlations are Spearman's, each {"cells": ["A1", "A2"], "correlation": 0.6} or {"cells": [...], "matrix":
     [[...], ...]}; a matrix that cannot be is replaced by the nearest one (`read_correlations` tells which).
 
-    Raises: BadIterationCount, BadDistribution, BadConfidenceLevel, BadSampling, BadCorrelation, and whatever
-    build_program raises.
+    For each of the targets, the summary tells which share of the numbers lies at or below it. The tolerance is how
+    closely statistics must be known to count as settled, as a share of them: see `describe_convergence`.
+
+    Raises: BadIterationCount, BadDistribution, BadConfidenceLevel, BadSampling, BadCorrelation, BadTarget,
+    BadTolerance, and whatever build_program raises.
     """
     if not 1 <= iterations <= ITERATIONS_MAX:
         raise BadIterationCount(
             f"{iterations:,} iterations were asked for; a run has 1 to {ITERATIONS_MAX:,}.",
             field="iterations",
         )
+    check_targets(targets), check_tolerance(tolerance), check_confidence_levels(confidence_levels)
     varied = [
         Input(cell, parse_distribution_text(given) if isinstance(given, str) else given)
         for cell, given in inputs.items()
     ]
     program = build_program(workbook, varied, outputs)
     drawn = Sampling(check_sampling(sampling), iterations, read_correlations(correlations, workbook, program))
-    shards = [
-        run_shard(program, check_seed(seed), first, count, sampling=drawn)
-        for first, count in plan_shards(iterations, _SHARD_ITERATIONS)
-    ]
-    found = summarize(ProgramFacts.of(program), shards, confidence_levels)
+    draws = RunDraws(program.inputs, check_seed(seed), drawn)
+    with SpilledShards() as shards:
+        for first, count in plan_shards(iterations, _SHARD_ITERATIONS):
+            shards.add(run_shard(program, draws.seed, first, count, sampling=drawn))
+        found = summarize(
+            ProgramFacts.of(program),
+            shards,
+            confidence_levels,
+            targets=targets,
+            tolerance=tolerance,
+            draws=draws,
+        )
     return dict(zip(outputs, found, strict=True))

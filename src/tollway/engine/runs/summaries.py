@@ -1,19 +1,36 @@
 """Turns the shards of a run into statistics. Only iterations in which the output is a number count;
 every error value is counted beside them, never left out silently.
+
+Memory does not grow with the iterations: a first walk counts and sums up (`tallies`), a second keeps what lies around
+the wanted percentiles (`order_statistics`).
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from tollway.engine.distributions.pert import Floats
 from tollway.engine.programs.program import Program
-from tollway.engine.runs.bins import centers, even_edges
+from tollway.engine.runs.bins import centers
+from tollway.engine.runs.convergence import judge_convergence, list_checkpoints
 from tollway.engine.runs.moments import Moments, joined, total
-from tollway.engine.runs.output_summary import Histogram, OutputSummary, Sensitivity
+from tollway.engine.runs.order_statistics import (
+    OrderStatistics,
+    Wanted,
+    collect,
+    lower_rank,
+    percentile_ranks,
+)
+from tollway.engine.runs.output_summary import (
+    Convergence,
+    ErrorShare,
+    Histogram,
+    OutputSummary,
+    StandardErrors,
+    TargetShare,
+)
 from tollway.engine.runs.questions import (
     CONFIDENCE_LEVELS_DEFAULT,
     TOLERANCE_DEFAULT,
@@ -21,11 +38,26 @@ from tollway.engine.runs.questions import (
     check_targets,
     check_tolerance,
 )
-from tollway.engine.runs.run import ShardResult
-from tollway.engine.values import ERROR_BY_CODE
+from tollway.engine.runs.redraw import RunDraws
+from tollway.engine.runs.sensitivities import Effects, list_effects, list_sensitivities
+from tollway.engine.runs.standard_errors import (
+    error_of_kurtosis,
+    error_of_percentile,
+    error_of_share,
+    error_of_skewness,
+    error_of_std,
+    error_of_tail_mean,
+    ranks_around,
+)
+from tollway.engine.runs.stored import Shard
+from tollway.engine.runs.tallies import Tally, tally
 
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 CDF_STEPS = 100
+MODE_SHARE_MIN = 0.01
+"""A single value with this share of the numbers is the mode."""
+MODE_INTERVAL_SHARE = 0.05
+"""Else the mode is the middle of the shortest interval with this share of them."""
 
 
 @dataclass(frozen=True)
@@ -50,37 +82,48 @@ class ProgramFacts:
 
 def summarize(
     facts: ProgramFacts,
-    shards: Sequence[ShardResult],
+    shards: Sequence[Shard],
     confidence_levels: Sequence[float] = CONFIDENCE_LEVELS_DEFAULT,
     *,
     targets: Sequence[float] = (),
     tolerance: float = TOLERANCE_DEFAULT,
+    draws: RunDraws | None = None,
 ) -> list[OutputSummary]:
     """Compute the statistics of every output over the shards given.
 
-    The shards may be a sequence that loads each when asked: they are walked once and then once an output,
-    so that memory holds one shard and the values of one output. They may leave gaps (a cancelled run) but not
-    overlap, and come in any order. Any cut into shards gives the same bits.
+    The shards may lie in files (`StoredShard`): each is read a few times, and memory holds one of them beside some
+    megabytes. They may leave gaps (a cancelled run) but not overlap, and come in any order. Any cut into shards gives
+    the same bits.
 
-    Raises: BadConfidenceLevel, BadTarget, BadTolerance.
+    Args:
+        facts: of the program.
+        shards: of the run.
+        confidence_levels: of value at risk.
+        targets: values; which share of the numbers lies at or below each.
+        tolerance: how closely statistics must be known to count as settled, as a share of them.
+        draws: by what the inputs were drawn; without it there are no rank correlations, regression coefficients and
+            contributions to variance.
+
+    Raises: BadConfidenceLevel, BadTarget, BadTolerance, and DamagedShard where shards lie in files.
     """
     levels = check_confidence_levels(confidence_levels)
-    check_targets(targets)
-    check_tolerance(tolerance)
-    parts = sorted(
-        (
-            (shard.first_iteration, shard.iteration_count, shard.nodes, shard.replayed_count)
-            for shard in shards
-        ),
-        key=lambda part: part[0],
-    )
-    nodes = joined(node for _, _, shard_nodes, _ in parts for node in shard_nodes)
+    questions = _Questions(levels, check_targets(targets), check_tolerance(tolerance))
+    in_order = sorted(shards, key=lambda shard: shard.first_iteration)
+    nodes = joined(node for shard in in_order for node in shard.nodes)
     whole = _Whole(
-        iteration_count=sum(count for _, count, _, _ in parts),
-        replayed_count=sum(count for _, _, _, count in parts),
-        moments=total(nodes) if nodes else None,
+        iteration_count=sum(shard.iteration_count for shard in in_order),
+        replayed_count=sum(shard.replayed_count for shard in in_order),
     )
-    return [_summary(facts, output, shards, whole, levels) for output in range(len(facts.output_cells))]
+    if not nodes:
+        return [_nothing(facts, output, whole, questions) for output in range(len(facts.output_cells))]
+    moments = total(nodes)
+    tallies = tally(in_order, whole.iteration_count, moments, questions.targets)
+    ordered = collect(in_order, tallies, [questions.wanted(one.count) for one in tallies])
+    effects = list_effects(in_order, draws, len(tallies))
+    return [
+        _summary(facts, output, whole, questions, moments, tallies[output], ordered[output], effects[output])
+        for output in range(len(tallies))
+    ]
 
 
 @dataclass(frozen=True)
@@ -89,170 +132,262 @@ class _Whole:
 
     iteration_count: int
     replayed_count: int
-    moments: Moments | None
+
+
+@dataclass(frozen=True)
+class _Questions:
+    """What is asked of every output."""
+
+    levels: tuple[float, ...]
+    targets: tuple[float, ...]
+    tolerance: float
+
+    @property
+    def risk_percents(self) -> dict[str, float]:
+        """The percentile of each level of value at risk, by the level as text."""
+        # 1 - 0.95 is 0.05000000000000004; the fifth percentile is meant.
+        return {f"{round(100 * level, 10):.10g}": round(100 * (1 - level), 10) for level in self.levels}
+
+    def wanted(self, count: int) -> Wanted:
+        """Say which order statistics the answers need."""
+        if count == 0:
+            return Wanted(())
+        steps = [100 * step / CDF_STEPS for step in range(CDF_STEPS + 1)]
+        percents = [*PERCENTILES, *self.risk_percents.values()]
+        around = {rank for percent in percents for rank in ranks_around(count, percent)}
+        return Wanted(
+            percentile_ranks(count, [*percents, *steps]) | around,
+            [lower_rank(count, percent) for percent in self.risk_percents.values()],
+        )
+
+
+def _nothing(facts: ProgramFacts, output: int, whole: _Whole, questions: _Questions) -> OutputSummary:
+    """What is said of an output without a single iteration."""
+    nobody = dict.fromkeys(questions.risk_percents)
+    percentiles = {str(percent): None for percent in PERCENTILES}
+    return OutputSummary(
+        cell=facts.output_cells[output],
+        name=facts.output_names[output],
+        iteration_count=whole.iteration_count,
+        numeric_count=0,
+        error_counts={},
+        replayed_count=whole.replayed_count,
+        mean=None,
+        mean_standard_error=None,
+        std=None,
+        skewness=None,
+        min=None,
+        max=None,
+        percentiles=dict(percentiles),
+        var=dict(nobody),
+        cvar=dict(nobody),
+        histogram=None,
+        cdf=[],
+        sensitivities=[],
+        remark="No iteration was run, so there are no statistics.",
+        standard_errors=StandardErrors(percentiles=dict(percentiles), var=dict(nobody), cvar=dict(nobody)),
+        targets=[TargetShare(target, None, None) for target in questions.targets],
+    )
 
 
 def _summary(
     facts: ProgramFacts,
     output: int,
-    shards: Sequence[ShardResult],
     whole: _Whole,
-    levels: tuple[float, ...],
+    questions: _Questions,
+    moments: Moments,
+    tallied: Tally,
+    ordered: OrderStatistics,
+    effects: Effects,
 ) -> OutputSummary:
-    moments = whole.moments
-    ordered, error_counts = _ordered_values(shards, output)
-    count = len(ordered)
-    spread = _Spread.of(moments, output, ordered)
-    at_risk = {_percent_text(100 * level): _percentile(ordered, _lower_percent(level)) for level in levels}
-    return OutputSummary(
-        cell=facts.output_cells[output],
-        name=facts.output_names[output],
-        iteration_count=whole.iteration_count,
+    nothing = _nothing(facts, output, whole, questions)
+    count, iterations = tallied.count, whole.iteration_count
+    spread = _Spread.of(moments, output, tallied)
+    remark = _remark(nothing.cell, tallied, spread)
+    error_shares = {
+        text: ErrorShare(cases / iterations, error_of_share(iterations, cases))
+        for text, cases in tallied.error_counts.items()
+    }
+    found = replace(nothing, error_counts=tallied.error_counts, error_shares=error_shares, remark=remark)
+    if count == 0:
+        return found
+    risk = questions.risk_percents
+    percentiles = {str(percent): ordered.percentile(percent) for percent in PERCENTILES}
+    at_risk = {level: ordered.percentile(percent) for level, percent in risk.items()}
+    tail_means = {level: _tail_mean(ordered, percent, at_risk[level]) for level, percent in risk.items()}
+    errors = StandardErrors(
+        mean=None if spread.std is None else spread.std / math.sqrt(count),
+        std=spread.std_error,
+        skewness=spread.skewness_error,
+        kurtosis=spread.kurtosis_error,
+        percentiles={str(percent): _error_of_percentile(ordered, percent) for percent in PERCENTILES},
+        var={level: _error_of_percentile(ordered, percent) for level, percent in risk.items()},
+        cvar={level: error for level, (_, error) in tail_means.items()},
+    )
+    return replace(
+        found,
         numeric_count=count,
-        error_counts=error_counts,
-        replayed_count=whole.replayed_count,
         mean=spread.mean,
-        mean_standard_error=None if spread.std is None else spread.std / math.sqrt(count),
+        mean_standard_error=errors.mean,
         std=spread.std,
         skewness=spread.skewness,
-        min=float(ordered[0]) if count else None,
-        max=float(ordered[-1]) if count else None,
-        percentiles={str(percent): _percentile(ordered, percent) for percent in PERCENTILES},
+        kurtosis=spread.kurtosis,
+        mode=_mode(tallied),
+        min=tallied.low,
+        max=tallied.high,
+        percentiles=percentiles,
         var=at_risk,
-        cvar={level: _mean_at_or_below(ordered, value) for level, value in at_risk.items()},
-        histogram=_histogram(ordered),
+        cvar={level: mean for level, (mean, _) in tail_means.items()},
+        standard_errors=errors,
+        targets=[
+            TargetShare(target, int(cases) / count, error_of_share(count, int(cases)))
+            for target, cases in zip(questions.targets, tallied.target_counts, strict=True)
+        ],
+        histogram=_histogram(tallied),
         cdf=_cdf(ordered),
-        sensitivities=[] if moments is None or not count else _sensitivities(facts, moments, output, ordered),
-        remark=_remark(facts.output_cells[output], whole.iteration_count, ordered, error_counts, spread),
+        convergence=_convergence(tallied, spread, percentiles, errors, iterations, questions.tolerance),
+        sensitivities=list_sensitivities(
+            facts.input_cells,
+            facts.input_names,
+            moments,
+            output,
+            effects,
+            is_constant=tallied.low == tallied.high,
+        ),
+        sensitivity_iterations=effects.iterations,
+        sensitivity_remark=effects.remark,
     )
-
-
-def _ordered_values(shards: Sequence[ShardResult], output: int) -> tuple[Floats, dict[str, int]]:
-    numeric: list[Floats] = []
-    error_counts = np.zeros(max(ERROR_BY_CODE) + 1, dtype=np.int64)
-    for shard in shards:
-        errors = shard.errors[output]
-        numeric.append(shard.values[output][errors == 0])
-        error_counts += np.bincount(errors, minlength=len(error_counts))
-    ordered = np.concatenate([*numeric, np.empty(0)])
-    ordered.sort()
-    return ordered, {
-        str(ERROR_BY_CODE[code]): int(count) for code, count in enumerate(error_counts) if code and count
-    }
 
 
 @dataclass(frozen=True)
 class _Spread:
+    """Moments and their standard errors, as far as they exist."""
+
     mean: float | None
-    std: float | None
-    skewness: float | None
+    std: float | None = None
+    skewness: float | None = None
+    kurtosis: float | None = None
+    std_error: float | None = None
+    skewness_error: float | None = None
+    kurtosis_error: float | None = None
 
     @classmethod
-    def of(cls, moments: Moments | None, output: int, ordered: Floats) -> "_Spread":
+    def of(cls, moments: Moments, output: int, tallied: Tally) -> "_Spread":
         """Take them from the merged sums; a constant has exactly its value and no spread."""
-        count = len(ordered)
-        if moments is None or count == 0:
-            return cls(None, None, None)
-        if ordered[0] == ordered[-1]:
-            return cls(float(ordered[0]), 0.0 if count > 1 else None, None)
+        count = tallied.count
+        if count == 0:
+            return cls(None)
+        if tallied.low == tallied.high:
+            return cls(tallied.low, *((0.0, None, None, 0.0) if count > 1 else ()))
         with np.errstate(over="ignore", invalid="ignore"):
             m2, m3 = moments.m2[output], moments.m3[output]
-            return cls(
-                mean=_finite(moments.mean[output]),
-                std=_finite(np.sqrt(m2 / (count - 1))),
-                skewness=_finite((m3 / count) / (m2 / count) ** 1.5),
-            )
+            mean, std = _finite(moments.mean[output]), _finite(np.sqrt(m2 / (count - 1)))
+            skewness = _finite((m3 / count) / (m2 / count) ** 1.5)
+            # In units of the population's standard deviation, so that the second is 1.
+            standard = tallied.power_sums / count
+        if std is None or not np.isfinite(standard).all():
+            return cls(mean, std, skewness)
+        kurtosis = float(standard[4]) - 3
+        return cls(
+            mean,
+            std,
+            skewness,
+            kurtosis,
+            _finite(error_of_std(count, std, kurtosis)),
+            _finite(error_of_skewness(count, standard)),
+            _finite(error_of_kurtosis(count, standard)),
+        )
 
 
-def _lower_percent(level: float) -> float:
-    # 1 - 0.95 is 0.05000000000000004; the fifth percentile is meant.
-    return round(100 * (1 - level), 10)
+def _error_of_percentile(ordered: OrderStatistics, percent: float) -> float | None:
+    error = error_of_percentile(ordered, percent)
+    return None if error is None else _finite(error)
 
 
-def _percent_text(percent: float) -> str:
-    return f"{round(percent, 10):.10g}"
-
-
-def _percentile(ordered: Floats, percent: float) -> float | None:
-    """Interpolate between the two nearest values, as Excel's PERCENTILE.INC and NumPy's default."""
-    if len(ordered) == 0:
-        return None
-    position = (len(ordered) - 1) * percent / 100
-    below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    low, high, share = float(ordered[below]), float(ordered[above]), position - below
-    if math.isfinite(high - low):
-        # Rises with the share, whatever is rounded; two products could round apart.
-        return min(low + (high - low) * share, high)
-    return min(max(low * (1 - share) + high * share, low), high)
-
-
-def _mean_at_or_below(ordered: Floats, limit: float | None) -> float | None:
+def _tail_mean(
+    ordered: OrderStatistics, percent: float, limit: float | None
+) -> tuple[float | None, float | None]:
+    """Mean of the numbers at or below a percentile, and its standard error."""
     if limit is None:
-        return None
-    tail = ordered[: np.searchsorted(ordered, limit, side="right")]
+        return None, None
+    tail = ordered.tail(lower_rank(ordered.count, percent), limit)
+    # Measured from the limit, so that a constant tail has exactly its value.
+    mean = _finite(limit + tail.first_sum / tail.count)
+    if mean is None or ordered.count == 1 or not math.isfinite(tail.second_sum):
+        return mean, None
+    return mean, _finite(error_of_tail_mean(ordered.count, percent, tail))
+
+
+def _mode(tallied: Tally) -> float:
+    """Find where the numbers lie closest, from the counts of the bins.
+
+    The most frequent value where one has MODE_SHARE_MIN of the numbers; else the middle of the shortest interval that
+    holds MODE_INTERVAL_SHARE of them and ends at edges of bins.
+    """
+    places = np.concatenate([[tallied.low], tallied.edges, [np.inf]])
+    starts = np.concatenate([[0], tallied.below, [tallied.count]])
+    held = np.diff(starts[1:])
+    is_one_value = places[2:] == np.nextafter(places[1:-1], np.inf)
+    single = np.where(is_one_value, held, 0)
+    if len(single) and single.max() >= MODE_SHARE_MIN * tallied.count:
+        return float(places[1:-1][single.argmax()])
+    places[-1] = tallied.high
+    inside = (places >= tallied.low) & (places <= tallied.high)
+    places, starts = places[inside], starts[inside]
+    needed = max(1, math.ceil(MODE_INTERVAL_SHARE * tallied.count))
+    ends = np.searchsorted(starts, starts + needed, side="left")
+    possible = ends < len(starts)
     with np.errstate(over="ignore"):
-        # Measured from the limit, so that a constant tail has exactly its value.
-        return _finite(limit + (tail - limit).mean())
+        widths = places[ends[possible]] - places[possible]
+    shortest = int(widths.argmin())
+    low, high = float(places[possible][shortest]), float(places[ends[possible]][shortest])
+    return low / 2 + high / 2
 
 
-def _histogram(ordered: Floats) -> Histogram | None:
-    if len(ordered) == 0 or not math.isfinite(float(ordered[-1]) - float(ordered[0])):
+def _histogram(tallied: Tally) -> Histogram | None:
+    edges = tallied.histogram_edges
+    if edges is None:
         return None
-    edges = even_edges(float(ordered[0]), float(ordered[-1]))
-    below = np.searchsorted(ordered, edges, side="left")
-    below[-1] = len(ordered)
-    return Histogram(np.diff(below).tolist(), edges.tolist(), centers(edges).tolist())
+    return Histogram(tallied.histogram_counts.tolist(), edges.tolist(), centers(edges).tolist())
 
 
-def _cdf(ordered: Floats) -> list[tuple[float, float]]:
+def _cdf(ordered: OrderStatistics) -> list[tuple[float, float]]:
     points: list[tuple[float, float]] = []
     for step in range(CDF_STEPS + 1):
-        value = _percentile(ordered, 100 * step / CDF_STEPS)
+        value = ordered.percentile(100 * step / CDF_STEPS)
         if value is not None:
             points.append((value, step / CDF_STEPS))
     return points
 
 
-def _sensitivities(facts: ProgramFacts, moments: Moments, output: int, ordered: Floats) -> list[Sensitivity]:
-    is_constant = ordered[0] == ordered[-1]
-    found: list[Sensitivity] = []
-    for row, (cell, name) in enumerate(zip(facts.input_cells, facts.input_names, strict=True)):
-        low, high = (
-            _finite(moments.tail_mean[tail, row, output]) if moments.tail_count[tail, row, output] else None
-            for tail in (0, 1)
-        )
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            spreads = np.sqrt(moments.m2[output]) * np.sqrt(moments.input_m2[row, output])
-            correlation = _finite(moments.comoment[row, output] / spreads)
-        found.append(
-            Sensitivity(
-                cell=cell,
-                name=name,
-                low_mean=low,
-                high_mean=high,
-                swing=None if low is None or high is None else _finite(high - low),
-                correlation=None if correlation is None or is_constant else min(max(correlation, -1.0), 1.0),
-            )
-        )
-    return sorted(found, key=lambda sensitivity: -abs(sensitivity.swing or 0.0))
+def _convergence(
+    tallied: Tally,
+    spread: _Spread,
+    percentiles: dict[str, float | None],
+    errors: StandardErrors,
+    iteration_count: int,
+    tolerance: float,
+) -> Convergence:
+    checkpoints = list_checkpoints(tallied)
+    # What the whole run told is known exactly.
+    running = {percent: percentiles[percent] for percent in checkpoints[-1].percentiles}
+    checkpoints[-1] = replace(checkpoints[-1], percentiles=running)
+    statistics = [("mean", spread.mean, errors.mean), ("std", spread.std, errors.std)]
+    statistics += [(f"p{percent}", running[percent], errors.percentiles[percent]) for percent in running]
+    return judge_convergence(statistics, spread.std, checkpoints, iteration_count, tolerance)
 
 
-def _remark(
-    cell: str, iteration_count: int, ordered: Floats, error_counts: dict[str, int], spread: _Spread
-) -> str | None:
-    if iteration_count == 0:
-        return "No iteration was run, so there are no statistics."
-    shown = ", ".join(f"{text} in {count:,}" for text, count in error_counts.items())
-    if len(ordered) == 0:
+def _remark(cell: str, tallied: Tally, spread: _Spread) -> str | None:
+    shown = ", ".join(f"{text} in {count:,}" for text, count in tallied.error_counts.items())
+    if tallied.count == 0:
         return f"No iteration gave a number in {cell} ({shown}), so it has no statistics."
-    if len(ordered) == 1:
+    if tallied.count == 1:
         return f"Only one iteration gave a number in {cell}, so it has no spread."
-    if ordered[0] == ordered[-1]:
+    if tallied.low == tallied.high:
         return f"{cell} had the same value in every iteration that gave a number."
     if spread.mean is None or spread.std is None:
         return f"Some values of {cell} are too large for their statistics to be computed."
-    if error_counts:
+    if tallied.error_counts:
         return (
             f"{cell} showed an error value in some iterations ({shown}); the statistics are over the others."
         )
