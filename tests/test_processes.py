@@ -2,15 +2,18 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-from tests.installed import Installed, wait_until
+from tests.installed import Installed, free_port, wait_until
 
 from tollway.authentication.entities import totp_code
 from tollway.kit.clock import read_now
@@ -19,6 +22,28 @@ from tollway.settings import new_secret
 from tollway.simulation.samples import SAMPLES
 
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Installed]:
+    """One installation for the tests that leave it sound."""
+    folder = Path(tempfile.mkdtemp(prefix="tollway-run-"))
+    folder.chmod(0o711)
+    made = Installed(folder, free_port())
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.interrupt()
+    EmbeddedPostgres(folder / "postgres").stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def running(shared: Installed) -> Installed:
+    """It, started."""
+    if shared.process is None or shared.process.poll() is not None:
+        shared.start()
+        shared.wait_ready()
+    return shared
 
 
 @pytest.mark.promise("C17")
@@ -92,11 +117,10 @@ def _status(installed: Installed) -> int:
     return httpx.get(f"{installed.url}/monitoring/health").status_code
 
 
-def test_an_open_event_stream_does_not_hold_up_the_end(installed: Installed) -> None:
-    installed.start()
-    installed.wait_ready()
-    with installed.client() as client:
-        model_id = client.get("/models").json()["models"][0]["model_id"]
+def test_an_open_event_stream_does_not_hold_up_the_end(running: Installed) -> None:
+    with running.client() as client:
+        # The oldest is the one that is there from the start.
+        model_id = client.get("/models").json()["models"][-1]["model_id"]
         started = client.post(
             "/simulations",
             json={"model_id": model_id, "simulation_config": {"iterations": 100_000, "seed": 1}},
@@ -104,10 +128,10 @@ def test_an_open_event_stream_does_not_hold_up_the_end(installed: Installed) -> 
         assert started.status_code == 201, started.text
         url = started.json()["progress_url"].removeprefix("/monte-carlo-api")
         # The worker is gone, so the run cannot end and the stream stays open.
-        os.kill(installed.children()["work"], signal.SIGSTOP)
+        os.kill(running.children()["work"], signal.SIGSTOP)
         with client.stream("GET", url, headers={"Accept": "text/event-stream"}) as stream:
             next(stream.iter_lines())
-            assert installed.interrupt() == 0
+            assert running.interrupt() == 0
 
 
 def test_a_port_in_use_is_said_in_one_sentence(installed: Installed) -> None:
@@ -156,14 +180,12 @@ def test_a_half_made_database_is_set_aside(installed: Installed) -> None:
     assert len(aside) == 1, "nothing is deleted that might be somebody's"
 
 
-def test_killing_the_whole_product_leaves_no_process_behind_but_the_database(installed: Installed) -> None:
-    installed.start()
-    installed.wait_ready()
-    children = installed.children()
-    installed.kill()
+def test_killing_the_whole_product_leaves_no_process_behind_but_the_database(running: Installed) -> None:
+    children = running.children()
+    running.kill()
     wait_until(lambda: not any(_alive(one) for one in children.values()), lambda: str(children))
-    installed.start()
-    installed.wait_ready()
+    running.start()
+    running.wait_ready()
 
 
 def _alive(process_id: int) -> bool:
@@ -173,11 +195,9 @@ def _alive(process_id: int) -> bool:
         return False
 
 
-def test_a_run_survives_the_killing_of_server_and_worker(installed: Installed) -> None:
+def test_a_run_survives_the_killing_of_server_and_worker(running: Installed) -> None:
     """Acceptance 4: the run finishes, and no usage row is lost or doubled."""
-    installed.start()
-    installed.wait_ready()
-    with installed.client() as client:
+    with running.client() as client:
         uploaded = client.post("/models", files={"file": ("portfolio.xlsx", SAMPLES["portfolio"].to_bytes())})
         assert uploaded.status_code == 201, uploaded.text
         variables = [
@@ -196,8 +216,8 @@ def test_a_run_survives_the_killing_of_server_and_worker(installed: Installed) -
         started = client.post("/simulations", json=body)
         assert started.status_code == 201, started.text
         run_id = started.json()["simulation_id"]
-        before = installed.query("SELECT endpoint, units, request_id FROM api_usage_logs ORDER BY id")
-        for process_id in installed.children().values():
+        before = running.query("SELECT endpoint, units, request_id FROM api_usage_logs ORDER BY id")
+        for process_id in running.children().values():
             os.kill(process_id, signal.SIGKILL)
         # The supervisor starts both again.
         url = f"/simulations/{run_id}/progress"
@@ -209,7 +229,7 @@ def test_a_run_survives_the_killing_of_server_and_worker(installed: Installed) -
                 return False
             return answer.status_code == 200 and answer.json()["status"] in ("completed", "failed")
 
-        wait_until(over, lambda: installed.output)
+        wait_until(over, lambda: running.output)
         results: list[httpx.Response] = []
 
         def answered() -> bool:
@@ -217,13 +237,13 @@ def test_a_run_survives_the_killing_of_server_and_worker(installed: Installed) -
             results.append(client.get(f"/simulations/{run_id}/results"))
             return results[-1].status_code != 429
 
-        wait_until(answered, lambda: installed.output)
+        wait_until(answered, lambda: running.output)
     assert results[-1].status_code == 200, results[-1].text
     assert results[-1].json()["results"]["Portfolio!B16"]["statistics"]["count"] == 100_000
-    counted = installed.query("SELECT units, request_id FROM api_usage_logs WHERE units <> 0 ORDER BY id")
+    counted = running.query("SELECT units, request_id FROM api_usage_logs WHERE units <> 0 ORDER BY id")
     assert counted == [(units, request) for _, units, request in before if units]
-    used = installed.query("SELECT sum(requests_used) FROM usage_quotas WHERE mode = 'test'")
-    this_month = installed.query(
+    used = running.query("SELECT sum(requests_used) FROM usage_quotas WHERE mode = 'test'")
+    this_month = running.query(
         "SELECT sum(units) FROM api_usage_logs l JOIN usage_quotas q ON q.mode = l.mode"
         " AND l.request_timestamp >= q.period_start WHERE l.mode = 'test'"
     )
