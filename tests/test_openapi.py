@@ -42,7 +42,7 @@ CHECKS = [
 TRIES_MAX = 4
 SOAK_TRIES_MAX = 60
 # Operations are tried in so many tests, which run at once where there are processors.
-SHARES = 4
+SHARES = 2
 
 
 class Served:
