@@ -30,9 +30,10 @@ FILE_ORDER = {
 # `permissions`, `callers` and `guard` of customers say who calls and what they may do: every endpoint asks them.
 # `changes` of plans are entities of their own: what a change of a plan is, and why one is refused.
 # `studies` of simulation likewise: batches, comparisons, goal seeks.
+# `points` of simulation read the file that scatter plots are drawn from.
 PUBLIC_FILES = {
     "entities", "operations", "flows", "samples", "export", "permissions", "callers", "guard", "changes",
-    "studies",
+    "studies", "points",
 }  # fmt: skip
 # A file that grew is split by what its parts are about: `session_store`, `member_operations`, `key_endpoints`.
 SPLIT_FILES = ("store", "operations", "flows", "endpoints", "middleware")

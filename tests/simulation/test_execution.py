@@ -73,9 +73,11 @@ async def test_a_shard_tells_what_it_saw_and_carries_its_samples(
 
 async def test_a_summary_of_nothing_says_so(processes: WorkerProcesses) -> None:
     """A run that is cancelled before any shard was done still has its answer."""
-    (output,) = await processes.summarize(
+    answer = await processes.summarize(
         SummaryTask(inputs=[("S!A1", None)], outputs=[("S!A2", "Out")], shards=[], confidence_levels=[0.95])
     )
+    (output,) = answer.results
+    assert answer.points is None
     assert output["iteration_count"] == 0
     assert output["mean"] is None
 

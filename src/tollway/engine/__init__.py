@@ -61,7 +61,7 @@ from tollway.engine.sampling.draws import (
     draw,
     uniforms,
 )
-from tollway.engine.sampling.stress import BadStress, parse_stress_text, read_stress, with_stress
+from tollway.engine.sampling.stress import BadStress, held_inputs, parse_stress_text, read_stress, with_stress
 from tollway.engine.values import (
     BadInputCell,
     BadOutputCell,
@@ -151,6 +151,7 @@ __all__ = [
     "draw",
     "evaluate",
     "fit_distributions",
+    "held_inputs",
     "inspect_workbook",
     "live_bin_edges",
     "parse_correlation_text",

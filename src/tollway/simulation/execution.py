@@ -81,8 +81,23 @@ class ShardAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawsTask:
+    """By what the inputs of a run were drawn, in their order."""
+
+    distributions: list[dict[str, Any]]
+    seed: int
+    sampling: str
+    correlations: dict[str, Any] | None
+    run_iterations: int
+    stress: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class SummaryTask:
-    """The shards of a run, as files in the order of their iterations; cells come with their names."""
+    """The shards of a run, as files in the order of their iterations; cells come with their names.
+
+    Without `draws` nothing is told that needs the inputs' numbers.
+    """
 
     inputs: list[tuple[str, str | None]]
     outputs: list[tuple[str, str | None]]
@@ -90,6 +105,15 @@ class SummaryTask:
     confidence_levels: list[float]
     targets: list[float] = field(default_factory=list)
     tolerance: float = TOLERANCE_DEFAULT
+    draws: DrawsTask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryAnswer:
+    """The results of each output, and the first iterations as the file that `Points` reads."""
+
+    results: list[dict[str, Any]]
+    points: bytes | None
 
 
 class Workers(Protocol):
@@ -105,7 +129,7 @@ class Workers(Protocol):
     async def compute(self, task: ShardTask) -> ShardAnswer:
         """Compute a shard. Raises: WorkerDied, or what the engine raised."""
 
-    async def summarize(self, task: SummaryTask) -> list[dict[str, Any]]:
+    async def summarize(self, task: SummaryTask) -> SummaryAnswer:
         """Compute the results of a run from its shards, one for each output. Raises: WorkerDied."""
 
     async def run(self, function: Callable[[Task], Answer], task: Task) -> Answer:
@@ -138,7 +162,7 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
         task.first_iteration,
         task.iteration_count,
         bin_edges,
-        sampling=sampling_of(task, program),
+        sampling=sampling_of(task, program.inputs),
     )
     seen = shard_progress(result)
     live = [
@@ -155,36 +179,20 @@ def compute_shard(task: ShardTask) -> ShardAnswer:
     return ShardAnswer(content=content, live=live, processing_seconds=time.thread_time() - started)
 
 
-def sampling_of(task: ShardTask, program: Any) -> Any:
-    """Return how a run draws, for the engine."""
+def sampling_of(task: ShardTask | DrawsTask, inputs: Sequence[Any]) -> Any:
+    """Return how a run draws, for the engine; inputs are those of the program."""
     from tollway.engine import RankCorrelation, Sampling, SamplingMethod
 
     correlation = None
     if task.correlations is not None:
-        input_cells = [one.cell for one in program.inputs]
+        input_cells = [one.cell for one in inputs]
         correlation = RankCorrelation.from_json(task.correlations, input_cells)
     return Sampling(SamplingMethod(task.sampling), task.run_iterations, correlation)
 
 
-class _StoredShards(Sequence[Any]):
-    """Shards that are read when asked for, so that memory holds one at a time."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        self._paths = paths
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, index: Any) -> Any:
-        from tollway.engine import ShardResult
-
-        return ShardResult.from_bytes(self._paths[index].read_bytes())
-
-
-def summarize_shards(task: SummaryTask) -> list[dict[str, Any]]:
+def summarize_shards(task: SummaryTask) -> SummaryAnswer:
     """Read the shards of a run and summarise each output; needs no workbook."""
-    from tollway.engine import summarize
-    from tollway.engine.runs.summaries import ProgramFacts
+    from tollway.engine import ProgramFacts, StoredShard, summarize, take_points
 
     facts = ProgramFacts(
         input_cells=tuple(cell for cell, _ in task.inputs),
@@ -192,14 +200,28 @@ def summarize_shards(task: SummaryTask) -> list[dict[str, Any]]:
         output_cells=tuple(cell for cell, _ in task.outputs),
         output_names=tuple(name for _, name in task.outputs),
     )
+    shards = [StoredShard(path) for path in task.shards]
+    draws = None if task.draws is None else _draws_again(task.draws, facts.input_cells)
     found = summarize(
         facts,
-        _StoredShards(task.shards),
+        shards,
         task.confidence_levels,
         targets=task.targets,
         tolerance=task.tolerance,
+        draws=draws,
     )
-    return [one.as_json() for one in found]
+    points = None if draws is None else take_points(shards, draws, len(task.outputs)).to_bytes()
+    return SummaryAnswer([one.as_json() for one in found], points)
+
+
+def _draws_again(task: DrawsTask, cells: Sequence[str]) -> Any:
+    from tollway.engine import Input, RunDraws, held_inputs, parse_distribution
+
+    inputs = [
+        Input(cell, parse_distribution(distribution))
+        for cell, distribution in zip(cells, task.distributions, strict=True)
+    ]
+    return RunDraws(held_inputs(inputs, task.stress), task.seed, sampling_of(task, inputs))
 
 
 @lru_cache(maxsize=PROGRAMS_KEPT)

@@ -20,6 +20,7 @@ from tollway.simulation.execution import (
     Answer,
     ShardAnswer,
     ShardTask,
+    SummaryAnswer,
     SummaryTask,
     Task,
     WorkerDied,
@@ -57,7 +58,7 @@ class WorkerProcesses:
         """Compute a shard. Raises: WorkerDied, or what the engine raised."""
         return await self.run(compute_shard, task)
 
-    async def summarize(self, task: SummaryTask) -> list[dict[str, Any]]:
+    async def summarize(self, task: SummaryTask) -> SummaryAnswer:
         """Compute the results of a run from its shards, one for each output. Raises: WorkerDied."""
         return await self.run(summarize_shards, task)
 

@@ -76,7 +76,7 @@ def _judged(
 
 def _readable(wanted: float) -> int:
     """Round up to two digits."""
-    unit = 10 ** max(0, math.floor(math.log10(wanted)) - 1)
+    unit = int(10 ** max(0, math.floor(math.log10(wanted)) - 1))
     return math.ceil(wanted / unit) * unit
 
 
@@ -110,7 +110,7 @@ def describe_convergence(convergence: Convergence | Mapping[str, Any] | None) ->
         return "Whether there were iterations enough is not known for this run."
     told = convergence if isinstance(convergence, Mapping) else _as_mapping(convergence)
     within = f"to within {100 * told['tolerance']:.3g} % with {100 * told['confidence']:.3g} % confidence"
-    names = {False: [], True: []}  # type: dict[bool, list[str]]
+    names: dict[bool, list[str]] = {False: [], True: []}
     for one in told["statistics"]:
         names[bool(one["is_settled"])].append(_NAMES[one["statistic"]])
     if told["is_settled"]:

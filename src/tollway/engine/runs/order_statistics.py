@@ -50,7 +50,7 @@ class _Bin:
 
     @property
     def is_one_value(self) -> bool:
-        return self.high == np.nextafter(self.low, np.inf)
+        return bool(self.high == np.nextafter(self.low, np.inf))
 
 
 @dataclass(frozen=True)

@@ -36,13 +36,13 @@ class Stretch:
     @property
     def end(self) -> int:
         """How many iterations are there until its end."""
-        return self.first + self.values.shape[1]
+        return self.first + int(self.values.shape[1])
 
     def numbers(self, output: int) -> Floats:
         """Return the numbers of an output, rising."""
         numbers = self.values[output]
         numeric = self.numeric[output]
-        ordered = numbers.copy() if numeric.all() else numbers[numeric]
+        ordered: Floats = numbers.copy() if numeric.all() else numbers[numeric]
         ordered.sort()
         return ordered
 

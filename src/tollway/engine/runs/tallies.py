@@ -125,7 +125,7 @@ class _Counter:
             self.histogram_edges = even_edges(self.low, self.high)
         # At or below a target is below the number that comes next.
         above_targets = np.nextafter(np.array(targets, dtype=np.float64), np.inf)
-        inner = [] if self.histogram_edges is None else self.histogram_edges[:-1]
+        inner = edges[:0] if self.histogram_edges is None else self.histogram_edges[:-1]
         self.bounds = np.concatenate([edges, inner, above_targets])
         self.below = np.zeros(len(self.bounds), dtype=np.int64)
         self.seen = 0

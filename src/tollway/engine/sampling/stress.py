@@ -8,7 +8,7 @@ from typing import Any
 
 from tollway.engine.distributions.held import Held
 from tollway.engine.exact.graph import FormulaBook
-from tollway.engine.programs.program import Program, find_address
+from tollway.engine.programs.program import Input, Program, find_address
 from tollway.engine.values import EngineError
 from tollway.engine.workbooks.workbook import Workbook
 
@@ -93,20 +93,20 @@ def with_stress(program: Program, stress: Sequence[Mapping[str, Any]]) -> Progra
     INVARIANT: no other input's draws change, and a held one's keep their ranks
     (tests/engine/test_stress.py::test_other_inputs_keep_their_bits_and_the_held_one_its_ranks).
     """
-    if not stress:
-        return program
+    return replace(program, inputs=held_inputs(program.inputs, stress)) if stress else program
+
+
+def held_inputs(inputs: Sequence[Input], stress: Sequence[Mapping[str, Any]]) -> tuple[Input, ...]:
+    """Hold those of some inputs that `read_stress` named, without their program."""
     held = {one["cell"]: one["percentiles"] for one in stress}
-    return replace(
-        program,
-        inputs=tuple(
-            replace(
-                one,
-                distribution=Held(one.distribution, held[one.cell][0] / 100, held[one.cell][1] / 100),
-            )
-            if one.cell in held
-            else one
-            for one in program.inputs
-        ),
+    return tuple(
+        replace(
+            one,
+            distribution=Held(one.distribution, held[one.cell][0] / 100, held[one.cell][1] / 100),
+        )
+        if one.cell in held
+        else one
+        for one in inputs
     )
 
 
