@@ -44,6 +44,27 @@ class Postgres:
         return self.server.url.replace("/tollway?", f"/{database}?")
 
 
+# What runs in one process from beginning to end comes first, longest first: begun late, it would keep one processor
+# busy while the others have nothing left to do.
+LONGEST_FIRST = (
+    "tests/journeys/",
+    "tests/test_processes.py",
+    "tests/admission/test_kills.py",
+    "tests/test_openapi.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests so that all processors are busy until the end; chance orders what is left."""
+
+    def place(item: pytest.Item) -> int:
+        found = (place for place, path in enumerate(LONGEST_FIRST) if item.nodeid.startswith(path))
+        return next(found, len(LONGEST_FIRST))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def logging_configured() -> None:
     configure_logging("warning", as_json=True)
