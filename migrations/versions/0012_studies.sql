@@ -24,7 +24,9 @@ ALTER TABLE runs
     ADD COLUMN tolerance double precision NOT NULL DEFAULT 0.03 CHECK (tolerance > 0 AND tolerance < 1),
     -- The first iterations with inputs and outputs, for scatter plots; null for runs of before there were any.
     ADD COLUMN points_blob text,
-    ADD COLUMN keeps_samples boolean NOT NULL DEFAULT false;
+    -- Whether every draw and value is kept; their file, once the run is summarised.
+    ADD COLUMN keeps_samples boolean NOT NULL DEFAULT false,
+    ADD COLUMN samples_blob text;
 CREATE INDEX runs_by_batch ON runs (batch_id) WHERE batch_id IS NOT NULL;
 
 -- Whoever holds the token may download the results of one run, for an hour, without a key.
@@ -55,6 +57,8 @@ CREATE TABLE goal_seeks (
     answer jsonb,
     failure jsonb,
     attempt_count integer NOT NULL DEFAULT 0,
+    -- When it was last computed a little further.
+    heard_of_at timestamptz,
     created_at timestamptz NOT NULL,
     finished_at timestamptz,
     expires_at timestamptz NOT NULL

@@ -60,8 +60,14 @@ from tollway.plans import jobs as plans_jobs
 from tollway.plans import operations as plans_operations
 from tollway.plans import spending_endpoints, usage_endpoints
 from tollway.settings import Settings, shown_settings
+from tollway.simulation import (
+    batch_endpoints,
+    comparison_endpoints,
+    fit_endpoints,
+    goal_seek_endpoints,
+)
+from tollway.simulation import download_endpoints as simulation_downloads
 from tollway.simulation import endpoints as simulation
-from tollway.simulation import fit_endpoints
 from tollway.simulation import jobs as simulation_jobs
 from tollway.simulation.cluster import Cluster
 from tollway.simulation.execution import Workers
@@ -85,15 +91,18 @@ from tollway.webhooks.remote import Sender
 DOCS_URL = "/docs"
 # No plan takes a larger file; each plan's own limit is checked before the body is read.
 UPLOAD_BYTES_MAX = 501_000_000
-PAGE_UPLOAD_PATH = "/models"
+PAGE_UPLOAD_PATHS = ("/models", "/models/fits")
 DOCS_FOLDER = Path(__file__).parents[2] / "docs"
 LIMIT_HEADERS = (
     "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
 )  # fmt: skip
+# A token that needs no key beside it stands in these paths.
+DOWNLOAD_LINKS = ("/monte-carlo-api/download/",)
 MONTECARLO = ProductPaths(
     product="montecarlo",
     prefix="/monte-carlo-api",
     open_paths=frozenset({"/monte-carlo-api/health"}),
+    open_prefixes=DOWNLOAD_LINKS,
     upload_paths=frozenset({"/monte-carlo-api/models"}),
 )
 
@@ -245,7 +254,8 @@ def build_app(parts: Parts) -> ASGIApp:
         base_url=settings.base_url,
         secure=settings.secure,
         trusted_proxies=settings.trusted_proxies,
-        upload_paths=dict.fromkeys([*MONTECARLO.upload_paths, PAGE_UPLOAD_PATH], UPLOAD_BYTES_MAX),
+        upload_paths=dict.fromkeys([*MONTECARLO.upload_paths, *PAGE_UPLOAD_PATHS], UPLOAD_BYTES_MAX),
+        secret_prefixes=DOWNLOAD_LINKS,
     )
     return EdgeMiddleware(app, edge, ProcessCounters.take(settings.counters_folder, "server"))
 
@@ -309,6 +319,10 @@ def _mounted() -> DocumentedApi:
         support.router,
         webhooks.router,
         simulation.router,
+        batch_endpoints.router,
+        comparison_endpoints.router,
+        goal_seek_endpoints.router,
+        simulation_downloads.router,
         fit_endpoints.router,
     ):
         api.include_router(router)

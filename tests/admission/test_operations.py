@@ -53,7 +53,7 @@ async def test_what_makes_something_counts_one_and_reading_counts_nothing(
 
 @pytest.mark.promise("X11")
 def test_the_table_of_units_is_the_one_that_was_decided() -> None:
-    assert UNITS == {"upload_model": 1, "create_run": 1, "read": 0, "change": 0}
+    assert UNITS == {"upload_model": 1, "create_run": 1, "create_goal_seek": 1, "read": 0, "change": 0}
 
 
 async def test_a_failed_call_leaves_no_effect_and_counts_nothing(

@@ -9,6 +9,7 @@ from tollway.kit.problems import Forbidden, TooMany, Unavailable
 UNITS: dict[str, int] = {
     "upload_model": 1,
     "create_run": 1,
+    "create_goal_seek": 1,
     "read": 0,
     "change": 0,
 }

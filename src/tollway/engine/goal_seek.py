@@ -246,7 +246,8 @@ def seek_goal(
     iterations: int,
     seed: int,
     sampling: Sampling = PLAIN,
-    on_trial: Callable[[int], None] | None = None,
+    known: Sequence[Trial] = (),
+    on_trial: Callable[[Trial], None] | None = None,
 ) -> GoalSeekAnswer:
     """Search for the number by Brent's method, at most EVALUATIONS_MAX trials of `iterations` each.
 
@@ -256,7 +257,8 @@ def seek_goal(
         iterations: of each trial, 2 to SEEK_ITERATIONS_MAX.
         seed: of the draws, the same for every trial.
         sampling: the method, and the correlation of inputs.
-        on_trial: told how many trials were made; may raise to stop.
+        known: trials of this very search that were made before it was stopped; they are not made again.
+        on_trial: told of each trial that is made; may raise to stop.
 
     Source: Brent 1973, "Algorithms for minimization without derivatives", chapter 4.
 
@@ -264,7 +266,9 @@ def seek_goal(
     (tests/engine/test_goal_seek.py::test_the_same_question_has_the_same_answer).
     """
     assert 2 <= iterations <= SEEK_ITERATIONS_MAX, iterations
-    trials = _Trials(built, seek, iterations, seed, replace(sampling, run_iterations=iterations), on_trial)
+    trials = _Trials(
+        built, seek, iterations, seed, replace(sampling, run_iterations=iterations), known, on_trial
+    )
     try:
         ends = (trials.at(seek.low), trials.at(seek.high))
         start = _sign_change(trials, seek)
@@ -372,7 +376,8 @@ class _Trials:
         iterations: int,
         seed: int,
         sampling: Sampling,
-        on_trial: Callable[[int], None] | None,
+        known: Sequence[Trial],
+        on_trial: Callable[[Trial], None] | None,
     ) -> None:
         self.program, self.sought_index = built.program, built.sought_index
         self.cell, [self.output] = built.program.inputs[built.sought_index].cell, built.program.outputs
@@ -380,15 +385,25 @@ class _Trials:
         self.iterations, self.seed, self.sampling = iterations, seed, sampling
         self.made: list[Trial] = []
         self._by_value: dict[float, Trial] = {}
+        self._known = {trial.value: trial for trial in known}
         self._on_trial = on_trial
         kept_bytes = 8 * len(self.program.inputs) * iterations
         self._draws: dict[int, Floats] | None = {} if kept_bytes <= _DRAWS_BYTES_MAX else None
 
     def at(self, value: float) -> Trial:
         """The trial of a number. Raises: _Undefined where the output has no statistic there."""
-        known = self._by_value.get(value)
-        if known is not None:
-            return known
+        if value in self._by_value:
+            return self._by_value[value]
+        trial = self._known.get(value)
+        if trial is None:
+            trial = self._made_now(value)
+            if self._on_trial is not None:
+                self._on_trial(trial)
+        self.made.append(trial)
+        self._by_value[value] = trial
+        return trial
+
+    def _made_now(self, value: float) -> Trial:
         numbers: list[Floats] = []
         for first in range(0, self.iterations, BLOCK_ITERATIONS):
             draws = self._drawn(first)
@@ -399,12 +414,7 @@ class _Trials:
         found = self.statistic.of(kept)
         if found is None:
             raise _Undefined(value)
-        trial = Trial(value, *found, self.iterations - len(kept))
-        self.made.append(trial)
-        self._by_value[value] = trial
-        if self._on_trial is not None:
-            self._on_trial(len(self.made))
-        return trial
+        return Trial(value, *found, self.iterations - len(kept))
 
     def _drawn(self, first: int) -> Floats:
         if self._draws is not None and first in self._draws:

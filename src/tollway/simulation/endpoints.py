@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathPart
@@ -38,6 +38,7 @@ from tollway.simulation.bodies import (
     SimulationIn,
     VariableIn,
 )
+from tollway.simulation.download_entities import SamplesOverPlan
 from tollway.simulation.entities import (
     BadUpload,
     InputMark,
@@ -250,7 +251,7 @@ async def change_model(model_id: ModelId, body: ModelIn, call: ThisCall, worksho
         name=body.model_name,
         description=body.description,
         tags=body.tags,
-        inputs=_marks(body.inputs, "/inputs"),
+        inputs=read_marks(body.inputs, "/inputs"),
         outputs=body.outputs,
     )
     return JSONResponse(outcome.body)
@@ -274,7 +275,7 @@ async def delete_model(model_id: ModelId, call: ThisCall, *, delete_runs: bool =
     return await call.answer("change", work)
 
 
-def _marks(given: list[VariableIn] | None, pointer: str) -> list[InputMark] | None:
+def read_marks(given: list[VariableIn] | None, pointer: str) -> list[InputMark] | None:
     """Check each distribution before any workbook is opened."""
     if given is None:
         return None
@@ -311,6 +312,7 @@ def _marks(given: list[VariableIn] | None, pointer: str) -> list[InputMark] | No
         InspectionBusy,
         WebhookUrlRefused,
         FeatureNotIncluded,
+        SamplesOverPlan,
         *REFUSALS.values(),
     ),
 )
@@ -322,11 +324,12 @@ async def create_simulation(
     order = RunOrder(
         model_id=body.model_id,
         iterations=config.iterations,
-        inputs=_marks(config.variables, flows.ORDER_POINTERS[0]),
+        inputs=read_marks(config.variables, flows.ORDER_POINTERS[0]),
         outputs=config.output_cells,
         confidence_levels=config.confidence_levels,
         targets=config.targets,
         tolerance=config.tolerance,
+        keep_samples=config.keep_samples,
         seed=config.seed,
         sampling=config.sampling,
         correlations=[one.model_dump(exclude_none=True) for one in config.correlations],
@@ -454,30 +457,3 @@ async def cancel_simulation(simulation_id: RunId, call: ThisCall) -> Response:
         return Outcome(body={"message": "Simulation cancelled successfully"})
 
     return await call.answer("change", work)
-
-
-@router.get(
-    "/simulations/{simulation_id}/download/{file_format}",
-    summary="Download results",
-    response_class=Response,
-    responses=problem_responses(RunNotFound, ResultsDeleted, RunNotFinished, RunFailed)
-    | {
-        200: {
-            "description": "The file.",
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                flows.XLSX_TYPE: {"schema": {"type": "string", "format": "binary"}},
-            },
-        }
-    },
-)
-async def download_results(
-    simulation_id: RunId, file_format: Literal["json", "xlsx"], call: ThisCall
-) -> Response:
-    """Download the results as a JSON file or an Excel workbook with charts."""
-    download = await flows.download_results(call, simulation_id, file_format)
-    return Response(
-        download.content,
-        media_type=download.media_type,
-        headers={"Content-Disposition": f'attachment; filename="{download.filename}"'},
-    )

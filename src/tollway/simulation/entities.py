@@ -30,6 +30,8 @@ TOLERANCE_DEFAULT = 0.03
 REFERENCE_LENGTH_MAX = 100
 # As the engine names them; the first is what runs are drawn by that ask for none.
 SAMPLING_METHODS = ("monte_carlo", "latin_hypercube", "sobol")
+# Where what is to be computed stands in a request.
+ORDER_POINTER = "/simulation_config"
 # Entries of a request, each a pair or a whole matrix, and the inputs that one matrix is over.
 CORRELATIONS_MAX = 1_000
 CORRELATED_INPUTS_MAX = 200
@@ -120,6 +122,8 @@ class RunOrder:
     # Values whose probability is asked for, and how closely statistics must be known, as a share of them.
     targets: list[float] = field(default_factory=list)
     tolerance: float = TOLERANCE_DEFAULT
+    # Whether every draw and value is kept, to be downloaded.
+    keep_samples: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return what tells two orders apart; one that asks for neither is written as before there were both."""
@@ -134,6 +138,8 @@ class RunOrder:
             del told["tolerance"]
         if not self.stress:
             del told["stress"]
+        if not self.keep_samples:
+            del told["keep_samples"]
         return told
 
 
@@ -233,6 +239,9 @@ class Run:
     batch_id: int | None
     batch_public_id: str | None
     scenario_name: str | None
+    # Whether its samples were asked for, and their file; None until the summary is made, and where there is none.
+    keeps_samples: bool
+    samples_blob: str | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mode", Mode(self.mode))

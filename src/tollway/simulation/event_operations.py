@@ -7,11 +7,13 @@ from tollway.customers.callers import Caller
 from tollway.kit.db import Transaction
 from tollway.kit.problems import Problem
 from tollway.simulation.entities import Model, Run, RunStatus
+from tollway.simulation.studies import GoalSeekRecord, GoalSeekStatus
 from tollway.webhooks import operations as webhooks
 from tollway.webhooks.entities import Event
 
 RUNS_PATH = "/monte-carlo-api/simulations"
 MODELS_PATH = "/monte-carlo-api/models"
+GOAL_SEEKS_PATH = "/monte-carlo-api/goal-seeks"
 # A run tells of its progress so often at most.
 PROGRESS_STEPS = 10
 ENDINGS = {
@@ -61,6 +63,28 @@ async def tell_model_failed(
     await webhooks.publish(tx, caller.owner_id, caller.mode, Event.MODEL_FAILED, data, now)
 
 
+async def tell_goal_seek_ended(
+    tx: Transaction,
+    record: GoalSeekRecord,
+    status: GoalSeekStatus,
+    now: datetime,
+    *,
+    outcome: str | None = None,
+    failure: dict[str, Any] | None = None,
+) -> None:
+    """Tell how a goal seek ended."""
+    is_completed = status is GoalSeekStatus.COMPLETED
+    data: dict[str, Any] = {
+        "goal_seek_id": record.public_id,
+        "model_id": record.model_public_id,
+        "model_name": record.model_name,
+        "status": status.value,
+        "goal_seek_url": f"{GOAL_SEEKS_PATH}/{record.public_id}",
+    } | ({"outcome": outcome} if is_completed else {"failure": failure})
+    event = Event.GOAL_SEEK_COMPLETED if is_completed else Event.GOAL_SEEK_FAILED
+    await webhooks.publish(tx, record.customer_id, record.mode, event, data, now)
+
+
 async def _tell(
     tx: Transaction,
     run: Run,
@@ -78,6 +102,8 @@ async def _tell(
         "iterations_total": run.iterations,
         "iterations_completed": completed,
         "percentage": round(100 * completed / run.iterations, 2),
+        "batch_id": run.batch_public_id,
+        "scenario_name": run.scenario_name,
         "progress_url": f"{RUNS_PATH}/{run.public_id}/progress",
     }
     if status is RunStatus.COMPLETED:

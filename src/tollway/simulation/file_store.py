@@ -18,6 +18,22 @@ async def discard_blobs(tx: Transaction, names: list[str], now: datetime) -> Non
 
 
 async def discard_blobs_of_runs(tx: Transaction, run_ids: list[int], now: datetime) -> None:
+    """Let go of everything of runs that is a file, and list these to be deleted."""
+    await discard_shards_of_runs(tx, run_ids, now)
+    await tx.execute(
+        """
+        INSERT INTO discarded_blobs (name, discarded_at)
+        SELECT blob, %(now)s FROM runs, unnest(ARRAY[points_blob, samples_blob]) AS blob
+        WHERE id = ANY(%(ids)s) AND blob IS NOT NULL ON CONFLICT (name) DO NOTHING
+        """,
+        {"ids": run_ids, "now": now},
+    )
+    await tx.execute(
+        "UPDATE runs SET points_blob = NULL, samples_blob = NULL WHERE id = ANY(%(ids)s)", {"ids": run_ids}
+    )
+
+
+async def discard_shards_of_runs(tx: Transaction, run_ids: list[int], now: datetime) -> None:
     """Let go of the shards of runs, and list their files to be deleted."""
     await tx.execute(
         """
@@ -85,6 +101,8 @@ async def empty_expired_models(tx: Transaction, now: datetime, limit: int) -> li
         WITH due AS (
             SELECT id FROM models m WHERE expires_at <= %(now)s AND workbook_deleted_at IS NULL AND NOT EXISTS (
                 SELECT 1 FROM runs r WHERE r.model_id = m.id AND r.status IN ('queued', 'running'))
+                AND NOT EXISTS (
+                SELECT 1 FROM goal_seeks g WHERE g.model_id = m.id AND g.status IN ('queued', 'running'))
             ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
         ), discarded AS (
             INSERT INTO discarded_blobs (name, discarded_at)
@@ -118,10 +136,18 @@ async def empty_expired_runs(tx: Transaction, now: datetime, limit: int) -> list
 async def delete_tombstones(tx: Transaction, before: datetime) -> int:
     """Delete the rows of what was emptied before an instant; return how many."""
     runs = await tx.execute("DELETE FROM runs WHERE results_deleted_at < %(before)s", {"before": before})
+    await tx.execute(
+        """
+        DELETE FROM batches b WHERE created_at < %(before)s
+            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.batch_id = b.id)
+        """,
+        {"before": before},
+    )
     models = await tx.execute(
         """
         DELETE FROM models m WHERE workbook_deleted_at < %(before)s
             AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.model_id = m.id)
+            AND NOT EXISTS (SELECT 1 FROM goal_seeks g WHERE g.model_id = m.id)
         """,
         {"before": before},
     )

@@ -5,14 +5,13 @@ Slow work happens outside transactions; the same functions serve endpoints and p
 
 import asyncio
 import hashlib
-import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tollway.admission.operations import Call, Outcome
 from tollway.customers.callers import Caller
@@ -35,12 +34,11 @@ from tollway.simulation.entities import (
     UnsupportedFileType,
     WorkbookDeleted,
 )
-from tollway.simulation.export import RunFacts, results_json, results_xlsx
 from tollway.simulation.inspection import Inspector
 from tollway.simulation.live import RunFeed
+from tollway.simulation.press import Press
 from tollway.webhooks import operations as webhooks
 
-XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm")
 FILENAME_LENGTH_MAX = 255
 # A seed that we choose is exact in every language's JSON numbers.
@@ -70,6 +68,7 @@ class Workshop:
     database: Database
     blobs: Blobs
     inspector: Inspector
+    press: Press
     copies: LocalCopies
     feed: RunFeed
     stopping: asyncio.Event
@@ -85,6 +84,7 @@ class Workshop:
             database=database,
             blobs=blobs,
             inspector=Inspector(),
+            press=Press(),
             copies=LocalCopies(blobs),
             feed=RunFeed(database),
             stopping=stopping,
@@ -106,15 +106,6 @@ class Upload:
     name: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A file to take away."""
-
-    content: bytes
-    media_type: str
-    filename: str
 
 
 async def upload_model(
@@ -244,7 +235,7 @@ async def change_model(
     if inputs is not None or outputs is not None:
         tried_inputs = model.input_marks if inputs is None else inputs
         tried_outputs = model.outputs if outputs is None else outputs
-        workbook = await _local_workbook(workshop, model)
+        workbook = await local_workbook(workshop, model)
         await _assert_marks(workshop, workbook, model.workbook_bytes, tried_inputs, tried_outputs)
     changes = {
         "name": name,
@@ -280,7 +271,7 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
         await call.assert_units_left(tx, "create_run")
     seed = secrets.randbelow(CHOSEN_SEED_MAX + 1) if order.seed is None else order.seed
     plan = await workshop.inspector.plan_run(
-        await _local_workbook(workshop, model),
+        await local_workbook(workshop, model),
         model.workbook_bytes,
         order.inputs or model.input_marks,
         order.outputs or model.outputs,
@@ -309,44 +300,6 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
         return Outcome(body=shapes.created_run(run, ahead, call.now), credits=run.credits_consumed)
 
     return await call.perform("create_run", work, status=201, content=order.as_json())
-
-
-async def download_results(call: Call, run_id: str, file_format: Literal["json", "xlsx"]) -> Download:
-    """Make the results of a run a file; a workbook is drawn in a thread, after the transaction.
-
-    Raises: RunNotFound, RunNotFinished, RunFailed, ResultsDeleted.
-    """
-    found: list[Run] = []
-
-    async def work(tx: Transaction) -> Outcome:
-        found.append(await operations.get_finished_run(tx, call.caller, run_id))
-        return Outcome()
-
-    await call.perform("read", work)
-    run = found[-1]
-    summaries = run.results or []
-    facts = RunFacts(
-        run_id=run.public_id,
-        workbook_name=run.workbook_name,
-        status=run.status.value,
-        seed=run.seed,
-        iterations_requested=run.iterations,
-        iterations_completed=run.iterations_completed,
-        execution_seconds=run.execution_seconds(call.now),
-        engine_version=run.engine_version,
-        created_at=run.created_at,
-        exported_at=call.now,
-        inputs=run.inputs,
-        references=[one["reference"] for one in run.outputs[: len(summaries)]],
-        sampling=run.sampling,
-        correlations=run.correlations,
-        stress=run.stress,
-    )
-    if file_format == "json":
-        content = json.dumps(results_json(facts, summaries), indent=2).encode()
-        return Download(content, "application/json", f"{run.public_id}.json")
-    drawn = await asyncio.to_thread(results_xlsx, facts, summaries)
-    return Download(drawn, XLSX_TYPE, f"{run.public_id}.xlsx")
 
 
 async def watch_run(
@@ -387,7 +340,8 @@ async def watch_run(
             await _wait_for_any(changed, workshop.stopping, LOOK_SECONDS)
 
 
-async def _local_workbook(workshop: Workshop, model: Model) -> Path:
+async def local_workbook(workshop: Workshop, model: Model) -> Path:
+    """Return where a copy of a model's workbook lies. Raises: WorkbookDeleted."""
     try:
         return await workshop.copies.get(model.workbook_blob, model.workbook_sha256)
     except BlobMissing as failure:

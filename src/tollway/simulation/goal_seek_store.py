@@ -116,10 +116,31 @@ async def count_goal_seeks_of_model(tx: Transaction, model_id: int) -> int:
     return int(found)
 
 
-async def begin_attempt(tx: Transaction, goal_seek_id: int) -> None:
+async def begin_attempt(tx: Transaction, goal_seek_id: int, now: datetime) -> None:
     """Count an attempt at a search that is not finished, and say that it is computed."""
     await tx.execute(
-        "UPDATE goal_seeks SET status = 'running', attempt_count = attempt_count + 1 WHERE id = %(id)s",
+        """
+        UPDATE goal_seeks SET status = 'running', attempt_count = attempt_count + 1, heard_of_at = %(now)s
+        WHERE id = %(id)s
+        """,
+        {"id": goal_seek_id, "now": now},
+    )
+
+
+async def note_progress(tx: Transaction, goal_seek_id: int, now: datetime) -> None:
+    """Say that a search is still computed."""
+    await tx.execute(
+        "UPDATE goal_seeks SET heard_of_at = %(now)s WHERE id = %(id)s", {"id": goal_seek_id, "now": now}
+    )
+
+
+async def undo_attempt(tx: Transaction, goal_seek_id: int) -> None:
+    """Let a search wait again as if its last attempt had not been."""
+    await tx.execute(
+        """
+        UPDATE goal_seeks SET status = 'queued', attempt_count = attempt_count - 1
+        WHERE id = %(id)s AND status = 'running'
+        """,
         {"id": goal_seek_id},
     )
 
@@ -150,13 +171,14 @@ async def end_goal_seek(
     )
 
 
-async def list_overdue(tx: Transaction, created_before: datetime) -> list[int]:
-    """List searches that were asked before an instant and are not finished, by their identity."""
+async def list_overdue(tx: Transaction, before: datetime) -> list[int]:
+    """List searches that are not finished and of which nothing was heard since an instant, by their identity."""
     rows = await tx.list_rows(
         """
-        SELECT id FROM goal_seeks WHERE status IN ('queued', 'running') AND created_at < %(before)s ORDER BY id
+        SELECT id FROM goal_seeks
+        WHERE status IN ('queued', 'running') AND coalesce(heard_of_at, created_at) < %(before)s ORDER BY id
         """,
-        {"before": created_before},
+        {"before": before},
     )
     return [int(row["id"]) for row in rows]
 

@@ -147,6 +147,22 @@ class Inspector:
             plans += [one.plan_of(found) for one, found in zip(part, answer["plans"], strict=True)]
         return plans
 
+    async def plan_seek(
+        self, workbook: Path, file_bytes_max: int, question: dict[str, Any], pointers: dict[str, str]
+    ) -> dict[str, Any]:
+        """Build what a goal seek would execute, and measure one block of it.
+
+        Args:
+            workbook: a local copy of the file.
+            file_bytes_max: of the plan.
+            question: as `reading.plan_seek` takes it.
+            pointers: where each of its members stands in the caller's request, for the Problem.
+
+        Returns: cells qualified and named, variables, correlations, stress and seconds_per_iteration.
+        Raises: the Problem that names the cell or the field.
+        """
+        return await self._ask("plan_seek", workbook, file_bytes_max, question, where=pointers)
+
     async def fit(
         self,
         *,
@@ -239,7 +255,7 @@ class Inspector:
         return found
 
 
-_Where = tuple[str, ...]
+_Where = tuple[str, ...] | dict[str, str]
 
 
 def _too_complex(reason: str) -> TooComplex:
@@ -269,7 +285,7 @@ def _refused(refused: dict[str, Any], where: _Where | Sequence[_Where] | None) -
         # Of which run it is stands before the field: `runs.2.inputs.0.cell`.
         _, index, field = refused["field"].split(".", 2)
         return _refused(refused | {"field": field or None}, where[int(index)])
-    assert where is None or isinstance(where, tuple), where
+    assert where is None or isinstance(where, tuple | dict), where
     pointer = None if where is None else _pointer(refused, where)
     if refused["code"] == UnsupportedFunction.code:
         named = [
@@ -291,7 +307,9 @@ def _pointer(refused: dict[str, Any], where: _Where) -> str | None:
         steps = (refused["field"] or "").replace("[", ".").replace("]", "").split(".")
         return "/" + "/".join(steps) if refused["field"] else None
     side, _, rest = (refused["field"] or "").partition(".")
-    pointer = dict(zip(("inputs", "outputs", "correlations", "stress"), where, strict=False)).get(side)
+    if not isinstance(where, dict):
+        where = dict(zip(("inputs", "outputs", "correlations", "stress"), where, strict=False))
+    pointer = where.get(side)
     if pointer is None:
         return None
     steps = rest.replace("[", ".").replace("]", "").split(".") if rest else []

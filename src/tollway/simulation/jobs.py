@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,21 @@ from tollway.kit.clock import read_now
 from tollway.kit.db import Database
 from tollway.kit.jobs import JobRegistry, enqueue_job
 from tollway.kit.log import log
-from tollway.simulation import file_store, operations, retention, shard_store, shards, store
+from tollway.simulation import (
+    download_operations,
+    file_store,
+    operations,
+    retention,
+    shard_store,
+    shards,
+    store,
+)
 from tollway.simulation.copies import LocalCopies
 from tollway.simulation.entities import ClaimedShard, Run, RunStatus
-from tollway.simulation.execution import ShardTask, SummaryTask, Workers, program_key
+from tollway.simulation.execution import DrawsTask, ShardTask, SummaryTask, Workers, program_key
+from tollway.simulation.goal_seek_jobs import GoalSeeker
 from tollway.simulation.places import Places
+from tollway.simulation.sample_files import SamplesTask, write_samples
 
 RENEW_SECONDS = 10.0
 # No shard takes as long; one that does is tried again, and in the end its run fails.
@@ -54,6 +65,7 @@ def register(
     registry.add(shards.NEXT_SHARD_JOB, runner.run_next_shard)
     registry.add(shards.RECLAIM_JOB, runner.reclaim)
     registry.add(shards.SUMMARIZE_JOB, runner.summarize)
+    runner.goal_seeker.register(registry)
     registry.add_schedule("simulation.sweep", "* * * * *", runner.sweep)
     registry.add_schedule("simulation.retain", "17 3 * * *", runner.retain)
 
@@ -75,6 +87,7 @@ class _Runner:
         self.base_url = base_url
         self.stopping = stopping
         self.copies = copies
+        self.goal_seeker = GoalSeeker(database, workers, copies, stopping)
         # A shard is claimed when a worker is free for it: no lease runs while it waits.
         self.places = Places(workers, reserved_workers)
         self.reserved_looked_at = 0.0
@@ -143,16 +156,8 @@ class _Runner:
     async def _compute(self, run: Run, shard: ClaimedShard, *, reserved: bool) -> None:
         async with self.database.transaction() as tx:
             blob, sha256 = await store.get_workbook(tx, run.model_id)
-        task = ShardTask(
-            program=program_key(await self.copies.get(blob, sha256), sha256, run),
-            seed=run.seed,
-            sampling=run.sampling,
-            correlations=run.correlations,
-            run_iterations=run.iterations,
-            first_iteration=shard.first_iteration,
-            iteration_count=shard.iteration_count,
-            bin_edges=run.bin_edges,
-        )
+        workbook = await self.copies.get(blob, sha256)
+        task = _shard_task(run, workbook, sha256, shard.first_iteration, shard.iteration_count)
         computing = asyncio.ensure_future(self.workers.compute(task))
         if not await self._hold_while(computing, shard):
             return
@@ -202,15 +207,20 @@ class _Runner:
                 return
             blobs = await shard_store.list_shard_blobs(tx, run_id)
         try:
-            results = await self._results(run, blobs)
+            results, points_blob, samples_blob = await self._results(run, blobs)
         except Exception as failure:  # noqa: BLE001 - whatever went wrong is tried again, then told
             log.warning("summary failed", run=run.public_id, attempt=attempt, exc_info=failure)
             await self._retry_summary(run_id, attempt)
             return
         async with self.database.transaction() as tx:
-            await operations.finish_run(tx, run_id, results, read_now())
+            await operations.finish_run(
+                tx, run_id, results, read_now(), points_blob=points_blob, samples_blob=samples_blob
+            )
 
-    async def _results(self, run: Run, blobs: list[str]) -> list[dict[str, Any]]:
+    async def _results(
+        self, run: Run, blobs: list[str]
+    ) -> tuple[list[dict[str, Any]], str | None, str | None]:
+        """Return the summaries of a run, and the names of the files with its points and, where kept, its samples."""
         with tempfile.TemporaryDirectory(prefix="tollway-shards-") as folder:
             paths = []
             for index, blob in enumerate(blobs):
@@ -224,8 +234,52 @@ class _Runner:
                 confidence_levels=run.confidence_levels,
                 targets=run.targets,
                 tolerance=run.tolerance,
+                draws=DrawsTask(
+                    distributions=[one["distribution"] for one in run.inputs],
+                    seed=run.seed,
+                    sampling=run.sampling,
+                    correlations=run.correlations,
+                    run_iterations=run.iterations,
+                    stress=run.stress,
+                ),
             )
-            return await self.workers.summarize(task)
+            answer = await self.workers.summarize(task)
+            points_blob = await self._store_points(run, answer.points) if paths and answer.points else None
+            kept = run.keeps_samples and paths
+            samples_blob = await self._store_samples(run, paths, Path(folder)) if kept else None
+            return answer.results, points_blob, samples_blob
+
+    async def _store_points(self, run: Run, content: bytes) -> str:
+        """Store the first iterations of a run, listed as discarded until the run names their file."""
+        # A name of this attempt alone, as for samples.
+        name = f"points/{run.customer_id}/{run.public_id}-{uuid.uuid4().hex}"
+        async with self.database.transaction() as tx:
+            await file_store.discard_blobs(tx, [name], read_now())
+        await self.blobs.put(name, content)
+        return name
+
+    async def _store_samples(self, run: Run, shard_files: list[Path], folder: Path) -> str:
+        """Write the samples of a run and store their file, listed as discarded until the run names it."""
+        async with self.database.transaction() as tx:
+            blob, sha256 = await store.get_workbook(tx, run.model_id)
+        task = SamplesTask(
+            whole=_shard_task(run, await self.copies.get(blob, sha256), sha256, 0, run.iterations),
+            shards=shard_files,
+            facts={
+                "simulation_id": run.public_id,
+                "model_id": run.model_public_id,
+                "iterations": run.iterations,
+                "engine_version": run.engine_version,
+            },
+            target=folder / "samples.parquet",
+        )
+        await self.workers.run(write_samples, task)
+        # A name of this attempt alone: of two that summarise at once, the sweep takes the file that no run names.
+        name = f"samples/{run.customer_id}/{run.public_id}-{uuid.uuid4().hex}"
+        async with self.database.transaction() as tx:
+            await file_store.discard_blobs(tx, [name], read_now())
+        await self.blobs.put_file(name, task.target)
+        return name
 
     async def _retry_summary(self, run_id: int, attempt: int) -> None:
         async with self.database.transaction() as tx:
@@ -247,7 +301,9 @@ class _Runner:
             await shards.enqueue_missing_jobs(tx, now)
             for run_id in await shard_store.list_unsummarized_runs(tx, now - SUMMARY_OVERDUE):
                 await enqueue_job(tx, shards.SUMMARIZE_JOB, {"run_id": run_id})
+            await download_operations.sweep_download_tokens(tx, now)
             names = await file_store.list_discarded_blobs(tx, now - DISCARDED_KEPT, FILES_PER_SWEEP_MAX)
+        await self.goal_seeker.sweep(now)
         for name in names:
             await self.blobs.delete(name)
         async with self.database.transaction() as tx:
@@ -263,3 +319,18 @@ class _Runner:
                     touched = await step(tx, self.base_url, now)
         async with self.database.transaction() as tx:
             await retention.delete_tombstones(tx, now)
+
+
+def _shard_task(
+    run: Run, workbook: Path, sha256: bytes, first_iteration: int, iteration_count: int
+) -> ShardTask:
+    return ShardTask(
+        program=program_key(workbook, sha256, run),
+        seed=run.seed,
+        sampling=run.sampling,
+        correlations=run.correlations,
+        run_iterations=run.iterations,
+        first_iteration=first_iteration,
+        iteration_count=iteration_count,
+        bin_edges=run.bin_edges,
+    )

@@ -14,7 +14,8 @@ from tollway.kit.scope import request_id
 from tollway.metering import operations as metering
 from tollway.metering.entities import UsageEvent
 from tollway.plans.entities import Entitlement, Feature, Limits
-from tollway.simulation import event_operations, file_store, shards, store
+from tollway.simulation import batch_store, event_operations, file_store, goal_seek_store, shards, store
+from tollway.simulation.download_entities import assert_samples_fit
 from tollway.simulation.entities import (
     ENGINE_VERSION,
     PRODUCT,
@@ -38,6 +39,7 @@ from tollway.simulation.entities import (
     WorkbookDeleted,
     credits_of,
 )
+from tollway.simulation.studies import GoalSeekRecord
 
 CREATE_RUN_PATH = "/monte-carlo-api/simulations"
 RETRY_SECONDS_MAX = 3_600
@@ -138,17 +140,25 @@ async def delete_model(
     """
     model = await get_model(tx, caller, model_id, lock=True)
     runs = await store.count_runs_of_model(tx, model.id)
-    if runs and not delete_runs:
+    seeks = await goal_seek_store.count_goal_seeks_of_model(tx, model.id)
+    if (runs or seeks) and not delete_runs:
+        held = [
+            f"{count:,} {word}{'s' * (count != 1)}"
+            for count, word in ((runs, "run"), (seeks, "goal seek"))
+            if count
+        ]
         raise ModelHasRuns(
-            f"The model has {runs:,} run{'s' * (runs != 1)}, whose results would go with it. "
+            f"The model has {' and '.join(held)}, whose results would go with it. "
             "Send the request with ?delete_runs=true to delete them too.",
-            members={"runs_count": runs},
+            members={"runs_count": runs, "goal_seeks_count": seeks},
         )
+    await goal_seek_store.delete_goal_seeks_of_model(tx, model.id)
     # Shards that are being computed find their run gone, and their files are swept.
     run_ids = await file_store.list_run_ids_of_model(tx, model.id)
     await file_store.discard_blobs_of_runs(tx, run_ids, now)
     await file_store.discard_blobs(tx, [model.workbook_blob], now)
     await store.delete_model(tx, model.id)
+    await batch_store.delete_empty_batches(tx, caller.owner_id)
     return runs
 
 
@@ -204,14 +214,17 @@ async def create_run(
     """Queue a run that was planned against the workbook, as a scenario of a batch where that is given.
 
     Its weight beside other customers' runs is that of the plan now, whatever comes later.
-    Raises: ModelNotFound, RunsAtOnce. Writes: runs, run_shards, customer_turns. Defers: a job for each shard.
+    Raises: ModelNotFound, RunsAtOnce, SamplesOverPlan. Writes: runs, run_shards, customer_turns. Defers: a job for
+    each shard.
 
     INVARIANT: runs under way never pass the plan's number, however many calls come at once
     (tests/simulation/test_operations.py::test_parallel_calls_never_pass_the_runs_at_once).
     """
     limits = entitlement.limits
+    if order.keep_samples:
+        assert_samples_fit(order.iterations, plan, entitlement)
     await store.lock_customer(tx, caller.owner_id)
-    await _assert_another_run_allowed(tx, caller, limits)
+    await assert_runs_allowed(tx, caller, limits)
     model = await get_model(tx, caller, order.model_id, lock=True)
     public_id = new_id("sim")
     run_id = await store.insert_run(
@@ -234,6 +247,7 @@ async def create_run(
         webhook_url=order.webhook_url,
         batch_id=batch_id,
         scenario_name=scenario_name,
+        keeps_samples=order.keep_samples,
         now=now,
         expires_at=now + timedelta(days=limits.result_days),
     )
@@ -244,10 +258,16 @@ async def create_run(
     return await get_run(tx, caller, public_id)
 
 
-async def _assert_another_run_allowed(tx: Transaction, caller: Caller, limits: Limits) -> None:
+async def assert_runs_allowed(tx: Transaction, caller: Caller, limits: Limits, count: int = 1) -> None:
+    """Refuse so many more runs than the plan allows at once. Raises: RunsAtOnce.
+
+    Whoever calls this has locked the customer's row, or two could both find room for one.
+    """
     under_way = await store.list_under_way(tx, caller.owner_id)
-    if len(under_way) < limits.runs_at_once_max:
+    if len(under_way) + count <= limits.runs_at_once_max:
         return
+    if count > 1:
+        raise _too_many_together(len(under_way), count, limits.runs_at_once_max)
     seconds = min(
         (one.iterations - one.iterations_completed) * one.seconds_per_iteration for one in under_way
     )
@@ -257,6 +277,31 @@ async def _assert_another_run_allowed(tx: Transaction, caller: Caller, limits: L
         f"The next one should end in about {wait} seconds; or cancel one, or choose a larger plan.",
         retry_after_seconds=wait,
         members={"limit": "runs_at_once", "limit_value": limits.runs_at_once_max, "used": len(under_way)},
+    )
+
+
+def _too_many_together(under_way: int, count: int, at_once_max: int) -> RunsAtOnce:
+    """Say that a batch does not fit, and which of its scenarios is the first too many."""
+    left = max(0, at_once_max - under_way)
+    message = (
+        f"The batch has {count} scenarios and your plan allows {at_once_max} runs at once, of which {under_way} are "
+        f"queued or running: {left} fit now. Nothing of it was started. "
+    )
+    message += (
+        "Wait until some have ended, cancel some, or choose a larger plan."
+        if count <= at_once_max
+        else "Leave some out, or choose a larger plan."
+    )
+    return RunsAtOnce(
+        message,
+        errors=(FieldError(f"/simulations/{left}", f"is the first that is too many; {left} fit now"),),
+        retry_after_seconds=1,
+        members={
+            "limit": "runs_at_once",
+            "limit_value": at_once_max,
+            "used": under_way,
+            "scenario_index": left,
+        },
     )
 
 
@@ -344,10 +389,19 @@ async def cancel_run(tx: Transaction, caller: Caller, run_id: str, now: datetime
 # --- how a run ends ------------------------------------------------------------------------------------
 
 
-async def finish_run(tx: Transaction, run_id: int, results: list[dict[str, Any]], now: datetime) -> bool:
+async def finish_run(
+    tx: Transaction,
+    run_id: int,
+    results: list[dict[str, Any]],
+    now: datetime,
+    *,
+    points_blob: str | None = None,
+    samples_blob: str | None = None,
+) -> bool:
     """Store the summary of a run whose shards are done, or that was cancelled; the second call changes nothing.
 
-    Writes: runs, analytics_events at a customer's first result.
+    Its shards go: what is kept of them is in the summary, and in the file of its samples where that was asked for.
+    Writes: runs, run_shards, discarded_blobs, analytics_events at a customer's first result.
     """
     run = await store.find_run_by_id(tx, run_id, lock=True)
     if run is None or run.summarized_at is not None or run.status is RunStatus.FAILED:
@@ -357,7 +411,13 @@ async def finish_run(tx: Transaction, run_id: int, results: list[dict[str, Any]]
         return False
     cancelled = run.status is RunStatus.CANCELLED
     status = RunStatus.CANCELLED if cancelled else RunStatus.COMPLETED
-    await store.update_results(tx, run.id, results, status, now)
+    await store.update_results(
+        tx, run.id, results, status, now, points_blob=points_blob, samples_blob=samples_blob
+    )
+    await file_store.discard_shards_of_runs(tx, [run.id], now)
+    for blob in (points_blob, samples_blob):
+        if blob is not None:
+            await file_store.keep_blob(tx, blob)
     if not cancelled:
         await metering.track_event(tx, "first_result", run.customer_id, now)
         await event_operations.tell_ended(tx, run, status, now)
@@ -376,32 +436,48 @@ async def fail_run(tx: Transaction, run_id: int, message: str, now: datetime) ->
     failure = {"code": RunFailed.code, "message": message}
     await store.end_run(tx, run.id, RunStatus.FAILED, now, failure)
     await file_store.discard_blobs_of_runs(tx, [run.id], now)
-    if run.quota_id is not None:
-        await metering.give_back(
-            tx,
-            run.quota_id,
-            UsageEvent(
-                customer_id=run.customer_id,
-                api_key_id=run.api_key_id,
-                product=PRODUCT,
-                mode=run.mode,
-                endpoint=CREATE_RUN_PATH,
-                method="POST",
-                status_code=500,
-                response_time_ms=0,
-                credits_consumed=-run.credits_consumed,
-                units=-1,
-                request_timestamp=now,
-                ip_address=None,
-                user_agent="",
-                request_id=request_id.get(),
-                problem_code=RunFailed.code,
-            ),
-            counted_at=run.created_at,
-        )
+    await give_request_back(
+        tx, run, CREATE_RUN_PATH, RunFailed.code, credits_consumed=run.credits_consumed, now=now
+    )
     await store.notify_progress(tx, run.public_id)
     await event_operations.tell_ended(tx, run, RunStatus.FAILED, now, failure)
     return True
+
+
+async def give_request_back(
+    tx: Transaction,
+    made: Run | GoalSeekRecord,
+    endpoint: str,
+    problem_code: str,
+    *,
+    credits_consumed: int,
+    now: datetime,
+) -> None:
+    """Give back what something counted that failed by our fault. Writes: usage_quotas, api_usage_logs."""
+    if made.quota_id is None:
+        return
+    await metering.give_back(
+        tx,
+        made.quota_id,
+        UsageEvent(
+            customer_id=made.customer_id,
+            api_key_id=made.api_key_id,
+            product=PRODUCT,
+            mode=made.mode,
+            endpoint=endpoint,
+            method="POST",
+            status_code=500,
+            response_time_ms=0,
+            credits_consumed=-credits_consumed,
+            units=-1,
+            request_timestamp=now,
+            ip_address=None,
+            user_agent="",
+            request_id=request_id.get(),
+            problem_code=problem_code,
+        ),
+        counted_at=made.created_at,
+    )
 
 
 async def count_under_way(tx: Transaction) -> int:

@@ -129,6 +129,70 @@ def plan_all(question: dict[str, Any]) -> dict[str, Any]:
     return {"plans": plans}
 
 
+def plan_seek(question: dict[str, Any]) -> dict[str, Any]:
+    """Build the program of a goal seek and measure one block of it; everything left open comes back filled in."""
+    import numpy as np
+
+    from tollway.engine import (
+        BadStress,
+        Sampling,
+        check_sampling,
+        draw,
+        evaluate,
+        read_correlations,
+        read_stress,
+    )
+    from tollway.engine.goal_seek import GoalSeek, build_seek_program, parse_statistic
+
+    workbook = _read(question)
+    inputs = [_input(workbook, index, one) for index, one in enumerate(question["inputs"])]
+    seek = GoalSeek(
+        cell=qualified(workbook, question["cell"]),
+        low=question["low"],
+        high=question["high"],
+        output=qualified(workbook, question["output"]),
+        statistic=parse_statistic(question["statistic"], question["at_or_below"]),
+        goal=question["goal"],
+        tolerance=question["tolerance"],
+    )
+    built = build_seek_program(workbook, inputs, seek)
+    program, sought = built.program, built.program.inputs[built.sought_index]
+    correlation = read_correlations(
+        [_with_sheets(workbook, one) for one in question["correlations"]], workbook, program
+    )
+    stress = read_stress(
+        [one | {"cell": qualified(workbook, one["cell"])} for one in question["stress"]], workbook, program
+    )
+    for index, one in enumerate(stress):
+        if one["cell"] == sought.cell:
+            raise BadStress(
+                f"{sought.cell} is sought, so it has one number in each trial and cannot be held in a range; leave "
+                "one of the two out.",
+                cells=(sought.cell,),
+                field=f"stress.{index}.cell",
+            )
+    sampling = Sampling(check_sampling(question["sampling"]), question["run_iterations"], correlation)
+    count = min(BLOCK_ITERATIONS, question["run_iterations"])
+    draws = draw(program.inputs, question["seed"], 0, count, sampling)
+    draws[built.sought_index] = np.linspace(seek.low, seek.high, count)
+    started = time.perf_counter()
+    evaluate(program, draws)
+    seconds = time.perf_counter() - started
+    return {
+        "cell": sought.cell,
+        "cell_name": sought.name,
+        "output": program.outputs[0],
+        "output_name": program.output_names[0],
+        "variables": [
+            {"cell": one.cell, "name": one.name, "distribution": mark["distribution"]}
+            for one, mark in zip(program.inputs, question["inputs"], strict=False)
+        ],
+        "correlations": None if correlation is None else correlation.as_json(),
+        "stress": stress,
+        "seconds_per_iteration": max(seconds, 1e-9) / count,
+    }
+
+
 def _input(workbook: Any, index: int, given: dict[str, Any]) -> Any:
     from tollway.engine import EngineError, Input, parse_distribution
 
@@ -221,7 +285,7 @@ def _workbook(path: str, file_bytes_max: int, unpacked_bytes_max: int) -> Any:
     return read_workbook(Path(path), limits)
 
 
-ANSWERS = {"inspect": inspect, "plan": plan, "plan_all": plan_all, "fit": fit}
+ANSWERS = {"inspect": inspect, "plan": plan, "plan_all": plan_all, "plan_seek": plan_seek, "fit": fit}
 
 if __name__ == "__main__":
     main()

@@ -103,6 +103,13 @@ class BadFitData(Invalid):
     title = "These data cannot be fitted"
 
 
+class BadGoalSeek(Invalid):
+    """A search without a range, of a statistic that there is not, or for a goal that none can have."""
+
+    code = "bad-goal-seek"
+    title = "That goal cannot be sought"
+
+
 # The engine's refusals by their code, as what a caller gets.
 REFUSALS: dict[str, type[Problem]] = {
     leaf.code: leaf
@@ -123,7 +130,7 @@ REFUSALS: dict[str, type[Problem]] = {
     )
 }
 # What neither an upload nor a run is refused with.
-_OTHER_REFUSALS: dict[str, type[Problem]] = {BadFitData.code: BadFitData}
+_OTHER_REFUSALS: dict[str, type[Problem]] = {BadFitData.code: BadFitData, BadGoalSeek.code: BadGoalSeek}
 CELLS_NAMED_MAX = 50
 
 

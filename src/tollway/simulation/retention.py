@@ -9,7 +9,7 @@ from tollway.kit.db import Transaction
 from tollway.kit.mail import queue_mail
 from tollway.notifications import operations as notifications
 from tollway.plans import operations as plans
-from tollway.simulation import file_store
+from tollway.simulation import file_store, goal_seek_store
 from tollway.simulation.entities import PRODUCT, Expiring
 
 WARNING_DAYS = 7
@@ -41,22 +41,25 @@ async def end(tx: Transaction, base_url: str, now: datetime) -> int:
     """Let go of the workbooks, results and samples whose time is over, and tell their customers.
 
     Returns how many; call again until it is 0. The files are deleted later, by the sweep.
-    Writes: models, runs, run_shards, discarded_blobs, outbox_mails.
+    Writes: models, runs, goal_seeks, run_shards, discarded_blobs, outbox_mails.
     """
     models = await file_store.empty_expired_models(tx, now, BATCH_ROWS)
     runs = await file_store.empty_expired_runs(tx, now, BATCH_ROWS)
+    seeks = await goal_seek_store.delete_expired(tx, now, BATCH_ROWS)
     labels: dict[int, list[str]] = defaultdict(list)
     for one in models:
         labels[one.customer_id].append(f"the workbook of {one.label}")
     for one in runs:
         labels[one.customer_id].append(f"the results of {one.label}")
+    for one in seeks:
+        labels[one.customer_id].append(f"the goal seek {one.label}")
     for customer_id, items in labels.items():
         customer = await customers.get_customer(tx, customer_id)
         mail = notifications.compose_results_deleted(
             customer.billing_email, items=items, deleted_at=now, dashboard_link=f"{base_url}/dashboard"
         )
         await queue_mail(tx, mail, now)
-    return len(models) + len(runs)
+    return len(models) + len(runs) + len(seeks)
 
 
 async def delete_tombstones(tx: Transaction, now: datetime) -> int:

@@ -17,7 +17,7 @@ _SELECT_MODEL = """
         m.outputs, m.created_at, m.updated_at, m.expires_at, m.workbook_deleted_at
     FROM models m
 """
-_SELECT_RUN = """
+SELECT_RUN = """
     SELECT r.id, r.public_id, r.customer_id, r.model_id, m.public_id AS model_public_id,
         m.name AS model_name, m.filename AS workbook_name, r.mode, r.api_key_id,
         r.status, r.seed, r.iterations, r.iterations_completed, r.inputs, r.outputs, r.confidence_levels,
@@ -25,7 +25,8 @@ _SELECT_RUN = """
         r.results, r.failure, r.created_at, r.started_at, r.finished_at, r.summarized_at, r.expires_at,
         r.results_deleted_at, r.webhook_url, r.processing_seconds, r.sampling, r.correlations, r.targets,
         r.tolerance, r.points_blob,
-        r.stress, r.batch_id, b.public_id AS batch_public_id, r.scenario_name
+        r.stress, r.batch_id, b.public_id AS batch_public_id, r.scenario_name, r.keeps_samples,
+        r.samples_blob
     FROM runs r JOIN models m ON m.id = r.model_id LEFT JOIN batches b ON b.id = r.batch_id
 """
 
@@ -173,7 +174,7 @@ async def list_under_way(tx: Transaction, customer_id: int) -> list[Run]:
     """List a customer's runs that are queued or running, in both modes."""
     return await tx.list_all(
         Run,
-        _SELECT_RUN
+        SELECT_RUN
         + " WHERE r.customer_id = %(customer_id)s AND r.status IN ('queued', 'running') ORDER BY r.id",
         {"customer_id": customer_id},
     )
@@ -200,6 +201,7 @@ async def insert_run(
     webhook_url: str | None,
     batch_id: int | None,
     scenario_name: str | None,
+    keeps_samples: bool,
     now: datetime,
     expires_at: datetime,
 ) -> int:
@@ -209,12 +211,13 @@ async def insert_run(
         INSERT INTO runs (public_id, customer_id, model_id, mode, api_key_id, status, seed, iterations, inputs,
             outputs, confidence_levels, credits_consumed, quota_id, engine_version, bin_edges,
             seconds_per_iteration, processing_weight, reserved_workers, webhook_url, sampling, correlations,
-            stress, batch_id, scenario_name, targets, tolerance, created_at, expires_at)
+            stress, batch_id, scenario_name, targets, tolerance, keeps_samples, created_at,
+            expires_at)
         VALUES (%(public_id)s, %(customer_id)s, %(model_id)s, %(mode)s, %(api_key_id)s, 'queued', %(seed)s,
             %(iterations)s, %(inputs)s::jsonb, %(outputs)s::jsonb, %(levels)s::jsonb, %(credits)s, %(quota_id)s,
             %(engine_version)s, %(bin_edges)s::jsonb, %(seconds)s, %(weight)s, %(reserved)s, %(webhook_url)s,
             %(sampling)s, %(correlations)s::jsonb, %(stress)s::jsonb, %(batch_id)s, %(scenario_name)s,
-            %(targets)s::jsonb, %(tolerance)s, %(now)s, %(expires_at)s)
+            %(targets)s::jsonb, %(tolerance)s, %(keeps_samples)s, %(now)s, %(expires_at)s)
         RETURNING id
         """,
         {
@@ -243,6 +246,7 @@ async def insert_run(
             "stress": json.dumps(plan.stress),
             "batch_id": batch_id,
             "scenario_name": scenario_name,
+            "keeps_samples": keeps_samples,
             "now": now,
             "expires_at": expires_at,
         },
@@ -254,7 +258,7 @@ async def find_run(tx: Transaction, customer_id: int, mode: Mode, public_id: str
     """Return a customer's run in one mode, or None."""
     return await tx.find_one(
         Run,
-        _SELECT_RUN
+        SELECT_RUN
         + " WHERE r.customer_id = %(customer_id)s AND r.mode = %(mode)s AND r.public_id = %(public_id)s",
         {"customer_id": customer_id, "mode": mode.value, "public_id": public_id},
     )
@@ -264,7 +268,7 @@ async def find_run_by_id(tx: Transaction, run_id: int, *, lock: bool = False) ->
     """Return any run by its identity, for jobs; locked until the transaction ends where asked."""
     return await tx.find_one(
         Run,
-        _SELECT_RUN + " WHERE r.id = %(id)s" + (" FOR UPDATE OF r" if lock else ""),
+        SELECT_RUN + " WHERE r.id = %(id)s" + (" FOR UPDATE OF r" if lock else ""),
         {"id": run_id},
     )
 
@@ -275,7 +279,7 @@ async def list_runs(
     """List a customer's runs, newest first, of one model where it is given."""
     return await tx.list_all(
         Run,
-        _SELECT_RUN
+        SELECT_RUN
         + """
         WHERE r.customer_id = %(customer_id)s AND r.mode = %(mode)s
             AND (%(model_id)s::bigint IS NULL OR r.model_id = %(model_id)s)
@@ -347,16 +351,31 @@ async def end_run(
 
 
 async def update_results(
-    tx: Transaction, run_id: int, results: list[dict[str, Any]], status: RunStatus, now: datetime
+    tx: Transaction,
+    run_id: int,
+    results: list[dict[str, Any]],
+    status: RunStatus,
+    now: datetime,
+    *,
+    points_blob: str | None,
+    samples_blob: str | None,
 ) -> None:
-    """Write the summary of a run; the time of its end stays where it has one."""
+    """Write the summary of a run, and its points' and samples' files; the time of its end stays where it has one."""
     await tx.execute(
         """
         UPDATE runs SET results = %(results)s::jsonb, status = %(status)s, summarized_at = %(now)s,
-            finished_at = COALESCE(finished_at, %(now)s)
+            finished_at = COALESCE(finished_at, %(now)s), samples_blob = %(samples_blob)s,
+            points_blob = %(points_blob)s
         WHERE id = %(id)s
         """,
-        {"id": run_id, "results": json.dumps(results), "status": status.value, "now": now},
+        {
+            "id": run_id,
+            "results": json.dumps(results),
+            "status": status.value,
+            "points_blob": points_blob,
+            "samples_blob": samples_blob,
+            "now": now,
+        },
     )
 
 

@@ -12,6 +12,11 @@ from tollway.simulation.entities import ORDER_POINTER, InputMark, Run, RunOrder,
 # Scenarios of one batch: more than a page can set side by side, and soon computed.
 SCENARIOS_MAX = 20
 STUDY_NAME_LENGTH_MAX = 200
+# As the engine bounds them, and what a search takes where nothing else is said.
+SEEK_ITERATIONS_MAX = 200_000
+SEEK_ITERATIONS_OFFERED = 10_000
+SEEK_TOLERANCE_OFFERED = 1e-4
+STATISTIC_LENGTH_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class Event(enum.StrEnum):
     SIMULATION_COMPLETED = "simulation.completed"
     SIMULATION_FAILED = "simulation.failed"
     SIMULATION_CANCELLED = "simulation.cancelled"
+    GOAL_SEEK_COMPLETED = "goal_seek.completed"
+    GOAL_SEEK_FAILED = "goal_seek.failed"
     MODEL_UPLOADED = "model.uploaded"
     MODEL_FAILED = "model.failed"
     QUOTA_WARNING = "quota.warning"
@@ -56,6 +58,8 @@ MEANINGS = {
     Event.SIMULATION_COMPLETED: "the results of a run are there",
     Event.SIMULATION_FAILED: "a run failed by our fault",
     Event.SIMULATION_CANCELLED: "a run was cancelled",
+    Event.GOAL_SEEK_COMPLETED: "a goal seek has its answer",
+    Event.GOAL_SEEK_FAILED: "a goal seek failed by our fault",
     Event.MODEL_UPLOADED: "a workbook was uploaded and can be run",
     Event.MODEL_FAILED: "an uploaded workbook cannot be used",
     Event.QUOTA_WARNING: "much of what your plan includes is used",

@@ -1,0 +1,210 @@
+"""Searches for a goal: asked, shown, and how one ends."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from tollway.customers.callers import Caller
+from tollway.kit.db import Transaction
+from tollway.kit.ids import new_id
+from tollway.kit.jobs import enqueue_job
+from tollway.kit.paging import Page, decode_cursor, page_of
+from tollway.kit.problems import FieldError
+from tollway.plans.entities import Entitlement
+from tollway.simulation import event_operations, goal_seek_store, operations, store
+from tollway.simulation.entities import IterationsOverPlan, Model, ModelNotFound, NothingMarked
+from tollway.simulation.studies import (
+    GoalSeekFailed,
+    GoalSeekNotFound,
+    GoalSeekOrder,
+    GoalSeekRecord,
+    GoalSeeksAtOnce,
+    GoalSeekStatus,
+    GoalSeekTooLong,
+)
+
+SEEK_JOB = "simulation.seek_goal"
+CREATE_GOAL_SEEK_PATH = "/monte-carlo-api/goal-seeks"
+ATTEMPTS_MAX = 3
+# One trial; a search makes ten or so, and sixty at most.
+TRIAL_SECONDS_MAX = 5.0
+RETRY_SECONDS = 5
+FAILED_MESSAGE = (
+    "Computing it failed three times on our side. Its request was given back; ask again, and tell support the id of "
+    "the goal seek if it fails again."
+)
+
+
+def assert_seek_allowed(order: GoalSeekOrder, model: Model, entitlement: Entitlement) -> None:
+    """Refuse what no look into the workbook is needed for.
+
+    Raises: FreeTrialEnded, IterationsOverPlan, NothingMarked.
+    """
+    entitlement.assert_may_write()
+    limit = entitlement.limits.iterations_max
+    if order.iterations > limit:
+        raise IterationsOverPlan(
+            f"{order.iterations:,} iterations of each trial were asked for and the plan {entitlement.plan.name} "
+            f"includes {limit:,} a run. Ask for fewer, or choose a larger plan.",
+            errors=(FieldError("/simulation_config/iterations", f"at most {limit:,} on your plan"),),
+            members={"limit": "iterations_per_run", "limit_value": limit, "plan": entitlement.plan.tier},
+        )
+    if not order.inputs and not model.inputs:
+        raise NothingMarked(
+            "The request names no variables and the model has none marked. Add simulation_config.variables, or mark "
+            f"them once with PUT /monte-carlo-api/models/{model.public_id}.",
+            errors=(FieldError("/simulation_config/variables", "is missing, and the model has none marked"),),
+        )
+
+
+def assert_soon_tried(iterations: int, seconds_per_iteration: float) -> None:
+    """Refuse a search whose single trials take too long. Raises: GoalSeekTooLong."""
+    if iterations * seconds_per_iteration <= TRIAL_SECONDS_MAX:
+        return
+    fit = int(TRIAL_SECONDS_MAX / seconds_per_iteration)
+    raise GoalSeekTooLong(
+        f"One trial of {iterations:,} iterations of this workbook would take about "
+        f"{iterations * seconds_per_iteration:.0f} seconds, and {TRIAL_SECONDS_MAX:.0f} are allowed. "
+        f"Ask for about {fit:,} iterations.",
+        errors=(FieldError("/simulation_config/iterations", f"at most about {fit:,} for this workbook"),),
+        members={"iterations_max": fit},
+    )
+
+
+async def create_goal_seek(
+    tx: Transaction,
+    caller: Caller,
+    model_id: str,
+    question: dict[str, Any],
+    entitlement: Entitlement,
+    *,
+    quota_id: int | None,
+    now: datetime,
+) -> GoalSeekRecord:
+    """Queue a search whose question was planned against the workbook.
+
+    Raises: ModelNotFound, GoalSeeksAtOnce. Writes: goal_seeks, models. Defers: the search.
+    """
+    limits = entitlement.limits
+    await store.lock_customer(tx, caller.owner_id)
+    under_way = await goal_seek_store.count_unfinished(tx, caller.owner_id)
+    if under_way >= limits.runs_at_once_max:
+        raise GoalSeeksAtOnce(
+            f"{under_way} goal seeks are queued or running, as many as your plan allows runs at once. Most take a few "
+            "seconds: send the request again then, or choose a larger plan.",
+            retry_after_seconds=RETRY_SECONDS,
+            members={
+                "limit": "goal_seeks_at_once",
+                "limit_value": limits.runs_at_once_max,
+                "used": under_way,
+            },
+        )
+    model = await operations.get_model(tx, caller, model_id, lock=True)
+    public_id = new_id("gsk")
+    goal_seek_id = await goal_seek_store.insert_goal_seek(
+        tx,
+        public_id,
+        model,
+        api_key_id=caller.api_key_id,
+        quota_id=quota_id,
+        question=question,
+        now=now,
+        expires_at=now + timedelta(days=limits.result_days),
+    )
+    # A workbook that is used is kept on.
+    await store.extend_model(tx, model.id, now + timedelta(days=limits.workbook_days))
+    await enqueue_job(tx, SEEK_JOB, {"goal_seek_id": goal_seek_id})
+    return await get_goal_seek(tx, caller, public_id)
+
+
+async def get_goal_seek(tx: Transaction, caller: Caller, goal_seek_id: str) -> GoalSeekRecord:
+    """Return one search. Raises: GoalSeekNotFound."""
+    found = await goal_seek_store.find_goal_seek(tx, caller.owner_id, caller.mode, goal_seek_id)
+    if found is None:
+        raise GoalSeekNotFound(
+            f"You have no goal seek {goal_seek_id[:40]!r} in {caller.mode} mode. "
+            "GET /monte-carlo-api/goal-seeks lists yours."
+        )
+    return found
+
+
+async def list_goal_seeks(
+    tx: Transaction, caller: Caller, cursor: str | None, limit: int, *, model_id: str | None = None
+) -> Page[GoalSeekRecord]:
+    """List the caller's searches, newest first, of one model where it is given. Raises: ModelNotFound, BadCursor."""
+    model = None
+    if model_id is not None:
+        model = await store.find_model(tx, caller.owner_id, caller.mode, model_id)
+        if model is None:
+            raise ModelNotFound(f"You have no model {model_id[:40]!r} in {caller.mode} mode.")
+    rows = await goal_seek_store.list_goal_seeks(
+        tx,
+        caller.owner_id,
+        caller.mode,
+        None if model is None else model.id,
+        decode_cursor(cursor),
+        limit + 1,
+    )
+    return page_of(rows, [one.id for one in rows], limit)
+
+
+# --- how a search ends ---------------------------------------------------------------------------------
+
+
+async def begin_attempt(tx: Transaction, goal_seek_id: int, now: datetime) -> GoalSeekRecord | None:
+    """Count an attempt and return the search; None where it is over or gone.
+
+    One that was attempted often enough fails now. Writes: goal_seeks; what `fail_goal_seek` writes.
+    """
+    found = await goal_seek_store.find_goal_seek_by_id(tx, goal_seek_id, lock=True)
+    if found is None or found.status.over:
+        return None
+    if found.attempt_count >= ATTEMPTS_MAX:
+        # Whoever made the last attempt died with it.
+        await fail_goal_seek(tx, goal_seek_id, now)
+        return None
+    await goal_seek_store.begin_attempt(tx, goal_seek_id, now)
+    return await goal_seek_store.find_goal_seek_by_id(tx, goal_seek_id)
+
+
+async def finish_goal_seek(tx: Transaction, goal_seek_id: int, answer: dict[str, Any], now: datetime) -> bool:
+    """Store the answer of a search that is not over; the second call changes nothing. Writes: goal_seeks."""
+    found = await goal_seek_store.find_goal_seek_by_id(tx, goal_seek_id, lock=True)
+    if found is None or found.status.over:
+        return False
+    await goal_seek_store.end_goal_seek(tx, found.id, GoalSeekStatus.COMPLETED, now, answer=answer)
+    await event_operations.tell_goal_seek_ended(
+        tx, found, GoalSeekStatus.COMPLETED, now, outcome=answer["outcome"]
+    )
+    return True
+
+
+async def fail_goal_seek(tx: Transaction, goal_seek_id: int, now: datetime) -> bool:
+    """End a search that cannot be finished by our fault, and give its request back, once.
+
+    Writes: goal_seeks, usage_quotas, api_usage_logs.
+    """
+    found = await goal_seek_store.find_goal_seek_by_id(tx, goal_seek_id, lock=True)
+    if found is None or found.status.over:
+        return False
+    failure = {"code": GoalSeekFailed.code, "message": FAILED_MESSAGE}
+    await goal_seek_store.end_goal_seek(tx, found.id, GoalSeekStatus.FAILED, now, failure=failure)
+    await operations.give_request_back(
+        tx, found, CREATE_GOAL_SEEK_PATH, GoalSeekFailed.code, credits_consumed=0, now=now
+    )
+    await event_operations.tell_goal_seek_ended(tx, found, GoalSeekStatus.FAILED, now, failure=failure)
+    return True
+
+
+async def put_off_attempt(tx: Transaction, record: GoalSeekRecord) -> None:
+    """Leave a search to another worker, because this one stops; the attempt does not count."""
+    await goal_seek_store.undo_attempt(tx, record.id)
+    await enqueue_job(tx, SEEK_JOB, {"goal_seek_id": record.id})
+
+
+async def give_up_attempt(tx: Transaction, record: GoalSeekRecord, now: datetime) -> None:
+    """Try a search again soon after an attempt failed, or let it fail after the last one."""
+    if record.attempt_count >= ATTEMPTS_MAX:
+        await fail_goal_seek(tx, record.id, now)
+    else:
+        delay = timedelta(seconds=record.attempt_count)
+        await enqueue_job(tx, SEEK_JOB, {"goal_seek_id": record.id}, delay=delay)
