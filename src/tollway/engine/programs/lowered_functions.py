@@ -163,10 +163,12 @@ def _net_present_value(lowering: Lowering, arguments: Sequence[Lowered]) -> Lowe
     discount = lowering.arithmetic("+", Constant(1.0), rate)
     # Even of no payment, an error value of the rate is the result.
     total = lowering.builder.emit("zero_of", (rate,), Kind.NUMBER) if isinstance(rate, Slot) else _ZERO
-    factor = discount
+    factor: Operand = Constant(1.0)
     for payment in payments:
         total = lowering.arithmetic("+", total, lowering.arithmetic("/", payment, factor))
         factor = lowering.arithmetic("*", factor, discount)
+    if payments:
+        total = lowering.arithmetic("/", total, discount)
     if not isinstance(rate, Slot):
         return total
     return lowering.builder.emit("settle_discounts", (total, factor), Kind.NUMBER)

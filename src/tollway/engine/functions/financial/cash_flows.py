@@ -36,14 +36,15 @@ def net_present_value(rate: float, *arguments: Argument) -> float:
 
     Errors: #DIV/0! at a rate of -1, #NUM! when the growth over the periods overflows.
     """
-    total, discount = 0.0, 1.0 + rate
-    factor = discount
-    for payment in numbers(arguments):
+    # Excel discounts the sum to the first payment and then once more: so the residues that it stores show.
+    total, factor, discount = 0.0, 1.0, 1.0 + rate
+    payments = numbers(arguments)
+    for payment in payments:
         if math.isinf(factor):
             raise FailedError(ErrorValue.NUM)
         total += payment / factor
         factor *= discount
-    return total
+    return total / discount if payments else 0.0
 
 
 @function("IRR", "grid [number]")
