@@ -26,12 +26,17 @@ async def test_everything_ends_in_its_time_and_the_customer_is_told(
 ) -> None:
     model = await uploaded_id(client, party)
     async with working(parts):
-        run = await started_id(client, party, model)
+        run = await started_id(client, party, model, keep_samples=True)
         await results_of(client, party, run)
     now = read_now()
     async with parts.database.transaction() as tx:
         blob = await tx.find_value("SELECT workbook_blob FROM models")
-        shard_blobs = [row["result_blob"] for row in await tx.list_rows("SELECT result_blob FROM run_shards")]
+        samples = await tx.find_value("SELECT samples_blob FROM runs")
+        # What shards left goes once it is summed up and written down; the samples stay.
+        let_go = await file_store.list_discarded_blobs(tx, now + timedelta(seconds=1), 100)
+        assert let_go
+        assert all(name.startswith("shards/") for name in let_go)
+        assert await tx.list_rows("SELECT 1 FROM run_shards") == []
         assert await retention.warn(tx, BASE_URL, now) == 0, "30 days are far off"
         assert await retention.end(tx, BASE_URL, now) == 0
 
@@ -63,7 +68,7 @@ async def test_everything_ends_in_its_time_and_the_customer_is_told(
 
     async with parts.database.transaction() as tx:
         names = await file_store.list_discarded_blobs(tx, over + timedelta(seconds=1), 100)
-    assert sorted(names) == sorted([blob, *shard_blobs])
+    assert sorted(names) == sorted([blob, samples, *let_go])
 
     async with parts.database.transaction() as tx:
         assert await retention.delete_tombstones(tx, over + timedelta(days=1)) == 0

@@ -29,6 +29,7 @@ class ProductPaths:
     """Which paths belong to a product, which of them need no key, and what its calls ask for.
 
     Args:
+        open_prefixes: what every path below them needs instead of a key stands in the path itself.
         costs: what an endpoint asks for, by method and pattern such as `POST /checks`. What is not named weighs 1 and
             takes no units here: the transaction of its effect counts them.
     """
@@ -36,6 +37,7 @@ class ProductPaths:
     product: str
     prefix: str
     open_paths: frozenset[str] = frozenset()
+    open_prefixes: tuple[str, ...] = ()
     upload_paths: frozenset[str] = frozenset()
     costs: tuple[tuple[str, Cost], ...] = ()
 
@@ -157,7 +159,7 @@ class AdmissionMiddleware:
             return None
         method, path = scope["method"], scope["path"]
         paths = next(one for one in self.products if path.startswith(one.prefix + "/"))
-        if method == "OPTIONS" or path in paths.open_paths:
+        if method == "OPTIONS" or path in paths.open_paths or path.startswith(paths.open_prefixes):
             return None
         endpoint = self.patterns.find(path)
         called = Called(method, endpoint, path, self._cost_of(paths, method, endpoint))

@@ -50,6 +50,14 @@ class Blobs:
             raise BlobMissing(name) from failure
         return _pieces(found)
 
+    async def open(self, name: str) -> tuple[int, AsyncIterator[bytes]]:
+        """Open a file and return how many bytes it has and its content piece by piece; raises BlobMissing at once."""
+        try:
+            found = await obstore.get_async(self._store, name)
+        except FileNotFoundError as failure:
+            raise BlobMissing(name) from failure
+        return int(found.meta["size"]), _pieces(found)
+
     async def delete(self, name: str) -> None:
         """Delete a file; one that is not there is as good as deleted."""
         try:

@@ -19,6 +19,9 @@ THINGS: tuple[LiteralString, ...] = (
     SELECT s.result_blob, %(now)s FROM run_shards s JOIN runs r ON r.id = s.run_id
     WHERE r.customer_id = %(id)s AND s.result_blob IS NOT NULL
     UNION
+    SELECT blob, %(now)s FROM runs, unnest(ARRAY[points_blob, samples_blob]) AS blob
+    WHERE customer_id = %(id)s AND blob IS NOT NULL
+    UNION
     SELECT blob_name, %(now)s FROM data_exports WHERE customer_id = %(id)s AND blob_name IS NOT NULL
     ON CONFLICT DO NOTHING
     """,

@@ -15,6 +15,7 @@ NAME = "The label beside the cell, where there is one."
 TIME = "ISO 8601, in UTC."
 MODEL_ID = "mdl_7abc9ec6ffdd68b5"
 RUN_ID = "sim_42ba04a8c362111d"
+DOWNLOAD_TOKEN = "q3vJ8mZt0eYc5rKxWb2LhUaN6dPfGs1oTiE7yMuVwRk"  # noqa: S105 - an example
 
 
 class SystemMetrics(_Answer):
@@ -303,11 +304,43 @@ class Stress(_Answer):
     percentiles: list[float] = Field(description="From which to which.", examples=[[90.0, 100.0]])
 
 
-class DownloadLinks(_Answer):
-    """The same results as files."""
+class ResultLinks(_Answer):
+    """The results as files."""
 
+    pdf: str = Field(examples=[f"/monte-carlo-api/simulations/{RUN_ID}/download/pdf"])
     xlsx: str = Field(examples=[f"/monte-carlo-api/simulations/{RUN_ID}/download/xlsx"])
     json_file: str = Field(alias="json", examples=[f"/monte-carlo-api/simulations/{RUN_ID}/download/json"])
+
+
+class DownloadLinks(ResultLinks):
+    """The results as files, and the samples where they were kept."""
+
+    parquet: str | None = Field(
+        None,
+        description="Only where samples were kept.",
+        examples=[f"/monte-carlo-api/simulations/{RUN_ID}/download/parquet"],
+    )
+    csv: str | None = Field(
+        None,
+        description="Only where samples were kept.",
+        examples=[f"/monte-carlo-api/simulations/{RUN_ID}/download/csv"],
+    )
+
+
+class TokenLinks(_Answer):
+    """The results as files, without an API key."""
+
+    pdf: str = Field(examples=[f"/monte-carlo-api/download/{DOWNLOAD_TOKEN}/pdf"])
+    xlsx: str = Field(examples=[f"/monte-carlo-api/download/{DOWNLOAD_TOKEN}/xlsx"])
+    json_file: str = Field(alias="json", examples=[f"/monte-carlo-api/download/{DOWNLOAD_TOKEN}/json"])
+
+
+class DownloadToken(_Answer):
+    """Links to the results of a run that need no API key."""
+
+    download_token: str = Field(description="Shown once.", examples=[DOWNLOAD_TOKEN])
+    expires_at: str = Field(description=TIME, examples=["2026-06-15T13:00:00+00:00"])
+    download_links: TokenLinks
 
 
 class Results(_Answer):
@@ -331,6 +364,9 @@ class Results(_Answer):
     scenario_name: str | None = Field(description="Its name in that batch.")
     variables: list[MarkedInput]
     results: dict[str, OutputResults] = Field(description="By output cell, as it was asked for.")
+    samples_kept: bool = Field(
+        description="Whether every draw and value can be downloaded.", examples=[False]
+    )
     download_links: DownloadLinks
     created_at: str = Field(description=TIME, examples=["2026-06-15T12:00:00+00:00"])
     finished_at: str | None = Field(description=TIME, examples=["2026-06-15T12:00:02+00:00"])

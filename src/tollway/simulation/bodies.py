@@ -204,6 +204,11 @@ class ConfigIn(_Body):
         description="How closely statistics must be known to count as settled, as a share of them: see the "
         "[guide to simulation](/docs/simulation).",
     )
+    keep_samples: bool = Field(
+        False,
+        description="Keep every draw and every value, to be downloaded as Parquet or CSV. At 8 bytes a number they "
+        "may take as much as a file of your plan.",
+    )
     webhook_url: RunUrl | None = None
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tollway.engine import Program, Sampling, ShardResult
     from tollway.simulation.execution import ShardTask
 
-BYTES_PER_NUMBER = 8
 ITERATION_COLUMN = "iteration"
 ERROR_SUFFIX = " error"
 # Numbers that one group of rows holds at most: 32 MB of them, in whole blocks of iterations.
@@ -28,18 +27,6 @@ GROUP_NUMBERS_MAX = 4_000_000
 COMPRESSION = "zstd"
 # Rows that become text at once.
 CSV_ROWS = 16_384
-# The largest run whose numbers stand in the JSON file too; that is a few megabytes.
-RAW_NUMBERS_MAX = 100_000
-
-
-def samples_bytes(iterations: int, cell_count: int) -> int:
-    """Return how many bytes the numbers of so many iterations take, which plans limit."""
-    return iterations * cell_count * BYTES_PER_NUMBER
-
-
-def iterations_within(byte_count: int, cell_count: int) -> int:
-    """Return how many iterations' numbers fit into so many bytes."""
-    return byte_count // (max(1, cell_count) * BYTES_PER_NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +49,7 @@ def write_samples(task: SamplesTask) -> int:
 
     program = program_of(task.whole.program)
     shards = (ShardResult.from_bytes(path.read_bytes()) for path in task.shards)
-    table = SampleTable(program, task.whole.seed, sampling_of(task.whole, program), task.facts)
+    table = SampleTable(program, task.whole.seed, sampling_of(task.whole, program.inputs), task.facts)
     table.write_parquet(task.target, shards)
     return task.target.stat().st_size
 

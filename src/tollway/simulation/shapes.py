@@ -4,6 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tollway.simulation import shards
+from tollway.simulation.download_entities import (
+    TOKEN_DOWNLOADS_PATH,
+    DownloadToken,
+    FileFormat,
+    download_links,
+)
 from tollway.simulation.entities import Model, Run, RunStatus
 from tollway.simulation.operations import progress_url
 
@@ -162,7 +168,6 @@ def _live_output(output: dict[str, Any], seen: dict[str, Any], edges: list[float
 
 def results(run: Run, now: datetime) -> dict[str, Any]:
     """Shape the results of a run that is over."""
-    base = f"{PREFIX}/simulations/{run.public_id}/download"
     return {
         "simulation_id": run.public_id,
         "model_id": run.model_public_id,
@@ -188,10 +193,22 @@ def results(run: Run, now: datetime) -> dict[str, Any]:
             output["reference"]: _output_results(output, summary)
             for output, summary in zip(run.outputs, run.results or [], strict=False)
         },
-        "download_links": {"xlsx": f"{base}/xlsx", "json": f"{base}/json"},
+        "samples_kept": run.samples_blob is not None,
+        "download_links": download_links(run),
         "created_at": run.created_at.isoformat(),
         "finished_at": _iso(run.finished_at),
         "expires_at": run.expires_at.isoformat(),
+    }
+
+
+def issued_download_token(token: DownloadToken) -> dict[str, Any]:
+    """Shape the answer that tells a token, the only time that it is told."""
+    return {
+        "download_token": token.secret,
+        "expires_at": token.expires_at.isoformat(),
+        "download_links": {
+            one.value: TOKEN_DOWNLOADS_PATH.format(token.secret, one.value) for one in FileFormat
+        },
     }
 
 

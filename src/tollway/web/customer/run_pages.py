@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
@@ -12,8 +12,10 @@ from markupsafe import Markup
 from tollway.kit.clock import read_now
 from tollway.kit.http import ReplayingRoute, refuse_cross_site
 from tollway.kit.problems import Conflict, NotFound
+from tollway.simulation import download_flows
 from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
+from tollway.simulation.download_entities import FileFormat, SampleFormat
 from tollway.simulation.entities import Run, RunStatus
 from tollway.web.charts import histogram
 from tollway.web.customer.correlation_views import settings_of, used_correlations
@@ -134,11 +136,12 @@ async def cancel_run(request: Request, page: Working, run_id: str) -> Response:
 
 
 @router.get("/{run_id}/download/{file_format}")
-async def download_run(page: SignedIn, run_id: str, file_format: Literal["json", "xlsx"]) -> Response:
-    """Download the results."""
-    file = await simulation_flows.download_results(page.call(), run_id, file_format)
-    headers = {"Content-Disposition": f'attachment; filename="{file.filename}"'}
-    return Response(file.content, media_type=file.media_type, headers=headers)
+async def download_run(
+    request: Request, page: SignedIn, run_id: str, file_format: FileFormat | SampleFormat
+) -> Response:
+    """Download the results, or the samples."""
+    file = await download_flows.download(workshop_of(request), page.call(), run_id, file_format)
+    return StreamingResponse(file.pieces, headers=file.headers)
 
 
 def _is_settled(run: Run, now: datetime) -> bool:
@@ -165,6 +168,7 @@ def _run_view(run: Run, now: datetime) -> dict[str, Any]:
         "reason": failure.get("message", ""),
         "kept_until": run.expires_at.date(),
         "results_deleted": run.results_deleted_at is not None,
+        "has_samples": run.samples_blob is not None,
     }
 
 

@@ -1,0 +1,123 @@
+"""Links to downloads, and why one is refused."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tollway.kit.problems import Conflict, FieldError, Forbidden, Invalid, TooMany, Unavailable
+from tollway.plans.entities import Entitlement
+from tollway.simulation.entities import Run, RunPlan
+
+TOKEN_TTL = timedelta(hours=1)
+# Of one run that work at the same time: enough to send each board member their own, too few to fill a table.
+TOKENS_PER_RUN_MAX = 20
+# A token is 43 characters; what is longer is none.
+TOKEN_LENGTH_MAX = 100
+DOWNLOADS_PATH = "/monte-carlo-api/simulations/{}/download/{}"
+TOKEN_DOWNLOADS_PATH = "/monte-carlo-api/download/{}/{}"  # noqa: S105 - where a token stands, not one
+BYTES_PER_NUMBER = 8
+# The most numbers of outputs that stand in the JSON file too; they make it a few megabytes.
+RAW_NUMBERS_MAX = 100_000
+
+
+class FileFormat(enum.StrEnum):
+    """What the results of a run can be taken away as."""
+
+    PDF = "pdf"
+    XLSX = "xlsx"
+    JSON = "json"
+
+
+class SampleFormat(enum.StrEnum):
+    """What the samples of a run can be taken away as."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
+def download_links(run: Run) -> dict[str, str]:
+    """Return where a run's results are downloaded by format, and its samples where they were kept."""
+    results = {one.value: DOWNLOADS_PATH.format(run.public_id, one.value) for one in FileFormat}
+    return results | (samples_links(run) or {})
+
+
+def samples_links(run: Run) -> dict[str, str] | None:
+    """Return where the samples of a run are downloaded by format; None where it kept none."""
+    if run.samples_blob is None:
+        return None
+    return {one.value: DOWNLOADS_PATH.format(run.public_id, one.value) for one in SampleFormat}
+
+
+def assert_samples_fit(iterations: int, plan: RunPlan, entitlement: Entitlement) -> None:
+    """Refuse to keep more samples than the plan's largest file. Raises: SamplesOverPlan."""
+    cell_count, limit = len(plan.inputs) + len(plan.outputs), entitlement.limits.file_bytes_max
+    needed = iterations * cell_count * BYTES_PER_NUMBER
+    if needed <= limit:
+        return
+    fitting = limit // (cell_count * BYTES_PER_NUMBER)
+    raise SamplesOverPlan(
+        f"The samples of {iterations:,} iterations of {len(plan.inputs):,} inputs and {len(plan.outputs):,} outputs "
+        f"take {needed:,} bytes, and the plan {entitlement.plan.name} keeps {limit:,} a run: {fitting:,} iterations "
+        "fit. Ask for so many, name fewer cells, leave keep_samples out, or choose a larger plan.",
+        errors=(
+            FieldError("/simulation_config/keep_samples", f"fits {fitting:,} iterations of these cells"),
+        ),
+        members={
+            "limit": "file_bytes",
+            "limit_value": limit,
+            "plan": entitlement.plan.tier,
+            "bytes_needed": needed,
+            "iterations_max": fitting,
+            "upgrade_url": "/#plans",
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadToken:
+    """Who holds it may download the results of one run until it expires; only its hash is stored."""
+
+    secret: str
+    expires_at: datetime
+
+
+class DownloadTokenRefused(Forbidden):
+    """The token of a link is none, expired, or of a run or customer that is no longer served."""
+
+    code = "download-token-refused"
+    title = "That download link does not work"
+
+
+class DownloadTokensAtOnce(TooMany):
+    """As many links of one run work as may at once."""
+
+    code = "download-tokens-at-once"
+    title = "Too many download links of one run"
+
+
+class SamplesOverPlan(Invalid):
+    """The samples of a run would take more than a file of the plan."""
+
+    code = "samples-over-plan"
+    title = "The plan does not keep so many samples"
+
+
+class SamplesNotKept(Conflict):
+    """The samples of a run were asked for that kept none."""
+
+    code = "samples-not-kept"
+    title = "The run did not keep its samples"
+
+
+class DownloadsBusy(Unavailable):
+    """More files wait to be made than can be made soon."""
+
+    code = "downloads-busy"
+    title = "Too many files are being made"
+
+
+class FileNotMade(Unavailable):
+    """Making a file took more time or memory than one may."""
+
+    code = "file-not-made"
+    title = "The file could not be made"

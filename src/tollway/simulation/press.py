@@ -1,0 +1,95 @@
+"""Has files made by child processes, a few at once, while the server goes on serving.
+
+A child has limits of its own (`printing`), inherits no descriptor and no secret from the environment, and is killed
+when it takes too long or its caller goes away.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tollway.simulation.download_entities import DownloadsBusy, FileNotMade
+from tollway.simulation.export import RunFacts
+
+CHILDREN_MAX = 2
+WAITING_MAX = 20
+CHILD_SECONDS_MAX = 120.0
+BUSY_RETRY_SECONDS = 10
+# The child sees nothing of our environment.
+CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+
+
+class Press:
+    """Starts children: two at once for each server process, the rest wait, and too many are turned away."""
+
+    def __init__(self, *, children_max: int = CHILDREN_MAX, seconds_max: float = CHILD_SECONDS_MAX) -> None:
+        self._children = asyncio.Semaphore(children_max)
+        self._seconds_max = seconds_max
+        self._waiting = 0
+
+    async def print_report(self, facts: RunFacts, summaries: Sequence[Any], target: Path) -> None:
+        """Print the report of a run as PDF. Raises: DownloadsBusy, FileNotMade."""
+        told = asdict(facts)
+        moments = {name: told[name].isoformat() for name in ("created_at", "exported_at")}
+        await self._make(
+            {"make": "report", "facts": told | moments, "summaries": summaries, "target": str(target)}
+        )
+
+    async def write_csv(self, samples: Path, target: Path) -> None:
+        """Write the samples of a Parquet file as CSV. Raises: DownloadsBusy, FileNotMade."""
+        await self._make({"make": "csv", "samples": str(samples), "target": str(target)})
+
+    async def write_raw_values(self, samples: Path, target: Path) -> None:
+        """Write the numbers of the outputs in a Parquet file as JSON. Raises: DownloadsBusy, FileNotMade."""
+        await self._make({"make": "raw_values", "samples": str(samples), "target": str(target)})
+
+    async def _make(self, order: dict[str, Any]) -> None:
+        if self._waiting >= WAITING_MAX:
+            raise DownloadsBusy(
+                f"{WAITING_MAX} files already wait to be made. Ask for yours again in a few seconds.",
+                retry_after_seconds=BUSY_RETRY_SECONDS,
+            )
+        self._waiting += 1
+        try:
+            async with self._children:
+                await self._run_child(order)
+        finally:
+            self._waiting -= 1
+
+    async def _run_child(self, order: dict[str, Any]) -> None:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-m",
+            "tollway.simulation.printing",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env=CHILD_ENVIRONMENT,
+            close_fds=True,
+        )
+        try:
+            async with asyncio.timeout(self._seconds_max):
+                _, complained = await child.communicate(json.dumps(order).encode())
+        except TimeoutError as failure:
+            raise _not_made(f"killed after {self._seconds_max:g} s") from failure
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        if child.returncode != 0:
+            last_words = complained.decode(errors="replace").strip().rpartition("\n")[2]
+            raise _not_made(f"child ended with {child.returncode}: {last_words[:500]}")
+
+
+def _not_made(reason: str) -> FileNotMade:
+    return FileNotMade(
+        "Making this file needs more time or memory than one file may take at the moment. Try again, or take another "
+        "format: JSON and Excel hold the same results, and Parquet the same samples.",
+        retry_after_seconds=BUSY_RETRY_SECONDS,
+        log_message=f"file not made: {reason}",
+    )
