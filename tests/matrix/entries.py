@@ -132,6 +132,8 @@ ENTRIES: dict[str, list[str]] = {
         "POST /models",
         "POST /models/samples",
         "POST /models/{model_id}/runs",
+        "GET /models/{model_id}/fit",
+        "POST /models/fits",
         "GET /models/{model_id}/delete",
         "POST /models/{model_id}/delete",
         "POST /runs/{run_id}/cancel",

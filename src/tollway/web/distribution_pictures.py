@@ -26,5 +26,5 @@ def picture_or_error(text: str) -> tuple[Markup | str, str]:
 def _figures(outline: Outline) -> Callable[[float], str]:
     """How values are written: those that draws take one of, as they are; others as finely as they lie apart."""
     if outline.is_stepped and not outline.range_width:
-        return lambda value: general_text(value)
+        return general_text
     return figure_format(outline.percentiles[1], outline.high - outline.low)

@@ -9,10 +9,12 @@ stays outside the stretched parts and never scales.
     daily_bars     counts for each day, stacked
     quota_meter    how much of a quota is used, with marks and what is to come
     sparkline      the direction of a figure
+    fit_chart      data as bars, with what fitted distributions expect in each
     shape_picture  the shape of a distribution, with three percentiles and where it is cut
 """
 
 from tollway.web.charts.bars import Series, daily_bars
+from tollway.web.charts.fit import FitLine, fit_chart
 from tollway.web.charts.histogram import histogram
 from tollway.web.charts.numbers import ValueFormat
 from tollway.web.charts.quota import quota_meter
@@ -22,10 +24,12 @@ from tollway.web.charts.svg import legend
 from tollway.web.charts.tornado import TornadoRow, tornado
 
 __all__ = [
+    "FitLine",
     "Series",
     "TornadoRow",
     "ValueFormat",
     "daily_bars",
+    "fit_chart",
     "histogram",
     "legend",
     "quota_meter",

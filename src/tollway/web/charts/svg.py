@@ -6,7 +6,9 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-_LEGEND_KEYS = frozenset({"series-1", "series-2", "series-3", "line", "dots", "low"})
+_LEGEND_KEYS = frozenset(
+    {"series-1", "series-2", "series-3", "line", "dots", "low", "data", "line-1", "line-2", "line-3"}
+)
 
 _TABLE = Markup(
     '<details class="numbers"><summary>View as table</summary>'
@@ -42,7 +44,9 @@ def percent(value: float) -> str:
 
 
 def legend(*entries: tuple[str, str]) -> Markup:
-    """Name the colours of a chart: pairs of key (`series-1` to `series-3`, `line`, `dots`, `low`) and words."""
+    """Name the colours of a chart: pairs of key (`series-1` to `series-3`, `line`, `dots`, `low`,
+    `data`, `line-1` to `line-3`) and words.
+    """
     assert all(key in _LEGEND_KEYS for key, _ in entries), entries
     items = Markup().join(
         Markup('<span><i class="{}"></i>{}</span>').format(key, words) for key, words in entries

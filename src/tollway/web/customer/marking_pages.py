@@ -46,7 +46,7 @@ async def start_run(request: Request, page: Working, model_id: str) -> Response:
     if added := str(form.get("add_input", "")):
         # No sheet's name holds a colon, while equals signs stand in names and in distributions.
         cell, _, text = added.partition(":")
-        marks.inputs.append({"cell": cell, "distribution": text})
+        marks.put_input(cell, text)
         return await model_page(request, page, model_id, marks)
     if "draw" in form:
         return await model_page(request, page, model_id, marks)

@@ -42,6 +42,19 @@ class Marks:
     confidence: list[str] = field(default_factory=lambda: list(CONFIDENCE_OFFERED))
     errors: dict[str, str] = field(default_factory=dict)
 
+    def put_input(self, cell: str, distribution: str) -> None:
+        """Give a cell a distribution: in its row where it has one, else in a row at the end."""
+        for row in self.inputs:
+            if _plain(row["cell"]) == _plain(cell):
+                row["distribution"] = distribution
+                return
+        self.inputs.append({"cell": cell, "distribution": distribution})
+
+
+def _plain(cell: str) -> str:
+    """A reference as references are compared: without signs of how it is copied, in capitals."""
+    return cell.replace("$", "").replace("'", "").strip().upper()
+
 
 def marks_of_model(model: Model) -> Marks:
     """Give what is marked in a model."""
