@@ -27,6 +27,7 @@ from tollway.simulation.execution import (
     ProgramKey,
     ShardAnswer,
     ShardTask,
+    SummaryAnswer,
     SummaryTask,
     Task,
     WorkerDied,
@@ -162,7 +163,7 @@ class Cluster:
                 await self._send_workbook(connection, answer.address, task.program)
         raise WorkerDied("no worker of the cluster keeps the workbook")
 
-    async def summarize(self, task: SummaryTask) -> list[dict[str, Any]]:
+    async def summarize(self, task: SummaryTask) -> SummaryAnswer:
         """Compute the results of a run in a process of this machine. Raises: WorkerDied."""
         return await self._processes.summarize(task)
 
@@ -200,7 +201,11 @@ class Cluster:
         watching = asyncio.ensure_future(self._watch(connection, asked))
         try:
             await asyncio.wait({answering, watching}, return_when=asyncio.FIRST_COMPLETED)
-            answer: ShardAnswer | Lacking | Unlike = await (answering if answering.done() else watching)
+            first = answering if answering.done() else watching
+            # Dask cancels what waits when it closes a connection, and that is no cancel of ours.
+            if first.cancelled():
+                raise WorkerDied("the connection to the scheduler was closed")
+            answer: ShardAnswer | Lacking | Unlike = first.result()
             return answer
         except (CancelledError, KilledWorker, OSError) as failure:
             raise WorkerDied(str(failure)) from failure
@@ -228,8 +233,11 @@ class Cluster:
             sending = asyncio.create_task(_send(connection.client, address, program.sha256, program.workbook))
             connection.sent[key] = sending
             sending.add_done_callback(lambda _: connection.sent.pop(key, None))
-        # A run that is cancelled leaves it to the others.
-        await asyncio.shield(sending)
+        # Waited for, not awaited: a run that is cancelled leaves it to the others.
+        await asyncio.wait({sending})
+        if sending.cancelled():
+            raise WorkerDied("the connection to the scheduler was closed")
+        sending.result()
 
     # --- who is there ----------------------------------------------------------------------------------
 

@@ -161,6 +161,9 @@ class _Runner:
         computing = asyncio.ensure_future(self.workers.compute(task))
         if not await self._hold_while(computing, shard):
             return
+        if computing.cancelled():
+            # Not by us: a library gave up below, and the shard must not be lost with this job.
+            raise WorkerDied("computing was cut off")
         answer = computing.result()
         await self.blobs.put(shard.blob, answer.content)
         async with self.database.transaction() as tx:
