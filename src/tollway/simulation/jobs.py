@@ -23,7 +23,7 @@ from tollway.simulation import (
 )
 from tollway.simulation.copies import LocalCopies
 from tollway.simulation.entities import ClaimedShard, Run, RunStatus
-from tollway.simulation.execution import DrawsTask, ShardTask, SummaryTask, Workers, program_key
+from tollway.simulation.execution import DrawsTask, ShardTask, SummaryTask, WorkerDied, Workers, program_key
 from tollway.simulation.goal_seek_jobs import GoalSeeker
 from tollway.simulation.places import Places
 from tollway.simulation.sample_files import SamplesTask, write_samples
