@@ -91,13 +91,18 @@ def test_the_json_has_every_member_that_existing_clients_read(summaries):
         == 50
     )
     assert loss["raw_values"] is None
+    for told, member in [(loss, "convergence"), (loss, "sensitivity_iterations")] + [
+        (loss["statistics"], member)
+        for member in ("kurtosis", "mode", "standard_errors", "error_shares", "targets")
+    ]:
+        assert told[member] == summaries[0][member]
 
 
 def test_the_workbook_has_a_summary_a_sheet_an_output_the_inputs_and_the_run(summaries):
     workbook = opened(results_xlsx(FACTS, summaries))
     assert workbook.sheetnames == [
         "Summary", "1 Loss", "2 Capital ratio after the year", "3 Capital to be raised", "4 Ratio breached (1 = yes)",
-        "Inputs", "Run",
+        "Convergence", "Inputs", "Run",
     ]  # fmt: skip
     rows = {row[0].value: [cell.value for cell in row] for row in workbook["Summary"].iter_rows(min_row=5)}
     loss = rows["Loss"]
@@ -201,7 +206,7 @@ def test_text_from_a_workbook_never_becomes_a_formula_or_a_link(summaries, name)
 def test_any_name_of_an_output_makes_a_valid_sheet(summaries, name):
     twice = [{**summaries[0], "name": name}, {**summaries[1], "name": name}]
     workbook = opened(results_xlsx(replace(FACTS, references=["a", "b"]), twice))
-    assert len(workbook.sheetnames) == 5
+    assert len(workbook.sheetnames) == 6
     assert all(len(sheet) <= 31 for sheet in workbook.sheetnames)
 
 
@@ -226,6 +231,64 @@ def test_an_output_without_numbers_has_a_sheet_that_says_so_and_no_charts(summar
     assert {row[0].value: row[1].value for row in sheet.iter_rows(min_row=5)}["Mean"] == "none"
     assert "20,000 of 50,000 iterations, seed 7, cancelled" in texts(workbook)
     assert results_json(facts, [nothing])["results"]["B20"]["distribution_data"]["histogram"]["bins"] == []
+
+
+def without_later_members(summary: dict) -> dict:
+    """A summary as runs stored it before there were standard errors, convergence and ranks."""
+    later = {
+        "kurtosis", "mode", "standard_errors", "error_shares", "targets", "convergence", "sensitivity_iterations",
+        "sensitivity_remark",
+    }  # fmt: skip
+    earlier = {name: value for name, value in summary.items() if name not in later}
+    measures = {"rank_correlation", "regression_coefficient", "variance_share"}
+    earlier["sensitivities"] = [
+        {name: value for name, value in one.items() if name not in measures}
+        for one in summary["sensitivities"]
+    ]
+    return earlier
+
+
+def test_results_of_before_there_was_more_still_make_both_files(summaries):
+    old = [without_later_members(one) for one in summaries]
+    assert results_json(FACTS, old)["results"]["B20"]["convergence"] is None
+    workbook = opened(results_xlsx(FACTS, old))
+    assert "Convergence" not in workbook.sheetnames
+    mean = next(row for row in workbook["1 Loss"].iter_rows() if row[0].value == "Mean")
+    assert mean[2].value == pytest.approx(old[0]["mean_standard_error"], rel=1e-15)
+
+
+def test_standard_errors_targets_and_ranks_stand_in_the_workbook_and_nothing_overlaps(summaries):
+    targets = [
+        {"value": float(value), "share_at_or_below": value / 100, "standard_error": 0.01}
+        for value in range(20)
+    ]
+    ranked = [
+        one | {"rank_correlation": 0.5, "regression_coefficient": 0.4, "variance_share": 0.25}
+        for one in summaries[0]["sensitivities"]
+    ]
+    loss = summaries[0] | {"targets": targets, "sensitivities": ranked}
+    sheet = opened(results_xlsx(replace(FACTS, references=["B20"]), [loss]))["1 Loss"]
+    rows = {row[0].value: row for row in sheet.iter_rows() if row[0].value}
+    assert rows["Percentile 5 %"][2].value == pytest.approx(
+        loss["standard_errors"]["percentiles"]["5"], rel=1e-15
+    )
+    assert rows["Share at or below 19"][1].value == 0.19
+    severity = rows["Severity of the year"]
+    assert [cell.value for cell in severity[10:13]] == [0.5, 0.4, 0.25]
+    assert severity[0].row > rows["Share at or below 19"][0].row + 2
+
+
+def test_the_workbook_says_whether_there_were_iterations_enough(summaries):
+    sheet = opened(results_xlsx(FACTS, summaries))["Convergence"]
+    shown = texts([sheet])
+    convergence = summaries[0]["convergence"]
+    assert any(text.startswith("There were") for text in shown)
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    mean = next(row for row in rows if row[0] == "Mean")
+    assert mean[1:3] == pytest.approx(
+        [convergence["statistics"][0][name] for name in ("value", "half_width")]
+    )
+    assert sum(isinstance(row[0], int) for row in rows) == 4 * 20
 
 
 def test_a_run_without_outputs_done_still_makes_both_files():

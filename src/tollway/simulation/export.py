@@ -13,6 +13,8 @@ from typing import Any
 import xlsxwriter
 
 from tollway.engine import parse_distribution
+from tollway.simulation.export_convergence import write_convergence
+from tollway.simulation.export_statistics import format_of_size, number_format_of, statistics_rows
 
 # Excel's own limits.
 SHEET_NAME_LENGTH_MAX = 31
@@ -53,8 +55,23 @@ class RunFacts:
     """Empty where the workbook has no model's name, as on the command line."""
 
 
-def results_json(facts: RunFacts, summaries: Sequence[Summary]) -> dict[str, Any]:
-    """Shape the JSON download; `raw_values` is null because single values are not exported here."""
+def results_json(
+    facts: RunFacts,
+    summaries: Sequence[Summary],
+    *,
+    raw_values: Sequence[Sequence[float | None]] | None = None,
+    samples: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Shape the JSON download.
+
+    Args:
+        facts: of the run.
+        summaries: of its outputs.
+        raw_values: the numbers of each output in the order of its iterations, None where one was no number; None where
+            they were not kept, or are too many for JSON.
+        samples: where every number is downloaded, by format; None where they were not kept.
+    """
+    numbers = raw_values or [None] * len(summaries)
     return {
         "metadata": {
             "export_timestamp": facts.exported_at.isoformat(),
@@ -78,9 +95,10 @@ def results_json(facts: RunFacts, summaries: Sequence[Summary]) -> dict[str, Any
         "variables": [dict(source) for source in facts.inputs],
         "correlations": None if facts.correlations is None else dict(facts.correlations),
         "stress": [dict(one) for one in facts.stress],
+        "samples": None if samples is None else dict(samples),
         "results": {
-            reference: _output_json(summary)
-            for reference, summary in zip(facts.references, summaries, strict=True)
+            reference: _output_json(summary) | {"raw_values": raw}
+            for reference, summary, raw in zip(facts.references, summaries, numbers, strict=True)
         },
     }
 
@@ -99,11 +117,17 @@ def _output_json(summary: Summary) -> dict[str, Any]:
             "median": summary["percentiles"]["50"],
             "std_dev": summary["std"],
             "skewness": summary["skewness"],
+            # Of what came later than a run, its stored results have nothing; so it is with others below.
+            "kurtosis": summary.get("kurtosis"),
+            "mode": summary.get("mode"),
             "min": summary["min"],
             "max": summary["max"],
             "percentiles": dict(summary["percentiles"]),
             "value_at_risk": {f"var_{level}": value for level, value in summary["var"].items()},
             "conditional_value_at_risk": {f"cvar_{level}": value for level, value in summary["cvar"].items()},
+            "standard_errors": summary.get("standard_errors"),
+            "error_shares": summary.get("error_shares"),
+            "targets": summary.get("targets"),
         },
         "distribution_data": {
             "histogram": {"bins": histogram["bin_centers"], "frequencies": histogram["counts"]},
@@ -112,8 +136,10 @@ def _output_json(summary: Summary) -> dict[str, Any]:
             "cdf": [{"value": value, "share": share} for value, share in summary["cdf"]],
         },
         "sensitivities": [dict(one) for one in summary["sensitivities"]],
+        "sensitivity_iterations": summary.get("sensitivity_iterations"),
+        "sensitivity_remark": summary.get("sensitivity_remark"),
+        "convergence": summary.get("convergence"),
         "remark": summary["remark"],
-        "raw_values": None,
     }
 
 
@@ -134,6 +160,7 @@ def results_xlsx(facts: RunFacts, summaries: Sequence[Summary]) -> bytes:
         _write_summary(writer, facts, summaries, names)
         for name, summary in zip(names, summaries, strict=True):
             _write_output(writer, name, summary)
+        write_convergence(writer, [(_label(summary), summary) for summary in summaries])
         _write_inputs(writer, facts)
         if facts.correlations is not None:
             _write_correlations(writer, facts.correlations)
@@ -204,7 +231,7 @@ def _write_summary(
         + ["Error values"],
     )
     for row, (summary, name) in enumerate(zip(summaries, names, strict=True), start=4):
-        number_format = _number_format(summary)
+        number_format = number_format_of(summary)
         sheet.write_url(row, 0, f"internal:'{name}'!A1", None, _label(summary)[:255])
         writer.text(sheet, row, 1, summary["cell"])
         percentiles = summary["percentiles"]
@@ -224,41 +251,23 @@ def _write_summary(
 
 def _write_output(writer: _Writer, name: str, summary: Summary) -> None:
     sheet = writer.sheet(
-        name, _label(summary), [26, 16, 3, 14, 14, 14, 12, 12, 14, 3, 26, 16, 14, 14, 14, 14, 12]
+        name, _label(summary), [26, 16, 16, 14, 14, 14, 12, 12, 14, 3, 26, 16, 14, 14, 14, 14, 12]
     )
     writer.text(sheet, 1, 0, summary["remark"] or summary["cell"], writer.grey)
-    _write_statistics(writer, sheet, summary)
-    last_row = _write_histogram(writer, sheet, name, summary)
-    _write_tornado(writer, sheet, name, summary, max(last_row, 56))
+    below_statistics = _write_statistics(writer, sheet, summary)
+    below_histogram = _write_histogram(writer, sheet, name, summary)
+    _write_tornado(writer, sheet, name, summary, max(below_statistics + 2, below_histogram, 56))
 
 
-def _write_statistics(writer: _Writer, sheet: Any, summary: Summary) -> None:
-    number_format = _number_format(summary)
-    writer.headers(sheet, 3, 0, ["Statistic", "Value"])
-    rows: list[tuple[str, float | None, str]] = [
-        ("Iterations", summary["iteration_count"], "#,##0"),
-        ("Iterations with a number", summary["numeric_count"], "#,##0"),
-        *((f"Iterations with {text}", count, "#,##0") for text, count in summary["error_counts"].items()),
-        ("Iterations replayed exactly", summary.get("replayed_count"), "#,##0"),
-        ("Mean", summary["mean"], number_format),
-        ("Standard error of the mean", summary["mean_standard_error"], number_format),
-        ("Standard deviation", summary["std"], number_format),
-        ("Skewness", summary["skewness"], "0.000"),
-        ("Minimum", summary["min"], number_format),
-        ("Maximum", summary["max"], number_format),
-        *(
-            (f"Percentile {percent} %", value, number_format)
-            for percent, value in summary["percentiles"].items()
-        ),
-        *((f"Value at risk {level} %", value, number_format) for level, value in summary["var"].items()),
-        *(
-            (f"Mean at or below it, {level} %", value, number_format)
-            for level, value in summary["cvar"].items()
-        ),
-    ]
-    for row, (label, value, shown_as) in enumerate(rows, start=4):
+def _write_statistics(writer: _Writer, sheet: Any, summary: Summary) -> int:
+    """Write the table; return the first free row below it."""
+    writer.headers(sheet, 3, 0, ["Statistic", "Value", "Standard error"])
+    for row, (label, value, shown_as, error) in enumerate(statistics_rows(summary), start=4):
         writer.text(sheet, row, 0, label)
         writer.number(sheet, row, 1, value, shown_as)
+        if error is not None:
+            writer.number(sheet, row, 2, error, format_of_size(abs(error)))
+    return row + 1
 
 
 def _write_histogram(writer: _Writer, sheet: Any, name: str, summary: Summary) -> int:
@@ -268,7 +277,7 @@ def _write_histogram(writer: _Writer, sheet: Any, name: str, summary: Summary) -
         return 4
     first, column = 4, 3
     writer.headers(sheet, 3, column, ["From", "To", "Center", "Iterations", "Share", "Cumulated share"])
-    number_format, total, cumulated = _number_format(summary), sum(histogram["counts"]), 0
+    number_format, total, cumulated = number_format_of(summary), sum(histogram["counts"]), 0
     for place, count in enumerate(histogram["counts"]):
         row = first + place
         cumulated += count
@@ -318,7 +327,7 @@ def _write_tornado(writer: _Writer, sheet: Any, name: str, summary: Summary, row
     sensitivities = summary["sensitivities"]
     if not sensitivities:
         return
-    number_format, mean = _number_format(summary), summary["mean"]
+    number_format, mean = number_format_of(summary), summary["mean"]
     writer.text(
         sheet,
         row - 1,
@@ -338,6 +347,8 @@ def _write_tornado(writer: _Writer, sheet: Any, name: str, summary: Summary, row
     ]
     writer.headers(sheet, row, 0, headers)
     first = row + 1
+    # The charts stand further up.
+    writer.headers(sheet, row, 10, ["Rank correlation", "Regression", "Share of variance"])
     for place, one in enumerate(sensitivities):
         low, high = one["low_mean"], one["high_mean"]
         writer.text(sheet, first + place, 0, one["name"] or one["cell"])
@@ -346,6 +357,11 @@ def _write_tornado(writer: _Writer, sheet: Any, name: str, summary: Summary, row
         for column, value in enumerate(shown, start=3):
             writer.number(sheet, first + place, column, value, number_format)
         writer.number(sheet, first + place, 8, one["correlation"], "0.000")
+        for column, measure in enumerate(
+            ("rank_correlation", "regression_coefficient", "variance_share"), start=10
+        ):
+            shown_as = "0.0%" if measure == "variance_share" else "0.000"
+            writer.number(sheet, first + place, column, one.get(measure), shown_as)
     last = first + min(len(sensitivities), TORNADO_BARS_MAX) - 1
     chart = writer.workbook.add_chart({"type": "bar"})
     for label, column, color in (("Lowest tenth", 6, _LOW), ("Highest tenth", 7, _HIGH)):
@@ -443,16 +459,6 @@ def _sheet_name(place: int, summary: Summary) -> str:
     # The number makes it unique; Excel forbids these characters and an apostrophe at either end.
     plain = re.sub(r"[\[\]:*?/\\'\x00-\x1f]", " ", _label(summary))
     return f"{place} {plain}"[:SHEET_NAME_LENGTH_MAX].strip()
-
-
-def _number_format(summary: Summary) -> str:
-    """Choose decimals by the size of the numbers."""
-    size = max(abs(summary["min"] or 0.0), abs(summary["max"] or 0.0))
-    if size >= 1e12 or 0 < size < 1e-3:
-        return "0.000E+00"
-    if size >= 1_000:
-        return "#,##0"
-    return "#,##0.00" if size >= 10 else "0.0000"
 
 
 def _less(value: float | None, mean: float | None) -> float | None:
