@@ -110,12 +110,19 @@ def test_kinds_count_in_agreement_and_rounding_dust_does_not():
 
 
 def test_what_is_unsupported_is_listed_by_cell_and_name_and_the_rest_still_checked():
-    cells = {"A1": ("RAND()", 0.5), "A2": ("A1+1", 1.5), "A3": ("NOW()", 45_000.0), "A4": ("1+", 1.0)}
+    cells = {"A1": ("CUBESET()", 0.5), "A2": ("A1+1", 1.5), "A3": ("NOW()", 45_000.0), "A4": ("1+", 1.0)}
     found = inspect_workbook(stored(cells))
-    assert found.unsupported == (("S!A1", "RAND"), ("S!A4", "unreadable formula"), ("S!A3", "NOW"))
-    assert found.functions == {"RAND": 1, "NOW": 1}
+    assert found.unsupported == (("S!A1", "CUBESET"), ("S!A4", "unreadable formula"), ("S!A3", "NOW"))
+    assert found.functions == {"CUBESET": 1, "NOW": 1}
     assert found.unsupported_count == 3
     assert (found.agreement.equal, found.agreement.left_out, found.agreement.volatile) == (1, 2, 1)
+
+
+def test_what_draws_by_chance_is_supported_and_it_and_what_reads_it_are_never_compared():
+    cells = {"A1": ("RAND()", 0.5), "A2": ("A1+1", 1.5), "A3": ("RiskNormal(10,2)", 11.0), "A4": ("1+1", 2.0)}
+    found = inspect_workbook(stored(cells))
+    assert (found.unsupported, found.blocked_count) == ((), 0)
+    assert (found.agreement.equal, found.agreement.different, found.agreement.volatile) == (1, 0, 3)
 
 
 def test_what_needs_an_unsupported_cell_is_told_and_proposed_for_no_output():

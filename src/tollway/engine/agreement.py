@@ -90,7 +90,7 @@ def check_agreement(
 
     Raises: CircularReference, where the workbook does not say that its circles are iterated.
     """
-    calculation = Calculation(book, is_lenient=True)
+    calculation = Calculation(book, is_lenient=True, draws_stand=True)
     counts: Counter[Verdict] = Counter()
     differences: list[Difference] = []
     different_cells: list[str] = []

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tollway.engine.exact.drawn_calls import OutputMark, bind_draw, fused
 from tollway.engine.exact.joining import intersection, range_between, resized, union
-from tollway.engine.functions import find_function, is_volatile
+from tollway.engine.functions import find_function
 from tollway.engine.language.copying import wrapped
 from tollway.engine.language.cursor import DEPTH_MAX
 from tollway.engine.language.formula import parse
@@ -81,6 +82,9 @@ class Binder:
         self.sheet, self.row, self.column = address
         self.parts_count = 0
         self.lambdas: set[NamedLambda] = set()
+        self.draw_count = 0
+        self.lambda_depth = 0
+        self.output_marks: list[OutputMark] = []
         self._is_movable = is_movable
         self._depth = 0
         self._names: list[DefinedName] = []
@@ -289,7 +293,7 @@ class Binder:
             return self._call(Call("TRIMRANGE", (*node.arguments, edges, edges)))
         called = find_function(node.name)
         if called is None:
-            return self._unknown(node)
+            return bind_draw(self, node) or self._unknown(node)
         if not called.accepts(len(node.arguments)):
             raise UnreadableFormula(
                 f"The formula calls {node.name} with {len(node.arguments)} arguments, which Excel does not allow."
@@ -299,7 +303,7 @@ class Binder:
         arguments = self._arguments(node)
         if node.name in _SUM_RANGE_FUNCTIONS and len(arguments) == 3:
             arguments = (*arguments[:2], resized(arguments[2], arguments[0]))
-        return Call(node.name, arguments)
+        return fused(Call(node.name, arguments))
 
     def _arguments(self, node: Call) -> tuple[Node, ...]:
         bound: list[Node] = []
@@ -328,7 +332,9 @@ class Binder:
         names = tuple(f"argument {index + 1}" for index in range(argument_count))
         outer = self._parameters
         self._parameters = outer | frozenset(names)
+        self.lambda_depth += 1
         body = self._call(Call(name, tuple(Name(None, one) for one in names)))
+        self.lambda_depth -= 1
         self._parameters = outer
         return Lambda(names, body)
 
@@ -338,15 +344,9 @@ class Binder:
         if found is not None:
             return Invoke(self._defined(found), self._arguments(node))
         name = node.name.removeprefix("_XLFN.")
-        remedy = "replace it by the value that it gives."
         if name.startswith(_ADD_IN_PREFIXES):
             name = name.partition(".")[2]
             reason = "a function of an add-in, which"
-        elif is_volatile(name):
-            reason = "which draws by chance at each calculation, and"
-            remedy = (
-                "write a number into the cell and mark it as an input with the distribution that is meant."
-            )
         elif name in EXCEL_FUNCTIONS or name != node.name:
             reason = "which"
         elif self.workbook.has_macros:
@@ -356,7 +356,8 @@ class Binder:
         else:
             return ErrorLiteral(ErrorValue.NAME)
         raise UnsupportedFormula(
-            f"The formula uses {name}, {reason} is not supported yet; {remedy}", construct=name
+            f"The formula uses {name}, {reason} is not supported yet; replace it by the value that it gives.",
+            construct=name,
         )
 
     def _shows_a_value(self) -> bool:
@@ -395,7 +396,9 @@ class Binder:
             raise UnreadableFormula("The optional parameters of a LAMBDA stand behind the others.")
         outer = self._parameters
         self._parameters = outer | frozenset(names)
+        self.lambda_depth += 1
         body = self._value(arguments[-1])
+        self.lambda_depth -= 1
         self._parameters = outer
         return Lambda(names, body, optional_count)
 

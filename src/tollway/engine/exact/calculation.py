@@ -7,10 +7,10 @@ reads itself is a circle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from tollway.engine.exact.graph import Address, FormulaBook
 from tollway.engine.exact.interpret import ExternalReferenceError, Interpreter, NotComputedError
@@ -27,6 +27,7 @@ from tollway.engine.values import EngineError, ErrorValue, Value
 _KEPT_CELLS_MAX = 2_000_000
 _KEPT_RANGE_CELLS = 8
 _ABSENT = object()
+Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class Calculation:
     `base` is a calculation without them, whose values stand for all cells but those that are `tainted`.
 
     `is_lenient`: Excel's stored value stands for a formula that cannot be computed, which `refused` then names;
-    else its refusal is raised.
+    else its refusal is raised. `draws_stand`: as Interpreter.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Calculation:
         is_lenient: bool = False,
         base: Calculation | None = None,
         tainted: AbstractSet[Address] = frozenset(),
+        draws_stand: bool = False,
     ) -> None:
         self.book = book
         self.is_lenient = is_lenient
@@ -72,6 +74,7 @@ class Calculation:
         self._given = dict(given or {})
         self._known: dict[Address, Value] = dict(self._given)
         self._base = base
+        self.draws_stand: bool = draws_stand or (base is not None and base.draws_stand)
         self._tainted = tainted
         self._arrays: dict[Address, Argument] = {}
         self._spilled: dict[Address, Bounds] = {}
@@ -111,6 +114,15 @@ class Calculation:
         while True:
             try:
                 return self.interpreter.part(address, node, is_array=is_array)
+            except NotComputedError as missing:
+                self.compute(missing.addresses)
+
+    def answered(self, address: Address, question: Callable[[Interpreter], Answer]) -> Answer:
+        """What a question finds that is asked of the interpreter, as it stands in a cell."""
+        while True:
+            try:
+                self.interpreter.enter(address)
+                return question(self.interpreter)
             except NotComputedError as missing:
                 self.compute(missing.addresses)
 
@@ -340,6 +352,7 @@ class _KeepingInterpreter(Interpreter):
 
     def __init__(self, calculation: Calculation) -> None:
         super().__init__(calculation.book, calculation.value_of, spill_of=calculation.spill_of)
+        self.draws_stand = calculation.draws_stand
         self._calculation = calculation
 
     def read_rows(self, sheet: int, bounds: Bounds) -> Sequence[Sequence[Value]]:

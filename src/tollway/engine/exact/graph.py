@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tollway.engine.exact.binding import Binder
+from tollway.engine.exact.drawn_calls import OutputMark
 from tollway.engine.exact.named_lambdas import NamedLambdas
 from tollway.engine.language.copying import parse_r1c1
 from tollway.engine.language.formula import parse, read_formula
@@ -62,7 +63,8 @@ class Reads:
 class FormulaBook:
     """The formulas of a workbook, parsed and bound when first asked for.
 
-    `function_counts`: how often the formulas asked for so far call each function.
+    `function_counts`: how often the formulas asked for so far call each function; `output_marks`: what they mark as
+    outputs (RiskOutput, PsiOutput).
     """
 
     def __init__(self, workbook: Workbook, *, referenced_cells_max: int = REFERENCED_CELLS_MAX) -> None:
@@ -74,6 +76,7 @@ class FormulaBook:
         self.function_counts: Counter[str] = Counter()
         self._reads: dict[Address, Reads] = {}
         self._lambdas = NamedLambdas(workbook)
+        self.output_marks: list[OutputMark] = []
 
     def cell(self, address: Address) -> Cell | None:
         """What a cell holds, or None for a blank one."""
@@ -116,6 +119,11 @@ class FormulaBook:
             raise known
         return known
 
+    def put_tree(self, address: Address, tree: Node) -> None:
+        """Let another bound formula stand in a cell."""
+        self._trees[address] = tree
+        self._reads.pop(address, None)
+
     def _bound(self, address: Address) -> Node:
         cell = self.cell(address)
         assert cell is not None
@@ -147,6 +155,7 @@ class FormulaBook:
             self._lambdas.check(binder.lambdas)
         finally:
             self._parts_count += binder.parts_count
+        self.output_marks.extend(binder.output_marks)
         return tree if cell.array is None else ArrayPart(tree, 0, 0)
 
     def named_lambda(self, scope: int | None, name: str) -> Node:

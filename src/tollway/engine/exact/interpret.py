@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tollway.engine.exact.cell_facts import CellFacts
+from tollway.engine.exact.drawn_values import drawn_value
 from tollway.engine.exact.graph import Address, FormulaBook
 from tollway.engine.exact.invocation import CallLimits, EndlessLambdaError
 from tollway.engine.exact.operators import apply_binary, apply_each, hundredth, negative
-from tollway.engine.exact.references import filled_corner, find_spill, indirect, joined
+from tollway.engine.exact.references import filled_corner, find_spill, indirect, joined, sparse_positions
 from tollway.engine.exact.selection import SELECTIONS
 from tollway.engine.functions import find_function
 from tollway.engine.functions.ranges import (
@@ -38,6 +39,7 @@ from tollway.engine.language.syntax import (
     ArrayPart,
     Binary,
     Call,
+    Drawn,
     ErrorLiteral,
     External,
     Group,
@@ -86,7 +88,8 @@ class Interpreter(CellFacts):
     """Computes formulas over whatever `value_of` says each cell holds.
 
     `value_of` may raise NotComputedError, which passes through; `spill_of` gives the area that the array of a
-    cell fills, or None for a cell without one.
+    cell fills, or None for a cell without one. With `draws_stand`, RAND() outside of a run gives the middle of what it
+    may give, where it is refused else.
     """
 
     def __init__(
@@ -95,11 +98,13 @@ class Interpreter(CellFacts):
         value_of: Callable[[Address], Value],
         *,
         spill_of: Callable[[Address], Bounds | None] | None = None,
+        draws_stand: bool = False,
     ) -> None:
         super().__init__(book)
         self.value_of = value_of
         self.spill_of = spill_of or (lambda address: find_spill(book, address))
         self.limits = CallLimits()
+        self.draws_stand = draws_stand
         self._address: Address = (0, 1, 1)
         self._array: tuple[int, int] | None = None
         self._context: Context | None = None
@@ -126,6 +131,7 @@ class Interpreter(CellFacts):
             NamedLambda: self._named_lambda,
             Parameter: self._parameter,
             Invoke: self._invoke,
+            Drawn: self._drawn,
         }
 
     # --- a whole formula -------------------------------------------------------------------------------
@@ -147,6 +153,10 @@ class Interpreter(CellFacts):
             return self.whole(node, is_array)
         except EndlessLambdaError:
             return ErrorValue.NUM
+
+    def enter(self, address: Address) -> None:
+        """Stand in a cell, before parts of its formula are asked for."""
+        self._enter(address, None)
 
     def array(self, address: Address, part: ArrayPart) -> Argument:
         """What the array formula gives that a cell is part of, before it is cut to the area it fills."""
@@ -268,9 +278,7 @@ class Interpreter(CellFacts):
         top, left, _, _ = bounds
         last_row, last_column = self.filled_corner(sheet, bounds)
         if (last_row - top + 1) * (last_column - left + 1) > GRID_CELLS_MAX:
-            raise TooManyReferences(
-                f"A formula reads a range of more than {GRID_CELLS_MAX:,} cells; refer to a smaller one."
-            )
+            return self._sparse_rows(sheet, bounds, (last_row, last_column))
         value_of = self.value_of
         missing: list[Address] = []
         rows: list[list[Value]] = []
@@ -282,6 +290,30 @@ class Interpreter(CellFacts):
                 except NotComputedError as found:
                     missing.extend(found.addresses)
             rows.append(values)
+        if missing:
+            raise NotComputedError(tuple(missing))
+        return rows
+
+    def _sparse_rows(self, sheet: int, bounds: Bounds, corner: tuple[int, int]) -> Sequence[Sequence[Value]]:
+        """As read_rows, where a stray cell far out makes an area large: each row ends with its last filled cell."""
+        cells = self.workbook.sheets[sheet]
+        # What arrays have spilled beyond the cells of the file is not among them.
+        filled = sparse_positions(cells, bounds) if corner == filled_corner(cells, bounds) else None
+        if filled is None:
+            raise TooManyReferences(
+                f"A formula reads a range of more than {GRID_CELLS_MAX:,} cells; refer to a smaller one."
+            )
+        top, left, _, _ = bounds
+        rows: list[Sequence[Value]] = [()] * (corner[0] - top + 1)
+        missing: list[Address] = []
+        for row, columns in filled.items():
+            values: list[Value] = [None] * (columns[-1] - left + 1)
+            for column in columns:
+                try:
+                    values[column - left] = self.value_of((sheet, row, column))
+                except NotComputedError as found:
+                    missing.extend(found.addresses)
+            rows[row - top] = values
         if missing:
             raise NotComputedError(tuple(missing))
         return rows
@@ -383,6 +415,9 @@ class Interpreter(CellFacts):
             sheet, row, column = self._address
             self._context = Context(row, column, self.workbook.is_1904, sheet, self, self._array)
         return self._context
+
+    def _drawn(self, node: Drawn, is_array: bool) -> Argument:
+        return drawn_value(self, node, is_array=is_array)
 
     # --- LET and LAMBDA --------------------------------------------------------------------------------
 

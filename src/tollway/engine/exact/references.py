@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tollway.engine.exact.graph import Address, FormulaBook
 from tollway.engine.functions.ranges import Bounds, CellRange, MultiRange
-from tollway.engine.functions.registry import Argument
+from tollway.engine.functions.registry import GRID_CELLS_MAX, Argument
 from tollway.engine.language.syntax import Area, Group, Spilled, Union
 from tollway.engine.values import EngineError, ErrorValue
 from tollway.engine.workbooks.cells import Sheet
@@ -102,6 +102,20 @@ def filled_corner(sheet: Sheet, bounds: Bounds) -> tuple[int, int]:
         if place and rows[place - 1] >= top:
             last_row, last_column = max(last_row, rows[place - 1]), max(last_column, column)
     return last_row, last_column
+
+
+def sparse_positions(sheet: Sheet, bounds: Bounds) -> dict[int, list[int]] | None:
+    """The columns that hold something in each row of an area that is all but empty.
+
+    None where its rows, each as far as it is filled, would have more cells than a range may have.
+    """
+    found: dict[int, list[int]] = {}
+    for row, column in sheet.positions_in(bounds):
+        found.setdefault(row, []).append(column)
+    left = bounds[1]
+    if sum(columns[-1] - left + 1 for columns in found.values()) > GRID_CELLS_MAX:
+        return None
+    return found
 
 
 def find_spill(book: FormulaBook, address: Address) -> Bounds | None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from tollway.engine.exact.graph import Address, FormulaBook
 from tollway.engine.exact.reach import reached_from
-from tollway.engine.language.syntax import Call, NamedLambda, Node, Text, children
+from tollway.engine.language.syntax import Call, Drawn, NamedLambda, Node, Text, children
 
 # INDIRECT and OFFSET are computed anew at each calculation too, and give the same again.
-_OF_THE_MOMENT = frozenset({"NOW", "RAND", "RANDARRAY", "RANDBETWEEN", "TODAY"})
+_OF_THE_MOMENT = frozenset({"NOW", "TODAY"})
 
 
 def volatile_cells(
@@ -25,7 +25,9 @@ def _calls_one(book: FormulaBook, tree: Node) -> bool:
     stack: list[Node] = [tree]
     while stack:
         node = stack.pop()
-        if isinstance(node, Call) and (node.name in _OF_THE_MOMENT or _tells_the_place(node)):
+        if isinstance(node, Drawn) or (
+            isinstance(node, Call) and (node.name in _OF_THE_MOMENT or _tells_the_place(node))
+        ):
             return True
         if isinstance(node, NamedLambda) and node not in seen:
             seen.add(node)

@@ -57,6 +57,8 @@ _FORMULAS_KEPT = 4_096
 _PREFIXES = ("_XLFN.", "_XLWS.")
 # Characters that no sheet's name holds; before "!" they show the path of another workbook.
 _PATH_CHARACTERS = frozenset("[]\\/")
+# How the functions of add-ins for simulation begin, some of which live in a workbook of their own.
+_PEERS = ("RISK", "PSI", "CB.")
 
 # Higher binds tighter. A sign binds tighter than any of them, so -2^2 is 4, and 2^3^2 is 64.
 _BINDING = {
@@ -335,6 +337,9 @@ class _Parser(Cursor):
         return Reference(first, reference.first, last_corner, last)
 
     def external(self, sheet: str) -> Node:
+        if self.kind == "call" and self.text.upper().startswith(_PEERS):
+            # An add-in that is a workbook, as XLRisk is: [1]!RiskNormal(10,2).
+            return self.plain_operand()
         if self.kind == "call":
             raise UnsupportedFormula(
                 f"The formula calls {self.text[:-1]}, a function of another workbook, which is not supported; "

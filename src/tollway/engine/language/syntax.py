@@ -242,6 +242,27 @@ class ArrayPart:
     column: int
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A call that is drawn anew in every iteration: RAND(), RiskNormal(10,2). Only binding makes these.
+
+    `chances` are cells beyond the last column of the sheet, each of which holds what is drawn: once the call is
+    settled the value itself, before that a number between 0 and 1 that the arguments turn into one. While they hold
+    nothing, no run is under way. `columns` is the width of what the call gives: 1, but for RANDARRAY.
+
+    `properties` are the calls among the arguments that say more about the draw, such as RiskTruncate(0,20);
+    `asides` those that no value depends on, such as RiskCorrmat(A1:C3,1).
+    """
+
+    name: str
+    arguments: tuple[Node, ...]
+    properties: tuple[Call, ...]
+    asides: tuple[Call, ...]
+    chances: tuple[Area, ...]
+    columns: int = 1
+    is_settled: bool = False
+
+
 Node = (
     Number
     | Text
@@ -269,6 +290,7 @@ Node = (
     | DataTable
     | Area
     | ArrayPart
+    | Drawn
 )
 
 
@@ -296,6 +318,11 @@ def children(node: Node) -> Sequence[Node]:
             return (body,)
         case Union(parts):
             return parts
+        case Drawn():
+            if node.is_settled:
+                return node.chances
+            said = [argument for one in node.properties for argument in one.arguments]
+            return (*node.arguments, *said, *node.chances)
         case DataTable(formula, inputs):
             return (formula, *(area for pair in inputs for area in pair))
         case _:

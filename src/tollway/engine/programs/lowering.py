@@ -21,6 +21,7 @@ from tollway.engine.language.syntax import (
     ArrayPart,
     Binary,
     Call,
+    Drawn,
     ErrorLiteral,
     Group,
     Let,
@@ -192,8 +193,17 @@ class Lowering(OperatorLowering):
                 return self._let(bindings, result, is_array=is_array)
             case Parameter(name):
                 return self._names[name]
+            case Drawn(is_settled=True):
+                return self._drawn(node)
             case _:
                 raise NotLowerableError
+
+    def _drawn(self, node: Drawn) -> Lowered:
+        operands: list[Operand] = [self.operand_at(chance.address) for chance in node.chances]
+        if len(operands) == 1:
+            return operands[0]
+        rows = [operands[start : start + node.columns] for start in range(0, len(operands), node.columns)]
+        return Varying(rows, len(rows), node.columns)
 
     def _let(self, bindings: Sequence[tuple[str, Node]], result: Node, *, is_array: bool) -> Lowered:
         outer = self._names
@@ -317,7 +327,13 @@ class Lowering(OperatorLowering):
             raise NotLowerableError
         cells: dict[Address, Slot] = {}
         for area in self.book.reads(node).areas:
-            for row, column in self.book.workbook.sheets[area.sheet].positions_in(area.bounds):
+            positions = (
+                # What a call draws is held where no sheet has cells.
+                [area.address[1:]]
+                if area.is_cell
+                else self.book.workbook.sheets[area.sheet].positions_in(area.bounds)
+            )
+            for row, column in positions:
                 slot = self.varying.get((area.sheet, row, column))
                 if slot is not None:
                     cells[(area.sheet, row, column)] = slot
@@ -354,7 +370,7 @@ def _kind_of_node(node: Node) -> Kind:
             if operator in ARITHMETIC:
                 return Kind.NUMBER
             return Kind.LOGICAL if operator in COMPARISON else Kind.ANY
-        case Percent():
+        case Percent() | Drawn():
             return Kind.NUMBER
         case Unary("-", _):
             return Kind.NUMBER

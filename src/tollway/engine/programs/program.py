@@ -10,9 +10,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from tollway.engine.distributions import Distribution
 from tollway.engine.exact.calculation import Calculation
+from tollway.engine.exact.drawn_calls import drawn_in
 from tollway.engine.exact.graph import Address, FormulaBook
 from tollway.engine.labels import label_of
 from tollway.engine.language.syntax import COLUMN_MAX, ROW_MAX, column_number
@@ -20,7 +22,8 @@ from tollway.engine.programs.lowered_functions import LOWERED
 from tollway.engine.programs.lowering import Lowering
 from tollway.engine.programs.operations import Builder, Operation, Slot
 from tollway.engine.programs.slice_lanes import SliceLanes, interpret_slice
-from tollway.engine.programs.slicing import slice_between
+from tollway.engine.programs.slicing import Slicing
+from tollway.engine.programs.written_draws import SettledDraws, draws_of, settle_draws
 from tollway.engine.values import (
     BadInputCell,
     BadOutputCell,
@@ -41,20 +44,27 @@ _ADDRESS = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
 
 @dataclass(frozen=True)
 class Input:
-    """A cell whose number is drawn anew in every iteration. `name` is for people; None takes the cell's label."""
+    """A cell whose number is drawn anew in every iteration. `name` is for people; None takes the cell's label.
+
+    `written` is the formula that draws it, where the workbook does so by itself; None for a cell that was marked. Two
+    draws in one formula are the cells "Sheet!B5#1" and "Sheet!B5#2".
+    """
 
     cell: str
     distribution: Distribution
     name: str | None = None
+    written: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
     """What evaluate() runs.
 
-    `inputs` and `outputs` are in the order given, with cells written "Sheet!A1"; `output_names` are the labels
-    found beside the outputs, or None. Slots 0 to len(inputs)-1 hold the draws; `constants` fills further slots;
-    each operation writes one slot, and `releases[i]` lists those that nobody reads after operation i.
+    `inputs` and `outputs` are in the order given, with cells written "Sheet!A1"; behind the inputs given stand those
+    that formulas draw by themselves, by sheet, row, column and position. `output_names` are the labels found beside
+    the outputs, or None. `correlations` are entries that the workbook itself says, as `read_correlations` takes them.
+    Slots 0 to len(inputs)-1 hold the draws; `constants` fills further slots; each operation writes one slot, and
+    `releases[i]` lists those that nobody reads after operation i.
     """
 
     inputs: tuple[Input, ...]
@@ -67,6 +77,7 @@ class Program:
     slot_count: int
     lanes: SliceLanes
     """Computes the outputs of one iteration by the exact interpreter."""
+    correlations: tuple[dict[str, Any], ...] = ()
 
     @cached_property
     def releases(self) -> tuple[tuple[int, ...], ...]:
@@ -91,10 +102,15 @@ class Program:
 def build_program(workbook: Workbook, inputs: Sequence[Input], outputs: Sequence[str]) -> Program:
     """Slice the workbook between inputs and outputs, fold what no input reaches, and lower the rest.
 
-    Cells are given as "Sheet!A1", "'My Sheet'!A1", or "A1" for the first sheet.
+    Cells are given as "Sheet!A1", "'My Sheet'!A1", or "A1" for the first sheet. Calls that draw, in formulas that the
+    outputs need, are inputs too (RAND(), RiskNormal(10,2)), but for those in cells that are given.
 
-    Raises: BadInputCell, BadOutputCell, OutputDoesNotDependOnInputs, CircularReference, UnsupportedFormula,
-    UnreadableFormula, TooManyReferences; each names the cells.
+    INVARIANT: they come from the workbook and the outputs alone, so that every process finds the same ones in the
+    same order (tests/engine/test_written_inputs.py::test_one_shard_and_seven_give_the_same_bits).
+
+    Raises: BadDistribution for a call that cannot be drawn from, BadInputCell, BadOutputCell,
+    OutputDoesNotDependOnInputs, CircularReference, UnsupportedFormula, UnreadableFormula, TooManyReferences; each
+    names the cells.
     """
     book = FormulaBook(workbook)
     input_addresses = _input_addresses(book, inputs)
@@ -112,9 +128,20 @@ def _program(
     input_addresses: Sequence[Address],
     output_addresses: Sequence[Address],
 ) -> Program:
-    builder = Builder(len(inputs))
-    calculation = Calculation(book)
-    found = slice_between(book, calculation, input_addresses, output_addresses)
+    calculation = Calculation(book, draws_stand=True)
+    slicing = Slicing(book, calculation, input_addresses)
+    order = slicing.walk(output_addresses)
+    drawn = draws_of(book, order)
+    written = SettledDraws()
+    if drawn:
+        slicing.cut(drawn)
+        written = settle_draws(book, calculation, order, drawn, slicing.may_vary)
+        input_addresses = [*input_addresses, *(one.address for one in written.inputs)]
+        slicing = Slicing(book, calculation, input_addresses)
+        slicing.walk(output_addresses)
+    _check_input_count(len(input_addresses), len(inputs))
+    found = slicing.cut()
+    builder = Builder(len(input_addresses))
     for address in output_addresses:
         if address not in found.varying:
             raise _does_not_vary(book, address, calculation.value(address))
@@ -129,23 +156,42 @@ def _program(
         output_slots = [_output_slot(book, lowering, address) for address in output_addresses]
     operations = _scheduled(_needed(builder.operations, output_slots))
     return Program(
-        inputs=tuple(
-            Input(book.text(address), given.distribution, given.name or label_of(book, address))
-            for given, address in zip(inputs, input_addresses, strict=True)
+        inputs=(
+            *(
+                Input(book.text(address), given.distribution, given.name or label_of(book, address))
+                for given, address in zip(inputs, input_addresses, strict=False)
+            ),
+            *(Input(one.cell, one.distribution, one.name, one.formula) for one in written.inputs),
         ),
         outputs=tuple(book.text(address) for address in output_addresses),
-        output_names=tuple(label_of(book, address) for address in output_addresses),
+        output_names=tuple(_output_name(book, address) for address in output_addresses),
         operations=tuple(operations),
         constants=builder.constants,
         texts=tuple(builder.texts),
         output_slots=tuple(output_slots),
         slot_count=builder.slot_count,
         lanes=lanes,
+        correlations=written.correlations,
     )
 
 
+def _check_input_count(count: int, given_count: int) -> None:
+    if count > INPUTS_MAX:
+        raise BadInputCell(
+            f"A run has 1 to {INPUTS_MAX:,} inputs and {given_count:,} were given, beside {count - given_count:,} that "
+            "the formulas which the outputs need draw by themselves; choose outputs that need fewer.",
+            field="inputs",
+        )
+    if count == 0:
+        raise BadInputCell(
+            f"A run has 1 to {INPUTS_MAX:,} inputs and 0 were given, and no formula that the outputs need draws by "
+            "itself, as RAND() or RiskNormal(10,2) would; mark a cell as an input.",
+            field="inputs",
+        )
+
+
 def _input_addresses(book: FormulaBook, inputs: Sequence[Input]) -> list[Address]:
-    if not 1 <= len(inputs) <= INPUTS_MAX:
+    if len(inputs) > INPUTS_MAX:
         raise BadInputCell(
             f"A run has 1 to {INPUTS_MAX:,} inputs and {len(inputs):,} were given.", field="inputs"
         )
@@ -159,6 +205,9 @@ def _input_addresses(book: FormulaBook, inputs: Sequence[Input]) -> list[Address
                 f"{written[0]} is given as an input twice; give each cell once.", cells=written, field=field
             )
         cell = book.cell(address)
+        if _draws(book, address):
+            addresses.append(address)
+            continue
         if book.is_formula(address):
             raise BadInputCell(
                 f"{written[0]} holds a formula; an input must be a cell with a constant number. "
@@ -175,6 +224,16 @@ def _input_addresses(book: FormulaBook, inputs: Sequence[Input]) -> list[Address
             )
         addresses.append(address)
     return addresses
+
+
+def _draws(book: FormulaBook, address: Address) -> bool:
+    """Whether the formula of a cell draws: then the cell may be marked, and what is marked wins."""
+    if not book.is_formula(address):
+        return False
+    try:
+        return any(True for _ in drawn_in(book.tree(address)))
+    except EngineError:
+        return False
 
 
 def _output_addresses(book: FormulaBook, outputs: Sequence[str]) -> list[Address]:
@@ -219,6 +278,12 @@ def find_address(book: FormulaBook, text: str, kind: type[EngineError], field: s
     if not 1 <= row <= ROW_MAX or column > COLUMN_MAX:
         raise kind(f"{cell} lies outside a sheet, which ends at XFD{ROW_MAX}.", field=field)
     return (sheet, row, column)
+
+
+def _output_name(book: FormulaBook, address: Address) -> str | None:
+    """What the formula itself calls its output, RiskOutput("NPV")+..., or else its label."""
+    marked = [mark.name for mark in book.output_marks if mark.address == address and mark.name]
+    return marked[0] if marked else label_of(book, address)
 
 
 def _output_slot(book: FormulaBook, lowering: Lowering, address: Address) -> Slot:

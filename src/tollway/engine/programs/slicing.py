@@ -7,7 +7,7 @@ same cells: it is replaced by them. Where its place varies, the whole slice is i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tollway.engine.exact.calculation import Calculation
 from tollway.engine.exact.graph import Address, Cells, FormulaBook, is_computed_reference
@@ -22,6 +22,7 @@ from tollway.engine.language.syntax import (
     Binary,
     Call,
     DataTable,
+    Drawn,
     ErrorLiteral,
     Group,
     Invoke,
@@ -82,17 +83,12 @@ class Slice:
     obstacle: str | None = None
 
 
-def slice_between(
-    book: FormulaBook, calculation: Calculation, inputs: Collection[Address], outputs: Sequence[Address]
-) -> Slice:
-    """Slice the workbook between its inputs and outputs; `calculation` holds it at its own values.
+class Slicing:
+    """Slices a workbook between its inputs and outputs; `calculation` holds it at its own values.
 
     Raises: CircularReference, UnreadableFormula, UnsupportedFormula, TooManyReferences.
     """
-    return _Slicing(book, calculation, inputs).cut(outputs)
 
-
-class _Slicing:
     def __init__(self, book: FormulaBook, calculation: Calculation, inputs: Collection[Address]) -> None:
         self.book = book
         self.calculation = calculation
@@ -101,11 +97,17 @@ class _Slicing:
         # What each computed reference of a formula means at the workbook's own values; None where that cannot be told.
         self.meant: dict[Address, dict[Node, Node | None]] = {}
         self.ranges: dict[tuple[int, Bounds], bool] = {}
+        self.stepped_over: list[tuple[Cells, Cells]] = []
 
-    def cut(self, outputs: Sequence[Address]) -> Slice:
-        found = self.found
-        stepped_over: list[tuple[Cells, Cells]] = []
-        found.order = self.book.loose_order(outputs, self.inputs, self._areas, stepped_over)
+    def walk(self, outputs: Sequence[Address]) -> list[Address]:
+        """The formulas that outputs need, each after those it reads."""
+        self.found.order = self.book.loose_order(outputs, self.inputs, self._areas, self.stepped_over)
+        return self.found.order
+
+    def cut(self, drawn: Collection[Address] = ()) -> Slice:
+        """What varies of the formulas that were walked, with the inputs and the places of what they draw."""
+        found, stepped_over = self.found, self.stepped_over
+        self.inputs |= frozenset(drawn)
         found.varying.update(self.inputs)
         is_changed = True
         while is_changed:
@@ -123,6 +125,25 @@ class _Slicing:
                 )
         found.varying.difference_update(self.inputs)
         return found
+
+    def may_vary(self, nodes: Sequence[Node]) -> bool:
+        """Whether parts of a formula depend on an input, once the slice is cut; where that cannot be told, they do."""
+        for node in nodes:
+            reads = self.book.reads(node)
+            if reads.is_open:
+                return True
+            for area in reads.areas:
+                places = (
+                    [area.address]
+                    if area.is_cell
+                    else [
+                        (area.sheet, *place)
+                        for place in self.book.workbook.sheets[area.sheet].positions_in(area.bounds)
+                    ]
+                )
+                if any(place in self.found.varying or place in self.inputs for place in places):
+                    return True
+        return False
 
     def _varies(self, cells: Cells) -> bool:
         if len(cells) == 3:
@@ -339,5 +360,16 @@ def rebuilt(node: Node, change: Change) -> Node:
             return Lambda(parameters, change(body), optional_count)
         case Union(parts):
             return Union(tuple([change(part) for part in parts]))
+        case Drawn(is_settled=False):
+            return replace(
+                node,
+                arguments=tuple([change(argument) for argument in node.arguments]),
+                properties=tuple(
+                    [
+                        Call(one.name, tuple([change(argument) for argument in one.arguments]))
+                        for one in node.properties
+                    ]
+                ),
+            )
         case _:
             return node

@@ -39,8 +39,11 @@ def read_correlations(
     An entry is {"cells": [a, b], "correlation": r} or {"cells": [...], "matrix": [[...], ...]}; r and the matrix
     are Spearman's rank correlations. Pairs that no entry names have none. Cells are written as inputs are.
 
+    Without any, those count that the workbook itself says (RiskCorrmat).
+
     Raises: BadCorrelation naming the entry, such as `correlations.0.matrix.1.2`.
     """
+    given = given or program.correlations
     if len(given) > ENTRIES_MAX:
         raise BadCorrelation(
             f"{len(given):,} correlations are given; {ENTRIES_MAX:,} are read at most. Give one matrix instead.",
@@ -110,7 +113,8 @@ def _cells(entry: object, field: str) -> list[str]:
 
 
 def _input_index(book: FormulaBook, indexes: Mapping[str, int], text: str, field: str) -> int:
-    written = book.text(find_address(book, text, BadCorrelation, field))
+    # The second of several draws in one formula, B5#2, is an input and no cell.
+    written = text if text in indexes else book.text(find_address(book, text, BadCorrelation, field))
     if written not in indexes:
         known = ", ".join(list(indexes)[:5]) + (" ..." if len(indexes) > 5 else "")
         raise BadCorrelation(
