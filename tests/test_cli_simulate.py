@@ -120,8 +120,52 @@ def test_xlsx_writes_a_workbook_with_charts(call, portfolio, tmp_path):
     assert result.exit_code == 0
     assert "Written: risk.xlsx" in result.stdout
     workbook = openpyxl.load_workbook(io.BytesIO((tmp_path / "risk.xlsx").read_bytes()))
-    assert workbook.sheetnames == ["Summary", "1 Portfolio value", "2 Sharpe ratio", "Inputs", "Run"]
+    assert workbook.sheetnames == [
+        "Summary",
+        "1 Portfolio value",
+        "2 Sharpe ratio",
+        "Convergence",
+        "Inputs",
+        "Run",
+    ]
     assert len(workbook["1 Portfolio value"]._charts) == 2
+
+
+def test_standard_errors_targets_ranks_and_the_verdict_are_shown(call, portfolio):
+    options = [
+        "--iterations",
+        "4000",
+        "--seed",
+        "7",
+        "--target",
+        "1e6",
+        "--target",
+        "1100000",
+        "--tolerance",
+        "0.001",
+    ]
+    result = call("simulate", portfolio, *PORTFOLIO, *options)
+    assert result.exit_code == 0
+    rows = {}
+    for line in result.stdout.splitlines():
+        label, *figures = (part.strip() for part in line.strip("│┃ ").split("│"))
+        rows.setdefault(label, figures)
+    # sigma / sqrt(n) is 342, and for the share 0.16 %.
+    assert 300 < float(rows["Mean"][1]) < 380
+    share, error = (float(figure.split()[0]) for figure in rows["At or below 1,000,000"][:2])
+    assert 0.4 < share < 2
+    assert 0.1 < error < 0.25
+    assert "At or below 1,100,000" in rows
+    shown = " ".join(result.stdout.split())
+    assert "Portfolio value: There were too few iterations to know" in shown
+    assert "to within 0.1 % with 95 % confidence. About" in shown
+    moving = next(line for line in result.stdout.splitlines() if "Expected return Portfolio!B5" in line)
+    assert "+0.9" in moving
+    assert moving.strip("│ ").endswith("%")
+    body = json.loads(call("simulate", portfolio, *PORTFOLIO, *options, "--json").stdout)["results"]["B16"]
+    assert [one["value"] for one in body["statistics"]["targets"]] == [1e6, 1.1e6]
+    assert body["convergence"]["tolerance"] == 0.001
+    assert body["sensitivity_iterations"] == 4_000
 
 
 @pytest.mark.parametrize(
@@ -145,6 +189,9 @@ def test_xlsx_writes_a_workbook_with_charts(call, portfolio, tmp_path):
         ([*PORTFOLIO, "--iterations", str(ITERATIONS_MAX + 1)], ["from 1 to"]),
         ([*PORTFOLIO, "--seed", "-1"], ["The seed is -1"]),
         ([*PORTFOLIO, "--confidence", "95"], ["Confidence level 1 is 95.0; it must lie between 0 and 1"]),
+        ([*PORTFOLIO, "--target", "nan"], ["Target 1 is nan; it must be a number"]),
+        ([*PORTFOLIO, *(["--target", "1"] * 21)], ["21 targets are asked for; 20 are possible"]),
+        ([*PORTFOLIO, "--tolerance", "1"], ["The tolerance is 1.0; it must lie between 0 and 1"]),
         ([*PORTFOLIO, "--xlsx", "no/folder.xlsx"], ["There is no folder no"]),
         ([*PORTFOLIO, "--sampling", "halton"], ["'halton'; it must be one of monte_carlo"]),
         ([*PORTFOLIO, "--correlate", "B4=0.5"], ["'B4=0.5' is no correlation; write two cells"]),

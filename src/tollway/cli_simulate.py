@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from tollway.engine import OutputSummary, Program, RunDraws, Sampling, SpilledShards, Workbook
+    from tollway.engine import Program, RunDraws, Sampling, SpilledShards, Workbook
     from tollway.simulation.export import RunFacts
     from tollway.simulation.samples import Sample
 
@@ -33,11 +33,8 @@ CELLS_MAX = 5_000_000
 FORMULAS_MAX = 1_000_000
 # So many iterations between two movements of the progress bar, and at most in memory as one shard.
 SHARD_ITERATIONS = 65_536
-SENSITIVITIES_SHOWN = 6
-CORRELATIONS_SHOWN = 6
 # Where the answer goes to a file or a pipe there is no screen to fit, unless COLUMNS says so.
 PIPED_WIDTH = 140
-LABEL_WIDTH, OUTPUT_WIDTH = 24, 26
 CANNOT = 2
 
 
@@ -181,7 +178,9 @@ def simulate(
 
             typer.echo(json.dumps(results_json(facts, [one.as_json() for one in summaries]), indent=2))
             return
-        _print_results(facts, summaries)
+        from tollway.cli_results import print_results
+
+        print_results(_screen(), facts, summaries)
         if xlsx is not None:
             typer.echo(f"Written: {xlsx}")
 
@@ -304,118 +303,6 @@ def _run_facts(
 def _screen() -> Console:
     knows_width = sys.stdout.isatty() or "COLUMNS" in os.environ
     return Console(highlight=False, width=None if knows_width else PIPED_WIDTH)
-
-
-def _print_results(facts: "RunFacts", summaries: Sequence["OutputSummary"]) -> None:
-    screen = _screen()
-    per_second = facts.iterations_completed / max(facts.execution_seconds, 1e-9)
-    screen.print(
-        f"{facts.workbook_name}: {facts.iterations_completed:,} iterations, seed {facts.seed}, "
-        f"{facts.execution_seconds:.2f} s ({per_second:,.0f} a second)",
-        markup=False,
-    )
-    _print_sampling(screen, facts)
-    # Outputs side by side, as many as the screen has room for.
-    across = max(1, (screen.width - LABEL_WIDTH) // OUTPUT_WIDTH)
-    for first in range(0, len(summaries), across):
-        screen.print(_statistics(summaries[first : first + across]))
-    for one in summaries:
-        if one.remark is not None:
-            screen.print(one.remark, markup=False)
-        _print_sensitivities(screen, one)
-
-
-def _print_sampling(screen: Console, facts: "RunFacts") -> None:
-    """Say what differs from independent draws by chance; nothing where nothing does."""
-    if facts.sampling != "monte_carlo":
-        screen.print(
-            f"Sampling: {facts.sampling}. The standard error below is that of chance alone; "
-            "this method's is usually smaller.",
-            markup=False,
-        )
-    for one in facts.stress:
-        low, high = one["percentiles"]
-        screen.print(f"Held: {one['cell']} between its percentiles {low:g} and {high:g}", markup=False)
-    if facts.correlations is None:
-        return
-    cells, matrix = facts.correlations["cells"], facts.correlations["matrix"]
-    pairs = [
-        f"{cells[row]} and {cells[column]} {matrix[row][column]:+.4g}"
-        for row in range(len(cells))
-        for column in range(row + 1, len(cells))
-        if matrix[row][column]
-    ]
-    more = f" and {len(pairs) - CORRELATIONS_SHOWN:,} more" if len(pairs) > CORRELATIONS_SHOWN else ""
-    screen.print(f"Rank correlations: {', '.join(pairs[:CORRELATIONS_SHOWN]) or 'none'}{more}", markup=False)
-    if (repaired := facts.correlations["repaired"]) is not None:
-        screen.print(
-            "No numbers can have the correlations that were asked for; the nearest possible ones were used. "
-            f"The largest change is {repaired['largest_change']:.4f}, between {' and '.join(repaired['cells'])}.",
-            markup=False,
-        )
-
-
-def _statistics(summaries: Sequence["OutputSummary"]) -> Table:
-    table = Table()
-    table.add_column("", no_wrap=True)
-    for one in summaries:
-        table.add_column(
-            _literal(f"{one.name}\n{one.cell}" if one.name else one.cell),
-            justify="right",
-            max_width=OUTPUT_WIDTH,
-        )
-    rows: list[tuple[str, list[float | None]]] = [
-        ("Mean", [one.mean for one in summaries]),
-        ("± standard error", [one.mean_standard_error for one in summaries]),
-        ("Standard deviation", [one.std for one in summaries]),
-        ("Minimum", [one.min for one in summaries]),
-        *(
-            (f"{percent} %", [one.percentiles[percent] for one in summaries])
-            for percent in ("5", "25", "50", "75", "95")
-        ),
-        ("Maximum", [one.max for one in summaries]),
-        *((f"VaR {level} %", [one.var[level] for one in summaries]) for level in summaries[0].var),
-        *((f"CVaR {level} %", [one.cvar[level] for one in summaries]) for level in summaries[0].cvar),
-    ]
-    for label, values in rows:
-        table.add_row(label, *(_figure(value) for value in values))
-    return table
-
-
-def _print_sensitivities(screen: Console, summary: "OutputSummary") -> None:
-    moving = [one for one in summary.sensitivities if one.swing]
-    if not moving:
-        return
-    table = Table(
-        title=_literal(f"What moves {summary.name or summary.cell}: its mean while an input is low or high"),
-        title_justify="left",
-    )
-    table.add_column("Input")
-    for heading in ("Lowest tenth", "Highest tenth", "Swing", "Correlation"):
-        table.add_column(heading, justify="right")
-    for one in moving[:SENSITIVITIES_SHOWN]:
-        name = f"{one.name} {one.cell}" if one.name else one.cell
-        correlation = "none" if one.correlation is None else f"{one.correlation:+.2f}"
-        table.add_row(
-            _literal(name), _figure(one.low_mean), _figure(one.high_mean), _figure(one.swing), correlation
-        )
-    screen.print(table)
-
-
-def _literal(text: str) -> str:
-    """Keep brackets in a name from being read as a style."""
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "none"
-    size = abs(value)
-    if size >= 1e12 or 0 < size < 1e-4:
-        return f"{value:.4e}"
-    return f"{value:,.0f}" if size >= 10_000 else f"{value:,.2f}" if size >= 100 else f"{value:,.4f}"
 
 
 def sample(
