@@ -96,13 +96,11 @@ DOCS_FOLDER = Path(__file__).parents[2] / "docs"
 LIMIT_HEADERS = (
     "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
 )  # fmt: skip
-# A token that needs no key beside it stands in these paths.
-DOWNLOAD_LINKS = ("/monte-carlo-api/download/",)
 MONTECARLO = ProductPaths(
     product="montecarlo",
     prefix="/monte-carlo-api",
     open_paths=frozenset({"/monte-carlo-api/health"}),
-    open_prefixes=DOWNLOAD_LINKS,
+    open_prefixes=("/monte-carlo-api/download/",),
     upload_paths=frozenset({"/monte-carlo-api/models"}),
 )
 
@@ -255,7 +253,6 @@ def build_app(parts: Parts) -> ASGIApp:
         secure=settings.secure,
         trusted_proxies=settings.trusted_proxies,
         upload_paths=dict.fromkeys([*MONTECARLO.upload_paths, *PAGE_UPLOAD_PATHS], UPLOAD_BYTES_MAX),
-        secret_prefixes=DOWNLOAD_LINKS,
     )
     return EdgeMiddleware(app, edge, ProcessCounters.take(settings.counters_folder, "server"))
 

@@ -83,6 +83,7 @@ def test_the_request_id_stands_in_every_line_ours_and_others(lines: Any) -> None
         ({"url": "postgresql://tollway:hun@ter2@db/tollway"}, "ter2"),
         ({"url": "https://here.example/verify?token=hunter2abc&x=1"}, "hunter2abc"),
         ({"url": "https://here.example/verify?x=1&code=123456"}, "123456"),
+        ({"path": f"/monte-carlo-api/download/{'aB3-_' * 8}xyz/pdf"}, "aB3-_aB3"),
         ({"nested": {"headers": {"authorization": "hunter2"}}}, "hunter2"),
         ({"nested": [{"deep": [f"key {SECRET}"]}]}, SECRET[-20:]),
         ({"headers": [("cookie", "session=abcdef"), ("accept", "*/*")]}, "abcdef"),

@@ -43,7 +43,6 @@ BODY_BYTES_MAX = 1_000_000
 TRACE_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # More digits than this are no length that anybody means.
 LENGTH = re.compile(r"[0-9]{1,18}")
-HIDDEN = "(hidden)"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # What is wrong with a member, by pydantic's name of it.
 FAULTS = {
@@ -88,13 +87,6 @@ class Edge:
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     # Longer bodies are allowed on these paths; whoever serves them enforces the plan's own limit.
     upload_paths: dict[str, int] = field(default_factory=dict)
-    # What comes after these beginnings of a path is a secret, which no log may hold.
-    secret_prefixes: tuple[str, ...] = ()
-
-    def logged_path(self, path: str) -> str:
-        """Return a path as logs may hold it."""
-        prefix = next((one for one in self.secret_prefixes if path.startswith(one)), None)
-        return path if prefix is None else f"{prefix}{HIDDEN}"
 
     def client_address(self, peer: str, forwarded_for: str) -> str:
         """Return the address a request came from.
@@ -208,7 +200,7 @@ class EdgeMiddleware:
                 log.info(
                     "request",
                     method=scope["method"],
-                    path=self.edge.logged_path(scope["path"]),
+                    path=scope["path"],
                     status=status,
                     duration_ms=round((time.perf_counter() - started) * 1000, 1),
                     client=scope["client_address"],
@@ -266,8 +258,7 @@ class ReplayingRoute(APIRoute):
                 try:
                     return await serve(request)
                 except REPLAYABLE:
-                    # The pattern: a path may hold a secret.
-                    log.warning("transaction replayed", path=request.scope["route"].path_format)
+                    log.warning("transaction replayed", path=request.url.path)
                     # An upload's file was closed with the first try: only its sender can send it again.
                     if request.headers.get("content-type", "").startswith("multipart/"):
                         break

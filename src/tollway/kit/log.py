@@ -24,6 +24,8 @@ SECRET_TEXTS = (
     (re.compile(r"\b(sk-[0-9A-Za-z]{8})[0-9A-Za-z]{16,}"), r"\1…"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"']{8,}"), r"\1 …"),
     (re.compile(r"(?i)\b((?:set-)?cookie:\s*)[^\r\n\"']+"), r"\1…"),
+    # Links that open a download stand in a path.
+    (re.compile(r"(/download/)[0-9A-Za-z_-]{40,}"), r"\1…"),
     # JSON, and dictionaries and headers as Python writes them.
     (
         re.compile(

@@ -26,8 +26,15 @@ CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHO
 class Press:
     """Starts children: two at once for each server process, the rest wait, and too many are turned away."""
 
-    def __init__(self, *, children_max: int = CHILDREN_MAX, seconds_max: float = CHILD_SECONDS_MAX) -> None:
+    def __init__(
+        self,
+        *,
+        children_max: int = CHILDREN_MAX,
+        waiting_max: int = WAITING_MAX,
+        seconds_max: float = CHILD_SECONDS_MAX,
+    ) -> None:
         self._children = asyncio.Semaphore(children_max)
+        self._waiting_max = waiting_max
         self._seconds_max = seconds_max
         self._waiting = 0
 
@@ -48,9 +55,9 @@ class Press:
         await self._make({"make": "raw_values", "samples": str(samples), "target": str(target)})
 
     async def _make(self, order: dict[str, Any]) -> None:
-        if self._waiting >= WAITING_MAX:
+        if self._waiting >= self._waiting_max:
             raise DownloadsBusy(
-                f"{WAITING_MAX} files already wait to be made. Ask for yours again in a few seconds.",
+                f"{self._waiting_max} files already wait to be made. Ask for yours again in a few seconds.",
                 retry_after_seconds=BUSY_RETRY_SECONDS,
             )
         self._waiting += 1

@@ -68,7 +68,7 @@ def report_pdf(facts: RunFacts, summaries: Sequence[Summary]) -> bytes:
         template(),
         sys_inputs={"told": json.dumps(report_told(facts, summaries))},
         format="pdf",
-        timestamp=_started_at(facts),
+        timestamp=int(facts.created_at.timestamp()),
     )
 
 
