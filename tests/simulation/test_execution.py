@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.simulation import workbooks
 from tests.simulation.conftest import wait_until
+from tests.simulation.failing_tasks import die_while_answering, divide_by_nothing
 
 from tollway.engine import ShardResult
 from tollway.simulation.execution import ProgramKey, ShardTask, SummaryTask, WorkerDied
@@ -84,18 +85,44 @@ async def test_a_summary_of_nothing_says_so(processes: WorkerProcesses) -> None:
 
 async def test_a_dead_process_is_told_and_replaced(processes: WorkerProcesses, tmp_path: Path) -> None:
     await processes.compute(task(tmp_path, 0, 4_096))
-    executor = processes._executor
-    assert executor is not None
-    (pid,) = executor._processes
+    (pid,) = processes.process_ids
     computing = asyncio.ensure_future(processes.compute(task(tmp_path, 0, 40_960_000)))
 
     async def busy() -> bool:
-        return bool(executor._pending_work_items)
+        return not processes._idle
 
     await wait_until(busy)
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(WorkerDied):
         await computing
+    assert (await processes.compute(task(tmp_path, 0, 4_096))).live[0]["count"] == 4_096
+
+
+async def test_a_process_that_dies_while_it_answers_is_noticed(processes: WorkerProcesses) -> None:
+    async with asyncio.timeout(30):
+        with pytest.raises(WorkerDied):
+            await processes.run(die_while_answering, None)
+        with pytest.raises(ZeroDivisionError) as raised:
+            await processes.run(divide_by_nothing, 1)
+    # Where it was raised is told with it.
+    assert "divide_by_nothing" in "".join(raised.value.__notes__)
+
+
+async def test_what_is_cancelled_ends_at_once_and_its_core_is_free(
+    processes: WorkerProcesses, tmp_path: Path
+) -> None:
+    await processes.compute(task(tmp_path, 0, 4_096))
+    (pid,) = processes.process_ids
+    computing = asyncio.ensure_future(processes.compute(task(tmp_path, 0, 40_960_000)))
+
+    async def busy() -> bool:
+        return not processes._idle
+
+    await wait_until(busy)
+    computing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await computing
+    assert not Path(f"/proc/{pid}").exists()
     assert (await processes.compute(task(tmp_path, 0, 4_096))).live[0]["count"] == 4_096
 
 
@@ -107,7 +134,7 @@ from tollway.simulation.worker_processes import WorkerProcesses
 async def main():
     processes = WorkerProcesses(1)
     await processes.summarize(SummaryTask(inputs=[], outputs=[], shards=[], confidence_levels=[0.95]))
-    print(*processes._executor._processes, flush=True)
+    print(*processes.process_ids, flush=True)
     await asyncio.sleep(60)
 
 if __name__ == "__main__":

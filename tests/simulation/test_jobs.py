@@ -200,9 +200,7 @@ async def test_a_killed_process_is_replaced_and_its_shard_computed_again(
             return (await progress_of(client, party, run))["progress"]["iterations_completed"] > 0
 
         await wait_until(some_done)
-        executor = parts.processes._executor
-        assert executor is not None
-        for pid in list(executor._processes):
+        for pid in parts.processes.process_ids:
             os.kill(pid, signal.SIGKILL)
         body = await results_of(client, party, run)
     assert body["iterations_completed"] == 100_000

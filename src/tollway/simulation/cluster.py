@@ -171,9 +171,6 @@ class Cluster:
         """Call a module's function in a process of this machine. Raises: WorkerDied, or what it raised."""
         return await self._processes.run(function, task)
 
-    def end_overdue(self) -> None:
-        """Do nothing: a worker ends by itself where a shard takes far too long."""
-
     async def close(self) -> None:
         """Leave the cluster, and what it computes for us."""
         connection, self._connection = self._connection, None

@@ -48,7 +48,12 @@ def program_key(workbook: Path, sha256: bytes, run: Run) -> ProgramKey:
     return ProgramKey(
         workbook=workbook,
         sha256=sha256,
-        inputs=tuple((one["cell"], one["name"], json.dumps(one["distribution"])) for one in run.inputs),
+        # What formulas draw by themselves is found in the workbook again, in the same order.
+        inputs=tuple(
+            (one["cell"], one["name"], json.dumps(one["distribution"]))
+            for one in run.inputs
+            if one.get("written") is None
+        ),
         outputs=tuple(one["cell"] for one in run.outputs),
         stress=json.dumps(run.stress),
     )
@@ -127,16 +132,16 @@ class Workers(Protocol):
         """Count the shards that may be computed at once now; 0 while no worker can be reached."""
 
     async def compute(self, task: ShardTask) -> ShardAnswer:
-        """Compute a shard. Raises: WorkerDied, or what the engine raised."""
+        """Compute a shard. Raises: WorkerDied, or what the engine raised.
+
+        One that is cancelled costs nobody else anything: its worker is ended, or ends by itself where it is overdue.
+        """
 
     async def summarize(self, task: SummaryTask) -> SummaryAnswer:
         """Compute the results of a run from its shards, one for each output. Raises: WorkerDied."""
 
     async def run(self, function: Callable[[Task], Answer], task: Task) -> Answer:
         """Call a module's function in a process of this machine. Raises: WorkerDied, or what it raised."""
-
-    def end_overdue(self) -> None:
-        """Get free of a shard that takes far too long and cannot be cancelled."""
 
 
 # --- inside a worker -----------------------------------------------------------------------------------

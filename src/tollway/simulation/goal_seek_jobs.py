@@ -72,8 +72,6 @@ class GoalSeeker:
             done, _ = await asyncio.wait({computing}, timeout=SLICE_SECONDS_MAX)
             if not done:
                 computing.cancel()
-                # What cannot be cancelled would keep its worker for ever.
-                self.workers.end_overdue()
                 raise TimeoutError(f"a slice of a search took longer than {SLICE_SECONDS_MAX:.0f} s")
             progress = computing.result()
             async with self.database.transaction() as tx:

@@ -186,8 +186,6 @@ class _Runner:
                 return False
             if loop.time() > deadline:
                 computing.cancel()
-                # What cannot be cancelled would keep its worker for ever.
-                self.workers.end_overdue()
                 raise TimeoutError(f"a shard took longer than {SHARD_SECONDS_MAX:.0f} s")
 
     async def _give_up(self, shard: ClaimedShard) -> None:

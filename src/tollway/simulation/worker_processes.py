@@ -1,4 +1,4 @@
-"""The processes of this machine that compute; one that dies is replaced."""
+"""The processes of this machine that compute; one that dies is replaced, and takes with it what it computed alone."""
 
 import asyncio
 import multiprocessing
@@ -6,15 +6,12 @@ import os
 import pickle
 import resource
 import signal
-import tempfile
 import threading
-import uuid
+import traceback
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import connection
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from tollway.simulation.execution import (
     Answer,
@@ -34,16 +31,27 @@ MEMORY_BYTES_MAX = 8_000_000_000
 
 
 class WorkerProcesses:
-    """A fixed number of processes, started when the first task comes.
+    """At most so many processes, each started when a task finds no other one idle; 0: one for each core.
 
-    Answers come back as files: a process killed in the middle of writing to the pool's pipe would leave half of
-    an answer there, and the pool would wait for the other half for ever.
+    Each has a pipe of its own whose other end nobody else holds: one that dies in the middle of an answer leaves an
+    end of file there, and nobody waits for the rest.
+
+    INVARIANT: a process that is killed at any moment is noticed
+    (tests/simulation/test_execution.py::test_a_process_that_dies_while_it_answers_is_noticed).
     """
 
     def __init__(self, process_count: int) -> None:
         self.process_count = process_count or os.cpu_count() or 1
-        self._executor: ProcessPoolExecutor | None = None
-        self._answers: tempfile.TemporaryDirectory[str] | None = None
+        self._free = asyncio.Semaphore(self.process_count)
+        self._all: set[_WorkerProcess] = set()
+        self._idle: list[_WorkerProcess] = []
+        # Each waits for one process.
+        self._threads = ThreadPoolExecutor(self.process_count, thread_name_prefix="worker process")
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Those of the processes that are there now."""
+        return [one.process_id for one in self._all]
 
     @property
     def shards_at_once_max(self) -> int:
@@ -63,51 +71,97 @@ class WorkerProcesses:
         return await self.run(summarize_shards, task)
 
     async def run(self, function: Callable[[Task], Answer], task: Task) -> Answer:
-        """Call a module's function in a process of this machine. Raises: WorkerDied, or what it raised."""
-        executor = self._executor or self._start()
-        if self._answers is None:
-            self._answers = tempfile.TemporaryDirectory(prefix="tollway-answers-")
-        path = Path(self._answers.name) / uuid.uuid4().hex
-        try:
-            await asyncio.get_running_loop().run_in_executor(executor, _answer_into, path, function, task)
-            return cast(Answer, pickle.loads(await asyncio.to_thread(path.read_bytes)))  # noqa: S301 - our own process wrote it
-        except BrokenProcessPool as failure:
-            # One dead process breaks its whole pool; whoever notices first puts a new one in its place.
-            if self._executor is executor:
-                self._executor = None
-                executor.shutdown(wait=False)
-            raise WorkerDied("a worker process died") from failure
-        finally:
-            path.unlink(missing_ok=True)
+        """Call a module's function in a process of this machine. Raises: WorkerDied, or what it raised.
 
-    def end_overdue(self) -> None:
-        """End every process, because no single one can be ended; the next task starts new ones."""
-        self.close()
+        What is cancelled ends with its process.
+        """
+        async with self._free:
+            process = self._take()
+            try:
+                failure, answer = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, process.ask, function, task
+                )
+            except BaseException:
+                # It died, or nobody waits any more for what it computes.
+                self._end(process)
+                raise
+            self._idle.append(process)
+        if failure is not None:
+            raise failure
+        return answer  # type: ignore[no-any-return]  # a process gives back what the function returned
 
     def close(self) -> None:
-        """End every process, at once."""
-        if self._executor is not None:
-            processes = list((self._executor._processes or {}).values())  # noqa: SLF001 - no public way to end them at once
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.kill()
-            for process in processes:
-                process.join()
-            self._executor = None
-        if self._answers is not None:
-            self._answers.cleanup()
-            self._answers = None
+        """End every process, at once; the next task starts new ones."""
+        for process in list(self._all):
+            self._end(process)
 
-    def _start(self) -> ProcessPoolExecutor:
-        self._executor = ProcessPoolExecutor(
-            self.process_count,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_prepare_process,
-        )
-        return self._executor
+    def _take(self) -> "_WorkerProcess":
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_alive:
+                return process
+            self._end(process)
+        process = _WorkerProcess()
+        self._all.add(process)
+        return process
+
+    def _end(self, process: "_WorkerProcess") -> None:
+        self._all.discard(process)
+        if process in self._idle:
+            self._idle.remove(process)
+        process.end()
+
+
+class _WorkerProcess:
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_answer_tasks, args=(theirs,), daemon=True)
+        self._process.start()
+        # Now only the process holds that end, and it closes when the process dies.
+        theirs.close()
+
+    @property
+    def process_id(self) -> int:
+        process_id = self._process.pid
+        assert process_id is not None, "it was started"
+        return process_id
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    def ask(self, function: Callable[[Any], Any], task: Any) -> tuple[BaseException | None, Any]:
+        """Send a task and wait for what it raised or gave. Raises: WorkerDied."""
+        try:
+            self._ours.send((function, task))
+            failure, answer = self._ours.recv()
+        except (EOFError, OSError) as gone:
+            raise WorkerDied("a worker process died") from gone
+        return failure, answer
+
+    def end(self) -> None:
+        """Kill it, and wait until it is gone; whoever waits for its answer learns that it died."""
+        self._process.kill()
+        self._process.join()
 
 
 # --- inside a worker process ---------------------------------------------------------------------------
+
+
+def _answer_tasks(ours: connection.Connection) -> None:
+    """Answer one task after the other, until whoever asks is gone."""
+    _prepare_process()
+    while True:
+        try:
+            function, task = ours.recv()
+        except EOFError:
+            return
+        try:
+            answer = pickle.dumps((None, function(task)))
+        except BaseException as failure:  # noqa: BLE001 - whatever went wrong is told to whoever asked
+            answer = pickle.dumps((_as_told(failure), None))
+        ours.send_bytes(answer)
 
 
 def _prepare_process() -> None:
@@ -121,9 +175,16 @@ def _prepare_process() -> None:
         connection.wait([parent.sentinel])
         os._exit(1)
 
-    # Killed with -9 the parent cannot say goodbye, and its workers would wait for tasks for ever.
+    # Killed with -9 the parent cannot say goodbye, and its workers would compute to the end for nobody.
     threading.Thread(target=die_with_parent, daemon=True).start()
 
 
-def _answer_into(path: Path, function: Callable[[Any], Any], task: Any) -> None:
-    path.write_bytes(pickle.dumps(function(task)))
+def _as_told(failure: BaseException) -> BaseException:
+    """Give a failure a form that survives the way to another process, with where it was raised."""
+    where = "".join(traceback.format_exception(failure))
+    failure.add_note(f"In a worker process:\n{where}")
+    try:
+        pickle.loads(pickle.dumps(failure))  # noqa: S301 - made in the line itself
+    except Exception:  # noqa: BLE001 - an exception may refuse in any way
+        return RuntimeError(where)
+    return failure
