@@ -21,6 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tollway.cli_files import CannotWrite, FilesAsked
+
 if TYPE_CHECKING:
     from tollway.engine import Program, RunDraws, Sampling, SpilledShards, Workbook
     from tollway.simulation.export import RunFacts
@@ -110,6 +112,16 @@ def simulate(
         Path | None,
         typer.Option(help="Also write the results as a workbook with charts.", show_default=False),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write the results as a report, a PDF.", show_default=False)
+    ] = None,
+    keep_samples: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write every draw and value, one row an iteration: a name in .parquet or .csv.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run a workbook many times with varying inputs and show the risk of its outputs."""
     with _one_sentence():
@@ -137,12 +149,8 @@ def simulate(
 
         iteration_count = _iteration_count(iterations)
         chosen_seed = check_seed(secrets.randbelow(2**32) if seed is None else seed)
-        if xlsx is not None and not xlsx.parent.is_dir():
-            raise CannotRun(
-                f"There is no folder {xlsx.parent} to write {xlsx.name} into; make it, or name another."
-            )
-        if xlsx is not None and xlsx.exists() and xlsx.samefile(file):
-            raise CannotRun(f"{xlsx} is the workbook that is simulated; give --xlsx another name.")
+        files = FilesAsked(xlsx, report, keep_samples)
+        files.check(file)
         levels = check_confidence_levels(confidence or CONFIDENCE_LEVELS_DEFAULT)
         targets, allowed = check_targets(target or ()), check_tolerance(tolerance)
         method = check_sampling(sampling)
@@ -163,26 +171,25 @@ def simulate(
             summaries = summarize(
                 ProgramFacts.of(program), shards, levels, targets=targets, tolerance=allowed, draws=draws
             )
+            files.write_samples(stressed_program, draws, shards, {"workbook": file.name})
         seconds = time.perf_counter() - started
 
         facts = replace(
             _run_facts(file, program, outputs, chosen_seed, iteration_count, drawn, seconds, created_at),
             stress=held,
         )
-        if xlsx is not None:
-            from tollway.simulation.export import results_xlsx
-
-            xlsx.write_bytes(results_xlsx(facts, [one.as_json() for one in summaries]))
+        told = [one.as_json() for one in summaries]
+        files.write_results(facts, told)
         if as_json:
             from tollway.simulation.export import results_json
 
-            typer.echo(json.dumps(results_json(facts, [one.as_json() for one in summaries]), indent=2))
+            typer.echo(json.dumps(results_json(facts, told), indent=2))
             return
         from tollway.cli_results import print_results
 
         print_results(_screen(), facts, summaries)
-        if xlsx is not None:
-            typer.echo(f"Written: {xlsx}")
+        for path in files.written():
+            typer.echo(f"Written: {path}")
 
 
 @contextlib.contextmanager
@@ -194,7 +201,7 @@ def _one_sentence() -> Iterator[None]:
         yield
     except EngineError as refusal:
         sentence = refusal.message
-    except CannotRun as refusal:
+    except (CannotRun, CannotWrite) as refusal:
         sentence = str(refusal)
     except OSError as failure:
         reason = failure.strerror or str(failure)

@@ -31,9 +31,10 @@ FILE_ORDER = {
 # `changes` of plans are entities of their own: what a change of a plan is, and why one is refused.
 # `studies` of simulation likewise: batches, comparisons, goal seeks.
 # `points` of simulation read the file that scatter plots are drawn from.
+# `downloads` of simulation are entities of their own; `report` and `sample_files` are files like those of `export`.
 PUBLIC_FILES = {
     "entities", "operations", "flows", "samples", "export", "permissions", "callers", "guard", "changes",
-    "studies", "points",
+    "studies", "points", "downloads", "report", "sample_files",
 }  # fmt: skip
 # A file that grew is split by what its parts are about: `session_store`, `member_operations`, `key_endpoints`.
 SPLIT_FILES = ("store", "operations", "flows", "endpoints", "middleware")

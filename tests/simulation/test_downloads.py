@@ -40,7 +40,7 @@ from tollway.engine import (
 )
 from tollway.kit.clock import read_now
 from tollway.simulation import download_operations
-from tollway.simulation.download_entities import (
+from tollway.simulation.downloads import (
     RAW_NUMBERS_MAX,
     TOKENS_PER_RUN_MAX,
     DownloadTokensAtOnce,

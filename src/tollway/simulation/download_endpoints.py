@@ -10,7 +10,7 @@ from tollway.kit.db import Transaction
 from tollway.kit.http import ReplayingRoute
 from tollway.kit.openapi import problem_responses
 from tollway.simulation import answers, download_flows, download_operations, shapes
-from tollway.simulation.download_entities import (
+from tollway.simulation.downloads import (
     TOKEN_LENGTH_MAX,
     DownloadsBusy,
     DownloadTokenRefused,

@@ -14,7 +14,7 @@ from tollway.admission.operations import Call, Outcome
 from tollway.kit.blobs import BlobMissing
 from tollway.kit.db import Transaction
 from tollway.simulation import download_operations, operations
-from tollway.simulation.download_entities import (
+from tollway.simulation.downloads import (
     RAW_NUMBERS_MAX,
     FileFormat,
     SampleFormat,

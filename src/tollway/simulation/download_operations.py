@@ -8,7 +8,7 @@ from tollway.customers.callers import Caller
 from tollway.kit.crypto import sha256
 from tollway.kit.db import Transaction
 from tollway.simulation import download_store, operations, store
-from tollway.simulation.download_entities import (
+from tollway.simulation.downloads import (
     TOKEN_LENGTH_MAX,
     TOKEN_TTL,
     TOKENS_PER_RUN_MAX,

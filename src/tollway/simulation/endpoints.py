@@ -38,7 +38,7 @@ from tollway.simulation.bodies import (
     SimulationIn,
     VariableIn,
 )
-from tollway.simulation.download_entities import SamplesOverPlan
+from tollway.simulation.downloads import SamplesOverPlan
 from tollway.simulation.entities import (
     BadUpload,
     InputMark,

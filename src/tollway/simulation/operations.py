@@ -15,7 +15,7 @@ from tollway.metering import operations as metering
 from tollway.metering.entities import UsageEvent
 from tollway.plans.entities import Entitlement, Feature, Limits
 from tollway.simulation import batch_store, event_operations, file_store, goal_seek_store, shards, store
-from tollway.simulation.download_entities import assert_samples_fit
+from tollway.simulation.downloads import assert_samples_fit
 from tollway.simulation.entities import (
     ENGINE_VERSION,
     PRODUCT,
@@ -185,8 +185,8 @@ def assert_order_allowed(order: RunOrder, model: Model, entitlement: Entitlement
             },
         )
     for what, given, marked in (
-        ("variables", order.inputs, model.inputs),
-        ("output_cells", order.outputs, model.outputs),
+        ("variables", order.inputs, model.inputs or model.draws_itself),
+        ("output_cells", order.outputs, model.output_cells),
     ):
         if not given and not marked:
             raise NothingMarked(

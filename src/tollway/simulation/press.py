@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tollway.simulation.download_entities import DownloadsBusy, FileNotMade
+from tollway.simulation.downloads import DownloadsBusy, FileNotMade
 from tollway.simulation.export import RunFacts
 
 CHILDREN_MAX = 2

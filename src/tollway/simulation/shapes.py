@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tollway.simulation import shards
-from tollway.simulation.download_entities import (
+from tollway.simulation.downloads import (
     TOKEN_DOWNLOADS_PATH,
     DownloadToken,
     FileFormat,
@@ -39,6 +39,7 @@ def uploaded_model(model: Model) -> dict[str, Any]:
         "outputs_detected": model.inspection["outputs_detected"],
         "agreement": model.inspection["agreement"],
         **_not_computed(model),
+        **_written(model),
         # Links to other workbooks are never followed: the values that Excel stored stand in for them.
         "external_links_count": model.inspection["external_links_count"],
         "created_at": model.created_at.isoformat(),
@@ -53,6 +54,16 @@ def _not_computed(model: Model) -> dict[str, Any]:
         "unsupported_count": found.get("unsupported_count", 0),
         "blocked": found.get("blocked", []),
         "blocked_count": found.get("blocked_count", 0),
+    }
+
+
+def _written(model: Model) -> dict[str, Any]:
+    """Tell what the workbook draws and marks by itself; of models of before that was looked for, nothing."""
+    found = model.inspection
+    return {
+        "written_inputs": found.get("written_inputs", []),
+        "written_inputs_count": found.get("written_inputs_count", 0),
+        "written_outputs": found.get("written_outputs", []),
     }
 
 
@@ -80,6 +91,7 @@ def whole_model(model: Model) -> dict[str, Any]:
         "outputs_detected": model.inspection["outputs_detected"],
         "agreement": model.inspection["agreement"],
         **_not_computed(model),
+        **_written(model),
         # Links to other workbooks are never followed: the values that Excel stored stand in for them.
         "external_links_count": model.inspection["external_links_count"],
         "inputs": model.inputs,

@@ -15,7 +15,7 @@ from tollway.kit.problems import Conflict, NotFound
 from tollway.simulation import download_flows
 from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
-from tollway.simulation.download_entities import FileFormat, SampleFormat
+from tollway.simulation.downloads import FileFormat, SampleFormat
 from tollway.simulation.entities import Run, RunStatus
 from tollway.web.charts import histogram
 from tollway.web.customer.correlation_views import settings_of, used_correlations
