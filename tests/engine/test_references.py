@@ -4,6 +4,7 @@ import pytest
 from tests.engine.sheets import computed, value_of, workbook_of
 
 from tollway.engine import ErrorValue
+from tollway.engine.values import TooManyReferences
 
 NULL, NUM, VALUE, REF, NA, DIV0 = (
     ErrorValue.NULL,
@@ -240,3 +241,12 @@ def test_totals_of_each_of_several_computed_references():
     assert computed(workbook)["S!B1"] == 7.0
     assert value_of("=SUMPRODUCT(N(OFFSET(A1,{0;2},0)))", cells) == 12.0
     assert value_of('=SUMPRODUCT(SUMIF(INDIRECT({"A1:A2","A3"}),">5"))', cells) == 13.0
+
+
+def test_a_stray_cell_far_out_does_not_stop_the_sums_of_all_that_is_filled():
+    cells = {"D!A1": 1, "D!A2": 2, "D!B2": 5, "D!XFD1048576": "=A2+5", "D!C3": "x"}
+    sums = {"SUM(D!A:XFD)": 15.0, "COUNTA(D!1:1048576)": 5.0, "MAX(D!A:XFC,D!B1:XFD1048576)": 7.0}
+    for formula, expected in sums.items():
+        assert value_of(f"={formula}", cells) == expected
+    with pytest.raises(TooManyReferences):
+        value_of("=CORREL(D!A:XFD,D!A:XFD)", cells)

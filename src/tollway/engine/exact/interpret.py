@@ -69,6 +69,10 @@ _TAKING_LAMBDAS = frozenset(
 )
 # Of arrays they make arrays of references.
 _COMPUTED = frozenset({"INDIRECT", "OFFSET"})
+# They go through the filled cells of a range once, however far it reaches.
+_READING_SPARSELY = frozenset(
+    {"AVERAGE", "COUNT", "COUNTA", "MAX", "MEDIAN", "MIN", "PRODUCT", "SUM", "SUMSQ"}
+)
 _PLAIN = frozenset({float, str, bool, type(None), ErrorValue})
 
 
@@ -278,7 +282,7 @@ class Interpreter(CellFacts):
         top, left, _, _ = bounds
         last_row, last_column = self.filled_corner(sheet, bounds)
         if (last_row - top + 1) * (last_column - left + 1) > GRID_CELLS_MAX:
-            return self._sparse_rows(sheet, bounds, (last_row, last_column))
+            raise _too_large()
         value_of = self.value_of
         missing: list[Address] = []
         rows: list[list[Value]] = []
@@ -294,15 +298,16 @@ class Interpreter(CellFacts):
             raise NotComputedError(tuple(missing))
         return rows
 
-    def _sparse_rows(self, sheet: int, bounds: Bounds, corner: tuple[int, int]) -> Sequence[Sequence[Value]]:
-        """As read_rows, where a stray cell far out makes an area large: each row ends with its last filled cell."""
+    def read_sparse(self, sheet: int, bounds: Bounds) -> Sequence[Sequence[Value]]:
+        """As read_rows, also where a stray cell far out makes an area large: then each row ends with its last cell."""
+        corner = self.filled_corner(sheet, bounds)
+        if (corner[0] - bounds[0] + 1) * (corner[1] - bounds[1] + 1) <= GRID_CELLS_MAX:
+            return self.read_rows(sheet, bounds)
         cells = self.workbook.sheets[sheet]
         # What arrays have spilled beyond the cells of the file is not among them.
         filled = sparse_positions(cells, bounds) if corner == filled_corner(cells, bounds) else None
         if filled is None:
-            raise TooManyReferences(
-                f"A formula reads a range of more than {GRID_CELLS_MAX:,} cells; refer to a smaller one."
-            )
+            raise _too_large()
         top, left, _, _ = bounds
         rows: list[Sequence[Value]] = [()] * (corner[0] - top + 1)
         missing: list[Address] = []
@@ -386,7 +391,10 @@ class Interpreter(CellFacts):
                     found = 0.0
                 arguments.append(found)
         for place, found in enumerate(arguments):
-            if isinstance(found, Closure):
+            if isinstance(found, CellRange):
+                if called.name in _READING_SPARSELY and found.row_count * found.column_count > GRID_CELLS_MAX:
+                    arguments[place] = CellRange(self.read_sparse, found.sheet, found.bounds)
+            elif isinstance(found, Closure):
                 if found is OMITTED:
                     arguments[place] = None
                 elif called.name not in _TAKING_LAMBDAS:
@@ -494,6 +502,12 @@ class Interpreter(CellFacts):
                 self.limits.leave(len(parameters))
         finally:
             self._names = outer
+
+
+def _too_large() -> TooManyReferences:
+    return TooManyReferences(
+        f"A formula reads a range of more than {GRID_CELLS_MAX:,} cells; refer to a smaller one."
+    )
 
 
 def shown(found: Argument | Closure) -> Value:
