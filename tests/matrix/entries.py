@@ -112,6 +112,7 @@ ENTRIES: dict[str, list[str]] = {
         "GET /models",
         "GET /models/{model_id}",
         "GET /parts/distribution",
+        "POST /parts/correlations",
         "GET /runs",
         "GET /runs/{run_id}",
         "GET /runs/{run_id}/events",

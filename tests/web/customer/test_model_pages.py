@@ -368,8 +368,9 @@ async def test_a_distribution_is_drawn_as_it_is_typed_or_said_to_be_wrong(
         assert answer.status_code == 200
         return answer.text.strip()
 
-    assert 'aria-label="normal(1000, 50): half of all draws lie below 1,000; nine in ten lie between 918 and 1,082' in await part(
-        "normal(1000, 50)"
+    assert (
+        'aria-label="normal(1000, 50): half of all draws lie below 1,000; nine in ten lie between 918 and 1,082'
+        in await part("normal(1000, 50)")
     )
     assert "It is cut off below 8." in await part("normal(10, 2, truncate=(8,))")
     assert "likeliest is" in await part("poisson(4)")
@@ -392,3 +393,24 @@ async def test_without_a_script_distributions_are_drawn_by_a_button_and_errors_s
     assert answer.text.count('<figure class="shape">') == 1
     assert answer.text.count("field-error") == 1
     assert "The run was not started" not in answer.text
+
+
+async def test_impossible_correlations_are_told_before_a_run(ana: Visitor, stranger: Visitor) -> None:
+    async def told(*rows: tuple[str, str, str]) -> str:
+        answer = await ana.post("/parts/correlations", pairs(*rows))
+        assert answer.status_code == 200
+        return answer.text.strip()
+
+    impossible = (
+        ("A!B4", "A!B5", "-0.9"),
+        ("$A$B4", "A!B6", "-0.9"),
+        ("a!b4", "A!B6", "-0.9"),
+        ("A!B5", "A!B6", "-.9"),
+    )
+    assert "the nearest possible ones" in await told(*impossible)
+    assert await told(*impossible[:2]) == ""
+    assert await told(("A!B4", "A!B5", "-0.9"), ("A!B4", "A!B6", "-9"), ("A!B5", "", "nan")) == ""
+    assert (await stranger.post("/parts/correlations")).status_code == 303
+    model_id = await use_sample(ana)
+    answer = await ana.post(f"/models/{model_id}/runs", run_form() | pairs(*impossible) | {"draw": "1"})
+    assert "the nearest possible ones" in answer.text, "without a script too"

@@ -3,6 +3,9 @@
 import math
 from typing import Any
 
+from starlette.datastructures import FormData
+
+from tollway.engine import RankCorrelation
 from tollway.simulation.entities import CORRELATIONS_MAX, REFERENCE_LENGTH_MAX, SAMPLING_METHODS, Run
 
 METHOD_WORDS = {
@@ -12,8 +15,19 @@ METHOD_WORDS = {
 }
 # A longer table of pairs hides the rest of the page; files hold the whole matrix.
 PAIRS_SHOWN_MAX = 50
+# What is told while somebody types must come at once; a run tells of any number.
+CHECKED_INPUTS_MAX = 60
 
 Row = dict[str, str]
+
+
+def pair_fields(form: FormData) -> tuple[list[str], list[str], list[str]]:
+    """Take the fields of pairs as they were typed: first cells, second cells, numbers."""
+    first, second, value = (
+        [text for text in form.getlist(f"correlation_{part}") if isinstance(text, str)]
+        for part in ("first", "second", "value")
+    )
+    return first, second, value
 
 
 def rows_of_form(firsts: list[str], seconds: list[str], values: list[str]) -> list[Row]:
@@ -58,6 +72,34 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return None if math.isnan(number) else number
+
+
+def told_repair(rows: list[Row]) -> str:
+    """Say what a run would change about correlations that no numbers can have together; "" where all are possible.
+
+    Rows that are wrong by themselves are left out: their errors are told beside them.
+    """
+    pairs: dict[tuple[str, str], float] = {}
+    names: dict[str, str] = {}
+    for row in rows:
+        number, cells = _number(row["value"]), (row["first"], row["second"])
+        plain = [cell.replace("$", "").replace("'", "").upper() for cell in cells]
+        if number is None or not -1 <= number <= 1 or not all(plain) or plain[0] == plain[1]:
+            continue
+        names |= dict(zip(plain, cells, strict=True))
+        pairs[plain[0], plain[1]] = pairs[plain[1], plain[0]] = number
+    if not 3 <= len(names) <= CHECKED_INPUTS_MAX:
+        return ""
+    matrix = [[1.0 if one == other else pairs.get((one, other), 0.0) for other in names] for one in names]
+    used = RankCorrelation.of(list(names.values()), range(len(names)), matrix)
+    if used.repair is None:
+        return ""
+    first, second = used.repair.cells
+    row, column = used.cells.index(first), used.cells.index(second)
+    return (
+        f"No numbers can have all these correlations. A run would use the nearest possible ones: that of {first} and "
+        f"{second} would change most, from {matrix[row][column]:.4g} to {used.matrix[row][column]:.3g}."
+    )
 
 
 def settings_of(run: Run) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """`/parts`: pieces of a model's page that a script asks for while somebody types."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -7,6 +8,8 @@ from fastapi.responses import Response
 
 from tollway.customers.permissions import Permission
 from tollway.kit.http import ReplayingRoute
+from tollway.simulation.entities import CORRELATIONS_MAX
+from tollway.web.customer.correlation_views import pair_fields, rows_of_form, told_repair
 from tollway.web.distribution_pictures import picture_or_error
 from tollway.web.distributions import DISTRIBUTION_LENGTH_MAX
 from tollway.web.pages import PageNeeds, html
@@ -22,3 +25,12 @@ async def show_distribution(
     """Draw a distribution as it is typed, or say what is wrong with it; nothing where nothing is typed yet."""
     picture, error = picture_or_error(distribution.strip())
     return html(request, "customer/_distribution_picture.html", picture=picture, error=error)
+
+
+@router.post("/correlations", dependencies=[Depends(PageNeeds(Permission.VIEW))])
+async def check_correlations(request: Request) -> Response:
+    """Say what of the correlations in the form is impossible and would be changed; nothing where all is well."""
+    form = await request.form(max_files=0, max_fields=3 * (CORRELATIONS_MAX + 1))
+    rows = rows_of_form(*pair_fields(form))
+    repair = await asyncio.to_thread(told_repair, rows)
+    return html(request, "customer/_correlation_repair.html", repair=repair)

@@ -20,7 +20,7 @@ from tollway.simulation.entities import (
     Run,
     RunOrder,
 )
-from tollway.web.customer.correlation_views import read_rows, rows_of_form, rows_of_run
+from tollway.web.customer.correlation_views import pair_fields, read_rows, rows_of_form, rows_of_run
 from tollway.web.distributions import in_words_of_the_form, read_distribution, shown_distribution
 
 ITERATIONS_OFFERED = 100_000
@@ -96,9 +96,7 @@ def marks_of_form(form: FormData) -> Marks:
         iterations=str(form.get("iterations", "")).strip(),
         seed=str(form.get("seed", "")).strip(),
         sampling=str(form.get("sampling", SAMPLING_METHODS[0])),
-        correlations=rows_of_form(
-            *(_texts(form.getlist(f"correlation_{part}")) for part in ("first", "second", "value"))
-        ),
+        correlations=rows_of_form(*pair_fields(form)),
         confidence=_texts(form.getlist("confidence")),
     )
 

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from tollway.simulation import operations as simulation
 from tollway.web.cells import general_text
-from tollway.web.customer.correlation_views import METHOD_WORDS
+from tollway.web.customer.correlation_views import METHOD_WORDS, told_repair
 from tollway.web.customer.model_marks import Marks
 from tollway.web.customer.self_check import self_check, warning_of
 from tollway.web.customer.sheets import sheet_views, shown_texts
@@ -81,6 +81,7 @@ async def model_page(
         seed=marks.seed,
         sampling=marks.sampling,
         sampling_methods=list(METHOD_WORDS.items()),
+        repair=told_repair(marks.correlations),
         correlations=[{"error": ""} | row for row in marks.correlations],
         confidence=marks.confidence,
         errors=marks.errors,

@@ -249,7 +249,7 @@ function setUpWorkbench(bench) {
   form.addEventListener("input", (event) => {
     const row = event.target.closest("[data-row]");
     if (row) row.querySelector("[data-remove-row]").hidden = isBlank(row);
-    if (event.target.name?.endsWith("_cell")) refresh();
+    if (/_cell$|^correlation_first$/.test(event.target.name ?? "")) refresh();
   });
 
   for (const sheet of bench.querySelectorAll("[data-sheet]")) setUpGrid(sheet, toggleCell);
