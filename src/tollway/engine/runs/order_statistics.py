@@ -6,7 +6,7 @@ counts of the first walk (`tallies`), so memory holds one bin for each, whatever
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Wanted:
 
     ranks: Iterable[int]
     tail_ranks: Sequence[int] = ()
-    """Of each of these, what lies below its bin is summed up too."""
+    """Among the ranks; of each, what lies below its bin is summed up too."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class _Bin:
 
     @property
     def is_one_value(self) -> bool:
-        return bool(self.high == np.nextafter(self.low, np.inf))
+        return self.high == math.nextafter(self.low, math.inf)
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,20 @@ class OrderStatistics:
     """The numbers of one output at the wanted ranks, and in their bins."""
 
     count: int
+    _at: dict[int, float]
+    """By rank."""
+    _places: dict[int, int]
+    """By rank, the place of its bin."""
     _bins: dict[int, _Bin]
-    """By the place of the bin."""
+    """By place."""
     _values: dict[int, Floats]
-    """Rising, of the bins that hold more than one value."""
-    _starts: Floats = field(repr=False)
+    """By place, rising, of the bins that hold more than one value."""
     _below: dict[int, tuple[float, float]]
     """By the place of a bin: sums of the numbers below it, and of their squares, measured from its low end."""
 
     def at(self, rank: int) -> float:
         """Return the number at a wanted rank."""
-        place = self._place(rank)
-        found = self._bins[place]
-        if found.is_one_value:
-            return found.low
-        return float(self._values[place][rank - found.first_rank])
+        return self._at[rank]
 
     def percentile(self, percent: float) -> float | None:
         """Interpolate between the two nearest numbers, as Excel's PERCENTILE.INC and NumPy's default."""
@@ -89,7 +88,7 @@ class OrderStatistics:
 
     def tail(self, rank: int, limit: float) -> Tail:
         """Sum up the numbers at or below a limit, which lies between a wanted tail rank and the next number."""
-        place = self._place(rank)
+        place = self._places[rank]
         found = self._bins[place]
         first_sum, second_sum = 0.0, 0.0
         count = found.first_rank
@@ -100,7 +99,7 @@ class OrderStatistics:
                 step = found.low - limit
                 first_sum = below_first + count * step
                 second_sum = below_second + 2 * step * below_first + count * step * step
-            for near in sorted({place, self._place(min(rank + 1, self.count - 1))}):
+            for near in sorted({place, self._places[min(rank + 1, self.count - 1)]}):
                 near_bin = self._bins[near]
                 if near_bin.is_one_value:
                     held = near_bin.end_rank - near_bin.first_rank if near_bin.low <= limit else 0
@@ -114,9 +113,6 @@ class OrderStatistics:
                 first_sum += times * float(measured.sum())
                 second_sum += times * float((measured * measured).sum())
         return Tail(count, first_sum, second_sum)
-
-    def _place(self, rank: int) -> int:
-        return int(np.searchsorted(self._starts, rank, side="right")) - 1
 
 
 def percentile_ranks(count: int, percents: Iterable[float]) -> set[int]:
@@ -168,23 +164,23 @@ class _Collector:
         self.output = output
         self.count = tally.count
         # Where each bin begins; of bins that begin together the last one holds something.
-        self.starts = np.concatenate([[0], tally.below])
+        starts = np.concatenate([[0], tally.below])
         edges = np.concatenate([[-np.inf], tally.edges, [np.inf]])
         ends = np.concatenate([tally.below, [tally.count]])
-        places = np.unique(np.searchsorted(self.starts, sorted(set(wanted.ranks)), side="right") - 1)
+        ranks = sorted(set(wanted.ranks))
+        places = (np.searchsorted(starts, ranks, side="right") - 1).tolist()
+        self.places = dict(zip(ranks, places, strict=True))
         self.bins = {
-            place: _Bin(
-                int(self.starts[place]), int(ends[place]), float(edges[place]), float(edges[place + 1])
-            )
-            for place in places.tolist()
+            place: _Bin(int(starts[place]), int(ends[place]), float(edges[place]), float(edges[place + 1]))
+            for place in dict.fromkeys(places)
         }
         self.open = [place for place, one in self.bins.items() if not one.is_one_value]
         self.bounds = np.array(
             [(self.bins[place].low, self.bins[place].high) for place in self.open]
         ).reshape(-1)
         self.kept: list[Floats] = []
-        tail_places = np.searchsorted(self.starts, list(wanted.tail_ranks), side="right") - 1
-        self.tails = [place for place in dict.fromkeys(tail_places.tolist()) if self.bins[place].first_rank]
+        tail_places = dict.fromkeys(self.places[rank] for rank in wanted.tail_ranks)
+        self.tails = [place for place in tail_places if self.bins[place].first_rank]
         self.tail_sums = np.zeros((2, len(self.tails)))
         self.values: dict[int, Floats] = {}
 
@@ -231,4 +227,9 @@ class _Collector:
             place: (float(self.tail_sums[0, column]), float(self.tail_sums[1, column]))
             for column, place in enumerate(self.tails)
         }
-        return OrderStatistics(self.count, self.bins, self.values, self.starts, below)
+        at = {rank: self._at(rank, place) for rank, place in self.places.items()}
+        return OrderStatistics(self.count, at, self.places, self.bins, self.values, below)
+
+    def _at(self, rank: int, place: int) -> float:
+        found = self.bins[place]
+        return found.low if place not in self.values else float(self.values[place][rank - found.first_rank])

@@ -4,6 +4,7 @@ The bins come from the first iterations: about as many of their values lie in ea
 exact statistic, only what is read off them on the way: the running percentiles and the mode.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -140,11 +141,24 @@ class _Counter:
 
     def mark(self, iterations: int, sums: Floats) -> None:
         below = self.below[: len(self.edges)]
+        ranks = [max(0, self.seen - 1) * percent / 100 for percent in RUNNING_PERCENTS]
+        places = np.searchsorted(below, ranks, side="right").tolist()
         percentiles = {
-            percent: running_percentile(self.edges, below, self.seen, percent, self.low, self.high)
-            for percent in RUNNING_PERCENTS
+            percent: self._inside_bin(rank, place) if self.seen else None
+            for percent, rank, place in zip(RUNNING_PERCENTS, ranks, places, strict=True)
         }
         self.prefixes.append(Prefix(iterations, self.seen, float(sums[1]), float(sums[2]), percentiles))
+
+    def _inside_bin(self, rank: float, place: int) -> float:
+        """Read a percentile off the counts, as if the values of a bin lay evenly in it."""
+        first = float(self.edges[place - 1]) if place else self.low
+        last = float(self.edges[place]) if place < len(self.edges) else self.high
+        if last == math.nextafter(first, math.inf) or not math.isfinite(last - first):
+            return first
+        passed = int(self.below[place - 1]) if place else 0
+        inside = (int(self.below[place]) if place < len(self.edges) else self.seen) - passed
+        share = min((rank - passed + 0.5) / max(1, inside), 1.0)
+        return min(max(first + (last - first) * share, self.low), self.high)
 
     def tally(self, centre: float, scale: float, sums: Floats) -> Tally:
         bins = 0 if self.histogram_edges is None else len(self.histogram_edges) - 1
@@ -191,21 +205,3 @@ class _Powers:
                 # One piece after the other: another order would give other bits.
                 for sums in stretch.piece_sums(power).T:
                     self.sums[exponent] += sums
-
-
-def running_percentile(
-    edges: Floats, below: Ints, count: int, percent: float, low: float, high: float
-) -> float | None:
-    """Read a percentile off the counts of bins, as if the values of a bin lay evenly in it."""
-    if count == 0:
-        return None
-    rank = (count - 1) * percent / 100
-    place = int(np.searchsorted(below, rank, side="right"))
-    first = float(edges[place - 1]) if place else low
-    last = float(edges[place]) if place < len(edges) else high
-    passed = int(below[place - 1]) if place else 0
-    inside = (int(below[place]) if place < len(edges) else count) - passed
-    share = (rank - passed + 0.5) / max(1, inside)
-    if last == np.nextafter(first, np.inf) or not np.isfinite(last - first):
-        return first
-    return min(max(first + (last - first) * min(share, 1.0), low), high)
