@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from tests.installed import free_port
 
+import tollway
 from tollway.simulation.cluster import ClusterGone, read_crew
 
 WORKER_COUNT = 2
@@ -109,3 +111,14 @@ async def running_dask(folder: Path) -> AsyncIterator[DaskProcesses]:
         yield made
     finally:
         await made.close()
+
+
+def changed_engine(folder: Path) -> Path:
+    """Lay out another version of Tollway, whose engine has one file more; what to put before PYTHONPATH."""
+    ours = Path(tollway.__file__).parent
+    shutil.copytree(
+        ours, folder / "other" / "tollway", ignore=shutil.ignore_patterns("static", "__pycache__")
+    )
+    changed = folder / "other" / "tollway" / "engine" / "changed.py"
+    changed.write_text('"""Another version has other files."""\n')
+    return folder / "other"

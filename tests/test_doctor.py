@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from tests.dask_processes import changed_engine, running_dask
 from tests.parties import make_party
 from tests.redis import running_redis
 
@@ -125,3 +126,29 @@ async def test_no_secret_is_told(settings: Settings, database: Database) -> None
     said = str(await examine(settings))
     for secret in (settings.jwt_secret, settings.encryption_key, settings.database_url):
         assert secret.get_secret_value() not in said
+
+
+@pytest.mark.xdist_group("dask")
+async def test_the_cluster_that_computes_is_examined(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    assert "dask" not in await found(settings)
+    async with running_dask(tmp_path) as dask:
+        there = settings.model_copy(update={"dask_scheduler": dask.address})
+        finding = (await found(there))["dask"]
+        assert not finding.well
+        assert "does not answer" in finding.says
+        dask.start_scheduler()
+        await dask.wait_for(set())
+        finding = (await found(there))["dask"]
+        assert not finding.well
+        assert "no worker" in finding.says
+        stranger = dask.start_worker(PYTHONPATH=str(changed_engine(tmp_path)))
+        fellow = dask.start_worker()
+        await dask.wait_for({stranger, fellow})
+        findings = await found(there)
+        assert findings["dask"].well
+        assert findings["dask"].says.endswith("at once: 1")
+        assert not findings["  worker"].well
+        assert stranger in findings["  worker"].says
+        assert "another version" in findings["  worker"].says

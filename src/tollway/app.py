@@ -51,7 +51,7 @@ from tollway.lifecycle.entities import LifecycleParts
 from tollway.metering import endpoints as metering
 from tollway.metering import jobs as metering_jobs
 from tollway.monitoring import endpoints as monitoring
-from tollway.monitoring.entities import MetricsAccess, Watched
+from tollway.monitoring.entities import CHECK_SECONDS_MAX, MetricsAccess, Watched
 from tollway.monitoring.flows import Monitor
 from tollway.notifications import jobs as notifications_jobs
 from tollway.notifications.entities import SmtpSettings
@@ -70,6 +70,7 @@ from tollway.simulation import download_endpoints as simulation_downloads
 from tollway.simulation import endpoints as simulation
 from tollway.simulation import jobs as simulation_jobs
 from tollway.simulation.cluster import Cluster
+from tollway.simulation.cluster_flows import is_answering
 from tollway.simulation.execution import Workers
 from tollway.simulation.flows import Workshop
 from tollway.simulation.worker_processes import WorkerProcesses
@@ -224,7 +225,10 @@ def build_app(parts: Parts) -> ASGIApp:
     api.state.support_desk = parts.support_desk
     api.state.post_room = parts.post_room
     api.state.monitor = Monitor(
-        parts.database, _watched(settings), partial(_redis_answers, settings, parts.gatehouse.limiter)
+        parts.database,
+        _watched(settings),
+        partial(_redis_answers, settings, parts.gatehouse.limiter),
+        partial(_dask_answers, settings.dask_scheduler),
     )
     open_site(api, _site_of(settings, parts.database), parts.passwords)
 
@@ -272,6 +276,11 @@ def _watched(settings: Settings) -> Watched:
 async def _redis_answers(settings: Settings, limiter: RateLimiter) -> bool | None:
     """Say whether Redis answers; None where none is configured."""
     return await limiter.is_answering() if settings.redis_url.get_secret_value() else None
+
+
+async def _dask_answers(address: str) -> bool | None:
+    """Say whether the Dask scheduler answers; None where none is configured."""
+    return await is_answering(address, CHECK_SECONDS_MAX) if address else None
 
 
 def _weighed(paths: ProductPaths) -> ProductPaths:

@@ -14,7 +14,7 @@ CONNECT_SECONDS_MAX = 3.0
 
 async def examine(settings: Settings) -> list[Finding]:
     """Look at every part; DATABASE_URL must be set."""
-    findings = [*of_settings(settings), _mail(settings), *await _redis(settings)]
+    findings = [*of_settings(settings), _mail(settings), *await _redis(settings), *await _dask(settings)]
     schema = find_schema(settings.database_url.get_secret_value())
     findings.append(schema)
     if schema.says.startswith("does not answer"):
@@ -49,6 +49,28 @@ async def _redis(settings: Settings) -> list[Finding]:
 
     fault = await find_redis_fault(url)
     return [Finding("redis", fault is None, "answers" if fault is None else f"does not answer: {fault}")]
+
+
+async def _dask(settings: Settings) -> list[Finding]:
+    address = settings.dask_scheduler
+    if not address:
+        return []
+    # Late: Dask is not loaded where nobody uses it.
+    from tollway.simulation.cluster_flows import examine_cluster
+
+    found = await examine_cluster(address)
+    if found.fault is not None:
+        return [Finding("dask", False, f"{address} does not answer: {found.fault}")]
+    unused = [
+        Finding("  worker", False, f"{worker} is not used: it {why}") for worker, why in found.unfit.items()
+    ]
+    if not found.place_count:
+        says = "answers, and has no worker that computes for us: runs wait until one joins (`dask worker`)"
+        return [Finding("dask", False, f"{address} {says}"), *unused]
+    return [
+        Finding("dask", True, f"{address} answers, shards computed at once: {found.place_count}"),
+        *unused,
+    ]
 
 
 async def _files(parts: Parts) -> Finding:

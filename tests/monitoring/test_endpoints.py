@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 from tests.conftest import Postgres
+from tests.dask_processes import running_dask
 from tests.parties import make_party
 from tests.redis import running_redis
 
@@ -21,7 +23,7 @@ from tollway.kit.jobs import enqueue_job
 from tollway.monitoring.entities import CHECK_SECONDS_MAX
 from tollway.settings import Settings
 
-CHECKS = {"database", "redis", "memory", "journal", "shipper", "queue", "disk"}
+CHECKS = {"database", "redis", "dask", "memory", "journal", "shipper", "queue", "disk"}
 DETAILED = "/monitoring/health/detailed"
 METRICS = "/monitoring/metrics"
 
@@ -73,7 +75,7 @@ async def test_health_names_each_part(client: httpx.AsyncClient) -> None:
     told = answer.json()
     assert set(told) == {"status", "timestamp", "uptime", "services"}
     assert told["status"] == "healthy"
-    assert told["services"] == {"database": "connected", "redis": "disabled"}
+    assert told["services"] == {"database": "connected", "redis": "disabled", "dask": "disabled"}
     assert told["timestamp"].endswith("Z")
     assert len(told["timestamp"]) == len("2026-06-15T12:00:00.000Z")
 
@@ -85,7 +87,7 @@ async def test_health_is_503_when_the_database_is_gone(client: httpx.AsyncClient
         answer = await client.get(path)
         assert answer.status_code == 503, path
     answer = await client.get("/monitoring/health")
-    assert answer.json()["services"] == {"database": "disconnected", "redis": "disabled"}
+    assert answer.json()["services"] == {"database": "disconnected", "redis": "disabled", "dask": "disabled"}
     assert (await client.get("/livez")).status_code == 200
     answer = await client.get(METRICS)
     assert (answer.status_code, answer.json()["code"]) == (503, "no-measurement")
@@ -127,7 +129,8 @@ async def test_health_of_each_part_has_what_was_measured(client: httpx.AsyncClie
     assert set(told) == {"status", "timestamp", "checks"}
     assert set(told["checks"]) == CHECKS
     assert told["checks"]["redis"]["status"] == "disabled"
-    for name in CHECKS - {"redis"}:
+    assert told["checks"]["dask"]["status"] == "disabled"
+    for name in CHECKS - {"redis", "dask"}:
         check = told["checks"][name]
         assert check["status"] == "healthy", name
         assert check["value"] >= 0, name
@@ -170,13 +173,33 @@ async def test_a_redis_that_is_configured_is_told(settings: Settings) -> None:
                 for path in ("/monitoring/health", "/health", DETAILED):
                     assert (await client.get(path)).status_code == 503, path
                 answer = await client.get("/monitoring/health")
-                assert answer.json()["services"] == {"database": "connected", "redis": "disconnected"}
+                assert answer.json()["services"]["redis"] == "disconnected"
+                assert answer.json()["services"]["database"] == "connected"
                 # Without Redis pages are served as before.
                 assert (await client.get("/readyz")).status_code == 200
                 redis.start()
                 deadline = monotonic() + 20
                 while (await client.get("/monitoring/health")).status_code != 200:
                     assert monotonic() < deadline, "the Redis that came back is not seen"
+        finally:
+            await parts.close()
+
+
+@pytest.mark.promise("X21")
+async def test_a_dask_scheduler_that_is_configured_is_told(settings: Settings, tmp_path: Path) -> None:
+    async with running_dask(tmp_path) as dask:
+        parts = await open_parts(settings.model_copy(update={"dask_scheduler": dask.address}))
+        try:
+            async with served(parts) as client:
+                answer = await client.get("/monitoring/health")
+                assert (answer.status_code, answer.json()["services"]["dask"]) == (503, "disconnected")
+                assert (await client.get(DETAILED)).json()["checks"]["dask"]["status"] == "unhealthy"
+                # Without it runs wait, and everything else is served as before.
+                assert (await client.get("/readyz")).status_code == 200
+                dask.start_scheduler()
+                await dask.wait_for(set())
+                answer = await client.get("/monitoring/health")
+                assert (answer.status_code, answer.json()["services"]["dask"]) == (200, "connected")
         finally:
             await parts.close()
 

@@ -61,6 +61,7 @@ class Services(BaseModel):
 
     database: Connection
     redis: Connection = Field(description="`disabled`: REDIS_URL is not set, and nothing is missing.")
+    dask: Connection = Field(description="`disabled`: DASK_SCHEDULER is not set, and nothing is missing.")
 
 
 class Health(BaseModel):
@@ -121,6 +122,7 @@ async def show_health(request: Request) -> JSONResponse:
             "services": {
                 "database": _connection(is_there=found.database_ms is not None),
                 "redis": _connection(is_there=found.redis_ms is not None) if found.has_redis else "disabled",
+                "dask": _connection(is_there=found.dask_ms is not None) if found.has_dask else "disabled",
             },
         },
         status_code=200 if found.are_well else 503,
@@ -135,7 +137,7 @@ async def show_health(request: Request) -> JSONResponse:
     dependencies=MEASURES,
 )
 async def show_detailed_health(request: Request) -> JSONResponse:
-    """Tell how each part stands and what was measured: database, Redis, memory, journal, shipper, queue, disk."""
+    """Tell how each part stands and what was measured: database, Redis, Dask, memory, journal, shipper, queue, disk."""
     checks = await monitor_of(request).examine(_now(request))
     well = not any(one.status.is_bad for one in checks.values())
     return JSONResponse(

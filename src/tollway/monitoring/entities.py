@@ -21,8 +21,8 @@ AVAILABLE_MEMORY_SHARE_MIN = 0.05
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-# Answers whether Redis is there; None: none is configured.
-RedisAnswers = Callable[[], Awaitable[bool | None]]
+# Answers whether a part is there, such as Redis; None: none is configured.
+PartAnswers = Callable[[], Awaitable[bool | None]]
 
 
 class MetricsTokenRefused(Unauthenticated):

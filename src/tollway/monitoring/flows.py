@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from tollway.admission.backlog_flows import Backlog, find_backlog
 from tollway.kit import jobs
@@ -20,7 +21,7 @@ from tollway.monitoring.entities import (
     QUEUE_AGE_SECONDS_MAX,
     Check,
     NoMeasurement,
-    RedisAnswers,
+    PartAnswers,
     Standing,
     Watched,
 )
@@ -31,17 +32,23 @@ from tollway.monitoring.questions import Question
 class Services:
     """Whether the parts that are configured answer, and after how many milliseconds; None: they do not.
 
-    `has_redis` is False where none is configured.
+    `has_redis` and `has_dask` are False where none is configured.
     """
 
     database_ms: float | None
     redis_ms: float | None
     has_redis: bool
+    dask_ms: float | None
+    has_dask: bool
 
     @property
     def are_well(self) -> bool:
         """Whether everything that was configured answers."""
-        return self.database_ms is not None and (self.redis_ms is not None or not self.has_redis)
+        return (
+            self.database_ms is not None
+            and (self.redis_ms is not None or not self.has_redis)
+            and (self.dask_ms is not None or not self.has_dask)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +72,26 @@ class _Books:
 class Monitor:
     """The questions of one server process; whoever looks often asks no more often for it."""
 
-    def __init__(self, database: Database, watched: Watched, redis_answers: RedisAnswers) -> None:
+    def __init__(
+        self, database: Database, watched: Watched, redis_answers: PartAnswers, dask_answers: PartAnswers
+    ) -> None:
         self.watched = watched
         self._database = database
-        self._redis_answers = redis_answers
         self._database_asked = Question(self._time_database, CHECK_SECONDS_MAX)
-        self._redis_asked = Question(self._time_redis, CHECK_SECONDS_MAX)
+        self._redis_asked = Question(partial(_time_part, redis_answers), CHECK_SECONDS_MAX)
+        self._dask_asked = Question(partial(_time_part, dask_answers), CHECK_SECONDS_MAX)
         self._books = Question(self._read_books, CHECK_SECONDS_MAX)
         self._measured = Question(self._measure, METRICS_SECONDS_MAX)
 
     async def look_at_services(self, now: datetime) -> Services:
         """Ask every configured part whether it is there."""
-        database, redis = await asyncio.gather(self._database_asked.find(now), self._redis_asked.find(now))
-        # None of Redis is an answer; a Redis that says nothing in time is configured and gone.
+        database, redis, dask = await asyncio.gather(
+            self._database_asked.find(now), self._redis_asked.find(now), self._dask_asked.find(now)
+        )
+        # That there is none is an answer; a part that says nothing in time is configured and gone.
         has_redis, redis_ms = redis if redis is not None else (True, None)
-        return Services(database, redis_ms, has_redis)
+        has_dask, dask_ms = dask if dask is not None else (True, None)
+        return Services(database, redis_ms, has_redis, dask_ms, has_dask)
 
     async def has_database(self, now: datetime) -> bool:
         """Ask PostgreSQL alone."""
@@ -95,6 +107,9 @@ class Monitor:
             "redis": _answering(services.redis_ms, "Redis")
             if services.has_redis
             else Check(Standing.DISABLED, None, "milliseconds", None, "REDIS_URL is not set."),
+            "dask": _answering(services.dask_ms, "The Dask scheduler")
+            if services.has_dask
+            else Check(Standing.DISABLED, None, "milliseconds", None, "DASK_SCHEDULER is not set."),
             "memory": _at_least(
                 memory.available_share,
                 AVAILABLE_MEMORY_SHARE_MIN,
@@ -123,11 +138,6 @@ class Monitor:
             await tx.find_value("SELECT true")
         return _since(started)
 
-    async def _time_redis(self, _now: datetime) -> tuple[bool, float | None]:
-        started = time.perf_counter()
-        answers = await self._redis_answers()
-        return (False, None) if answers is None else (True, _since(started) if answers else None)
-
     async def _read_books(self, now: datetime) -> _Books:
         async with self._database.transaction() as tx:
             queue = await jobs.get_queue_state(tx, now)
@@ -144,6 +154,12 @@ class Monitor:
             ledger = await platform.get_ledger(tx, now)
             queue = await jobs.get_queue_state(tx, now)
         return Measurement(ledger, queue, waiting, machine)
+
+
+async def _time_part(answers: PartAnswers, _now: datetime) -> tuple[bool, float | None]:
+    started = time.perf_counter()
+    there = await answers()
+    return (False, None) if there is None else (True, _since(started) if there else None)
 
 
 def _since(started: float) -> float:

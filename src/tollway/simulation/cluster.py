@@ -37,7 +37,7 @@ from tollway.simulation.worker_processes import WorkerProcesses
 
 # Each shard that is computed is held by a job of this process.
 SHARDS_AT_ONCE_MAX = 256
-CONNECT_SECONDS_MAX = 5.0
+CONNECT_SECONDS_MAX = 3.0
 # A scheduler that does not answer for as long is gone.
 ANSWER_SECONDS_MAX = 5.0
 # A worker imports Tollway before it tells its traits.
