@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 import typer
 import xlsxwriter
+from tests.simulation.peer_workbooks import MEAN, STD, STYLES, profit
 from typer.testing import CliRunner
 
 from tollway import cli_simulate
@@ -329,3 +330,30 @@ def test_an_input_is_held_in_a_part_of_its_range(call, portfolio):
     assert "Held: Portfolio!B5 between its percentiles 90 and 100" in shown
     assert_refused(call("simulate", portfolio, *options, "--stress", "B5=90"), "'B5=90' says not where")
     assert_refused(call("simulate", portfolio, *options, "--stress", "B7=0..5"), "Portfolio!B7", "no input")
+
+
+# --- workbooks of other simulation tools ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", list(STYLES))
+def test_a_workbook_of_each_tool_is_simulated_by_its_name_alone(call, style):
+    Path("model.xlsx").write_bytes(profit(style))
+    result = call("simulate", "model.xlsx", "--iterations", "20000", "--seed", "5", "--json")
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)["results"]["Sheet!B4"]["statistics"]
+    assert abs(told["mean"] - MEAN) < 5 * STD / 20_000**0.5
+
+
+def test_what_the_workbook_draws_is_told_by_simulate_and_by_inspect(call):
+    Path("model.xlsx").write_bytes(profit("@RISK"))
+    result = call("simulate", "model.xlsx", "--iterations", "1000", COLUMNS="160")
+    assert "Written in the workbook: Sheet!B1 (Unit price), normal with mean 100" in result.stdout
+    assert "Net profit" in result.stdout
+    found = call("inspect", "model.xlsx", COLUMNS="160").stdout
+    assert "Inputs written in the workbook" in found
+    assert "=_xll.RiskTriang(800,1000,1500)" in found
+    assert "Outputs of a run that names none: Sheet!B4" in found
+
+
+def test_a_workbook_that_says_no_output_needs_one_to_be_named(call, portfolio):
+    assert_refused(call("simulate", portfolio), "No --output is named", "RiskOutput")

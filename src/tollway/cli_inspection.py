@@ -8,11 +8,12 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from tollway.engine import Inspection
+    from tollway.engine import Inspection, Program
     from tollway.engine.values import Value
 
 CANDIDATES_SHOWN = 40
 UNSUPPORTED_SHOWN = 40
+WRITTEN_SHOWN = 10
 
 
 def print_inspection(screen: Console, filename: str, found: "Inspection") -> None:
@@ -25,11 +26,24 @@ def print_inspection(screen: Console, filename: str, found: "Inspection") -> Non
         screen.print(line, markup=False)
     for line in _not_computed(found):
         screen.print(line, markup=False)
+    _print_written(screen, found)
     _print_inputs(screen, found)
     _print_outputs(screen, found)
     hidden = max(0, len(found.inputs) - CANDIDATES_SHOWN) + max(0, len(found.outputs) - CANDIDATES_SHOWN)
     if hidden:
         screen.print(f"{hidden} more; --json lists all.", markup=False)
+
+
+def print_written_inputs(screen: Console, program: "Program") -> None:
+    """Say which inputs of a run the workbook draws by itself; nothing where it draws none."""
+    drawn = [one for one in program.inputs if one.written is not None]
+    for one in drawn[:WRITTEN_SHOWN]:
+        name = f" ({one.name})" if one.name else ""
+        screen.print(
+            f"Written in the workbook: {one.cell}{name}, {one.distribution.describe()}", markup=False
+        )
+    if len(drawn) > WRITTEN_SHOWN:
+        screen.print(f"  and {len(drawn) - WRITTEN_SHOWN:,} more", markup=False)
 
 
 def _self_check(found: "Inspection") -> Iterator[str]:
@@ -66,6 +80,25 @@ def _not_computed(found: "Inspection") -> Iterator[str]:
             f"Needing one of them, and so no outputs: {_count(found.blocked_count, 'cell')}, "
             f"first {', '.join(found.blocked[:3])}"
         )
+
+
+def _print_written(screen: Console, found: "Inspection") -> None:
+    said = found.written
+    if said.inputs:
+        table = Table(title="Inputs written in the workbook", title_justify="left")
+        for heading in ("Cell", "Name", "Formula", "Drawn from"):
+            table.add_column(heading)
+        for one in said.inputs[:CANDIDATES_SHOWN]:
+            shape = "depends on other inputs" if one.distribution is None else one.distribution.describe()
+            table.add_row(
+                escape(one.cell), escape(one.name or ""), escape(one.formula), escape(one.problem or shape)
+            )
+        screen.print(table)
+        if said.inputs_count > CANDIDATES_SHOWN:
+            screen.print(f"{said.inputs_count - CANDIDATES_SHOWN:,} more inputs are written.", markup=False)
+    if said.outputs:
+        cells = ", ".join(one.cell for one in said.outputs[:CANDIDATES_SHOWN])
+        screen.print(f"Outputs of a run that names none: {cells}", markup=False)
 
 
 def _print_inputs(screen: Console, found: "Inspection") -> None:

@@ -56,19 +56,25 @@ def simulate(
         Path, typer.Argument(help="An .xlsx or .xlsm workbook. Macros never run.", show_default=False)
     ],
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--input",
             help="A cell and how it varies, such as 'Inputs!B1=normal(1000, 50)'. Also triangular(min, mode, max), "
             "discrete(1:0.2, 5:0.8), normal(p5=10, p95=30), gamma(2, 3, truncate=(0, 20), shift=1) and fifty more: "
-            "the guide to distributions lists them. Repeat it for each input.",
+            "the guide to distributions lists them. Repeat it for each input. What formulas draw by themselves, such "
+            "as RAND() or RiskNormal(10,2), are inputs too.",
             show_default=False,
         ),
-    ],
+    ] = None,
     outputs: Annotated[
-        list[str],
-        typer.Option("--output", help="A cell whose risk is asked for. Repeat it.", show_default=False),
-    ],
+        list[str] | None,
+        typer.Option(
+            "--output",
+            help="A cell whose risk is asked for. Repeat it. Left out: those that formulas mark (RiskOutput, "
+            "PsiOutput), else the last results of what formulas draw.",
+            show_default=False,
+        ),
+    ] = None,
     iterations: Annotated[str, typer.Option(help="How many, such as 100000 or 1e5.")] = "1e5",
     seed: Annotated[
         int | None,
@@ -156,9 +162,10 @@ def simulate(
         method = check_sampling(sampling)
         correlated = [parse_correlation_text(text) for text in correlate or []]
         stressed = [parse_stress_text(text) for text in stress or []]
-        marked = [_cell_and_distribution(text) for text in inputs]
+        marked = [_cell_and_distribution(text) for text in inputs or []]
         varied = [Input(cell, parse_distribution_text(distribution)) for cell, distribution in marked]
         workbook = _read(file)
+        outputs = outputs or _written_outputs(workbook)
         program = build_program(workbook, varied, outputs)
         drawn = Sampling(method, iteration_count, read_correlations(correlated, workbook, program))
         held = read_stress(stressed, workbook, program)
@@ -185,8 +192,10 @@ def simulate(
 
             typer.echo(json.dumps(results_json(facts, told), indent=2))
             return
+        from tollway.cli_inspection import print_written_inputs
         from tollway.cli_results import print_results
 
+        print_written_inputs(_screen(), program)
         print_results(_screen(), facts, summaries)
         for path in files.written():
             typer.echo(f"Written: {path}")
@@ -210,6 +219,19 @@ def _one_sentence() -> Iterator[None]:
         return
     typer.echo(f"tollway: {sentence}", err=True)
     raise typer.Exit(CANNOT)
+
+
+def _written_outputs(workbook: "Workbook") -> list[str]:
+    """Return the outputs that a workbook tells of itself."""
+    from tollway.engine import inspect_workbook
+
+    found = inspect_workbook(workbook).written
+    if not found.outputs:
+        raise CannotRun(
+            "No --output is named, and the workbook marks none (RiskOutput, PsiOutput) and draws nothing by itself "
+            "(RAND(), RiskNormal); name a cell with --output, and with --input how others vary."
+        )
+    return [one.cell for one in found.outputs]
 
 
 def _iteration_count(text: str) -> int:

@@ -47,7 +47,8 @@ class Agreement:
     """Every supported formula recomputed at the workbook's own values, against what the file stores.
 
     `left_out`: unsupported formulas, links to other workbooks, and formulas stored without a value, whose
-    computed values are in `missing`: programs that write workbooks often leave computing to Excel.
+    computed values are in `missing`: programs that write workbooks often leave computing to Excel. There are those of
+    volatile formulas too, as far as they are computed.
     """
 
     equal: int
@@ -97,7 +98,10 @@ def check_agreement(
     missing: dict[Address, Value] = {}
     for one in recomputed(calculation, trees, order, agrees):
         counts[one.verdict] += 1
-        if one.verdict is Verdict.MISSING and one.computed is not None:
+        is_missing = one.verdict is Verdict.MISSING or (
+            one.verdict is Verdict.VOLATILE and one.stored is None
+        )
+        if is_missing and one.computed is not None:
             missing[one.address] = one.computed
         elif one.verdict is Verdict.DIFFERENT:
             written = book.text(one.address)

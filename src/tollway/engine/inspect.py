@@ -18,6 +18,7 @@ from tollway.engine.exact.graph import Address, FormulaBook, is_external
 from tollway.engine.exact.reach import reached_from
 from tollway.engine.labels import label_of
 from tollway.engine.language.syntax import Area, Node
+from tollway.engine.programs.written_model import WrittenModel, read_written_model
 from tollway.engine.values import EngineError, UnsupportedFormula
 from tollway.engine.workbooks.workbook import Workbook
 
@@ -118,6 +119,8 @@ class Inspection:
     external_links_count: int
     inputs: tuple[InputCandidate, ...]
     outputs: tuple[OutputCandidate, ...]
+    written: WrittenModel
+    """What the workbook draws and marks by itself."""
     sheets: tuple[SheetOutline, ...]
     agreement: Agreement
     workbook: Workbook
@@ -138,6 +141,7 @@ class Inspection:
             "external_links_count": self.external_links_count,
             "variables_detected": [candidate.as_json() for candidate in self.inputs],
             "outputs_detected": [candidate.as_json() for candidate in self.outputs],
+            **self.written.as_json(),
             "sheets": [sheet.as_json() for sheet in self.sheets],
             "agreement": self.agreement.as_json(),
         }
@@ -162,6 +166,7 @@ def inspect_workbook(workbook: Workbook) -> Inspection:
         workbook = filled(workbook, agreement.missing)
         book = FormulaBook(workbook)
     outputs = [address for address in _output_candidates(book, trees, formulas) if address not in reached]
+    written = read_written_model(trees.book, trees.bound, order, outputs)
     return Inspection(
         application=workbook.application,
         saved_at=workbook.saved_at,
@@ -180,6 +185,7 @@ def inspect_workbook(workbook: Workbook) -> Inspection:
             OutputCandidate(book.text(address), label_of(book, address), _stored_number(book, address))
             for address in outputs[:CANDIDATES_MAX]
         ),
+        written=written,
         sheets=tuple(_outlines(workbook)),
         agreement=agreement,
         workbook=workbook,

@@ -58,6 +58,47 @@ class OutputCandidate(_Answer):
     current_value: float = Field(examples=[1050000.0])
 
 
+class WrittenInput(_Answer):
+    """What a formula of the workbook draws, with nobody marking it: an input of every run that needs it."""
+
+    cell: str = Field(
+        description="The formula's cell, with #1 and #2 behind it where one formula draws several times.",
+        examples=["Risk!B5"],
+    )
+    name: str | None = Field(description=NAME, examples=["Return"])
+    formula: str = Field(description="As it is written.", examples=["=RiskNormal(0.08,0.02)"])
+    distribution: dict[str, Any] | None = Field(
+        description="Null where it depends on other inputs, or cannot be drawn from.",
+        examples=[{"type": "normal", "mean": 0.08, "std": 0.02}],
+    )
+    problem: str | None = Field(description="Why a run that needs it is refused.", examples=[None])
+
+
+class WrittenOutput(_Answer):
+    """A cell that a run watches which names none and whose model has none marked."""
+
+    cell: str = Field(description=CELL, examples=["Risk!B16"])
+    name: str | None = Field(description=NAME, examples=["Final value"])
+    is_marked: bool = Field(
+        description="Whether its formula marks it, with RiskOutput or PsiOutput; else it is a last result of what "
+        "formulas draw.",
+        examples=[True],
+    )
+
+
+class Written(_Answer):
+    """What a workbook says of itself: see the [guide to other simulation tools](/docs/peers)."""
+
+    written_inputs: list[WrittenInput] = Field(
+        description="What its formulas draw, such as RAND() or RiskNormal(10,2), the first 200.",
+        examples=[[]],
+    )
+    written_inputs_count: int = Field(description="All of them.", examples=[0])
+    written_outputs: list[WrittenOutput] = Field(
+        description="What a run watches for which nobody names outputs.", examples=[[]]
+    )
+
+
 class Difference(_Answer):
     """A formula that gives another value here than the one stored in the file."""
 
@@ -110,7 +151,7 @@ class NotComputed(_Answer):
     blocked_count: int = Field(description="All of them.", examples=[0])
 
 
-class UploadedModel(NotComputed):
+class UploadedModel(NotComputed, Written):
     """A workbook that was read and kept."""
 
     model_id: str = Field(examples=[MODEL_ID])
@@ -169,7 +210,7 @@ class MarkedInput(_Answer):
     distribution: dict[str, Any] = Field(examples=[{"type": "normal", "mean": 0.08, "std": 0.02}])
 
 
-class WholeModel(ListedModel, NotComputed):
+class WholeModel(ListedModel, NotComputed, Written):
     """A model with everything that is known of it."""
 
     description: str

@@ -137,7 +137,7 @@ def _question(scenario: Scenario, model: Model, seed: int) -> RunQuestion:
     order = scenario.order
     return RunQuestion(
         inputs=order.inputs or model.input_marks,
-        outputs=order.outputs or model.outputs,
+        outputs=order.outputs or model.output_cells,
         seed=seed if order.seed is None else order.seed,
         pointers=tuple(scenario.pointer(member) for member in PLANNED_MEMBERS),
         sampling=order.sampling,

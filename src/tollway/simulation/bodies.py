@@ -160,7 +160,10 @@ WholeIterations = Annotated[int, Field(ge=ITERATIONS_MIN, le=ITERATIONS_MAX)]
 
 
 class ConfigIn(_Body):
-    """What to compute. Variables and output cells may be left out where the model has them marked."""
+    """What to compute. Variables and output cells may be left out where the model has them marked.
+
+    They may be left out too where the workbook says them by itself: RAND(), RiskNormal(10,2), RiskOutput().
+    """
 
     # 1e5 is how people and the command line write it; JSON has one kind of number.
     iterations: Annotated[
@@ -169,10 +172,15 @@ class ConfigIn(_Body):
         BeforeValidator(whole_number, json_schema_input_type=WholeIterations),
     ] = Field(description="How many; your plan may bound them further.", examples=[100_000])
     variables: Annotated[list[VariableIn], Field(max_length=INPUTS_MAX)] | None = Field(
-        None, description="The cells whose numbers are drawn; else those marked.", examples=[[VARIABLE]]
+        None,
+        description="The cells whose numbers are drawn; else those marked. What formulas draw by themselves comes "
+        "behind them.",
+        examples=[[VARIABLE]],
     )
     output_cells: Annotated[list[Reference], Field(max_length=OUTPUTS_MAX)] | None = Field(
-        None, description="The cells to watch; else those marked.", examples=[["Risk!B16"]]
+        None,
+        description="The cells to watch; else those marked, else `written_outputs`.",
+        examples=[["Risk!B16"]],
     )
     confidence_levels: Annotated[
         list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1, max_length=CONFIDENCE_LEVELS_MAX)

@@ -88,7 +88,8 @@ class RunPlan:
     """What the child process made of a run's request: cells qualified, and one measured block.
 
     Each input is {cell, reference, name, distribution}, each output {cell, reference, name}: `cell` with
-    its sheet, `reference` as the customer wrote it. `bin_edges` holds 51 numbers for each output, for the
+    its sheet, `reference` as the customer wrote it. Inputs that formulas draw by themselves come behind those that were
+    marked, and have their formula as `written` too. `bin_edges` holds 51 numbers for each output, for the
     live histogram. `seconds_per_iteration` was measured on one core. `correlations` is what the engine draws
     with, {cells, matrix, repaired}, or None.
     """
@@ -186,6 +187,16 @@ class Model:
     def input_marks(self) -> list[InputMark]:
         """The cells marked as inputs."""
         return [InputMark.from_json(one) for one in self.inputs]
+
+    @property
+    def draws_itself(self) -> bool:
+        """Whether formulas of the workbook draw, so that a run needs no marked input."""
+        return bool(self.inspection.get("written_inputs_count"))
+
+    @property
+    def output_cells(self) -> list[str]:
+        """The cells that a run watches which names none: those marked, else those the workbook tells of itself."""
+        return self.outputs or [one["cell"] for one in self.inspection.get("written_outputs", [])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,7 +274,7 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
         await local_workbook(workshop, model),
         model.workbook_bytes,
         order.inputs or model.input_marks,
-        order.outputs or model.outputs,
+        order.outputs or model.output_cells,
         seed,
         pointers=ORDER_POINTERS,
         sampling=order.sampling,

@@ -68,8 +68,9 @@ class RunQuestion:
         return RunPlan(
             inputs=[
                 {"cell": cell, "reference": one.cell, "name": name, "distribution": one.distribution}
-                for cell, name, one in zip(answer["inputs"], answer["input_names"], self.inputs, strict=True)
-            ],
+                for cell, name, one in zip(answer["inputs"], answer["input_names"], self.inputs, strict=False)
+            ]
+            + answer["written"],
             outputs=[
                 {"cell": cell, "reference": reference, "name": name}
                 for cell, reference, name in zip(

@@ -97,6 +97,7 @@ def plan(question: dict[str, Any]) -> dict[str, Any]:
     stress = read_stress(
         [one | {"cell": qualified(workbook, one["cell"])} for one in question["stress"]], workbook, program
     )
+    written = program.inputs[len(inputs) :]
     program = with_stress(program, stress)
     sampling = Sampling(check_sampling(question["sampling"]), question["run_iterations"], correlation)
     # The bins come from the run's own first block, which is measured on the way.
@@ -106,6 +107,17 @@ def plan(question: dict[str, Any]) -> dict[str, Any]:
     return {
         "inputs": [one.cell for one in program.inputs],
         "input_names": [one.name for one in program.inputs],
+        # Behind those that were marked: what the workbook draws by itself.
+        "written": [
+            {
+                "cell": one.cell,
+                "reference": one.cell,
+                "name": one.name,
+                "distribution": one.distribution.as_json(),
+                "written": one.written,
+            }
+            for one in written
+        ],
         "outputs": list(program.outputs),
         "output_names": list(program.output_names),
         "bin_edges": [row if math.isfinite(row[0]) else [] for row in edges.tolist()],

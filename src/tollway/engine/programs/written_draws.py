@@ -83,12 +83,7 @@ def settle_draws(
 
     Raises: BadDistribution naming the cell and the function, UnsupportedFormula.
     """
-    settled = {}
-    for place, node in draws.items():
-        try:
-            settled[place] = _Settling(calculation, owner_of(place), varies).settled(node)
-        except (BadDistribution, UnsupportedFormula) as refusal:
-            raise _located(refusal, book, owner_of(place)) from None
+    settled = {place: _settled(book, calculation, place, node, varies) for place, node in draws.items()}
     for address in order:
         tree = book.tree(address)
         if any(True for _ in drawn_in(tree)):
@@ -115,6 +110,65 @@ def settle_draws(
     return SettledDraws(tuple(inputs), tuple(entries))
 
 
+def list_draws(
+    book: FormulaBook,
+    calculation: Calculation,
+    draws: Mapping[Address, Drawn],
+    varies: Varies,
+    count_max: int,
+) -> list[DrawFound]:
+    """Tell of calls that draw, the first so many of them, without changing a formula; what is wrong is told too."""
+    settled: dict[Address, _Settled] = {}
+    problems: dict[Address, str] = {}
+    for place, node in list(draws.items())[:count_max]:
+        try:
+            settled[place] = _settled(book, calculation, place, node, varies)
+        except EngineError as refusal:
+            problems[place] = refusal.message
+            settled[place] = _Settled(node, (place,))
+    cells = _cell_names(book, settled)
+    found: list[DrawFound] = []
+    for place, one in settled.items():
+        owner = owner_of(place)
+        is_computed = isinstance(one.node, Drawn) and not one.node.is_settled and place not in problems
+        found.extend(
+            DrawFound(
+                cell,
+                one.name or _name(book, owner, cell),
+                _formula(book, owner),
+                None if is_computed else one.distribution,
+                problems.get(place),
+            )
+            for cell in cells[place]
+        )
+    return found[:count_max]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawFound:
+    """One number that the formulas of a workbook draw.
+
+    `distribution` is None where it depends on other inputs, and where `problem` says why a run that needs it would be
+    refused.
+    """
+
+    cell: str
+    name: str | None
+    formula: str
+    distribution: Distribution | None
+    problem: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types."""
+        return {
+            "cell": self.cell,
+            "name": self.name,
+            "formula": self.formula,
+            "distribution": None if self.distribution is None else self.distribution.as_json(),
+            "problem": self.problem,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class _Settled:
     """What becomes of one call: `node` stands in its place, with the calls inside it still to be replaced."""
@@ -123,6 +177,15 @@ class _Settled:
     chances: tuple[Address, ...] = ()
     distribution: Distribution | None = None
     name: str | None = None
+
+
+def _settled(
+    book: FormulaBook, calculation: Calculation, place: Address, node: Drawn, varies: Varies
+) -> _Settled:
+    try:
+        return _Settling(calculation, owner_of(place), varies).settled(node)
+    except (BadDistribution, UnsupportedFormula) as refusal:
+        raise _located(refusal, book, owner_of(place)) from None
 
 
 class _Settling:
