@@ -237,7 +237,35 @@ async def _write_runs(tx: Transaction, canary: Canary, now: datetime) -> None:
         """,
         {"c": canary.customer.id},
     )
+    await _write_studies(tx, canary, now)
     rows = await tx.list_rows(
         "SELECT workbook_blob FROM models WHERE customer_id = %(c)s", {"c": canary.customer.id}
     )
     canary.blobs += [row["workbook_blob"] for row in rows] + ["samples/canary/0"]
+
+
+async def _write_studies(tx: Transaction, canary: Canary, now: datetime) -> None:
+    """Make the run a scenario of a batch, and seek a goal that waits."""
+    ids = {"c": canary.customer.id, "now": now, "later": now + timedelta(days=30)}
+    await tx.execute(
+        """
+        INSERT INTO batches (public_id, customer_id, mode, name, created_at)
+        VALUES ('bat_1', %(c)s, 'test', 'Zwitscher', %(now)s)
+        """,
+        ids,
+    )
+    await tx.execute(
+        """
+        UPDATE runs SET scenario_name = 'Zwitscher', batch_id = (SELECT id FROM batches WHERE customer_id = %(c)s)
+        WHERE customer_id = %(c)s
+        """,
+        ids,
+    )
+    await tx.execute(
+        """
+        INSERT INTO goal_seeks (public_id, customer_id, model_id, mode, status, question, created_at, expires_at)
+        SELECT 'gsk_1', customer_id, id, mode, 'queued', '{"cell_name": "Zwitscher"}', %(now)s, %(later)s
+        FROM models WHERE customer_id = %(c)s
+        """,
+        ids,
+    )

@@ -94,7 +94,7 @@ async def test_no_trace_is_left_in_any_column_of_any_table(canary: Canary) -> No
         "invitations", "outbox_mails", "attempt_counts", "api_keys", "entitlement_adjustments",
         "subscription_changes", "api_usage_logs", "support_tickets", "ticket_messages", "feedback_entries",
         "idempotency_records", "models", "runs", "analytics_events", "webhooks", "webhook_deliveries",
-        "webhook_signing_secrets", "alerts", "key_networks",
+        "webhook_signing_secrets", "alerts", "key_networks", "batches", "goal_seeks",
     }  # fmt: skip
     answer = await canary.erase()
     assert answer.status_code == 200, answer.text

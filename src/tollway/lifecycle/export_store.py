@@ -166,12 +166,35 @@ TABLES: tuple[ExportedTable, ...] = (
         SELECT r.id AS _id, r.public_id AS id, m.public_id AS model, r.mode, k.key_id, r.status, r.seed,
             r.iterations, r.iterations_completed, r.inputs, r.outputs, r.confidence_levels, r.credits_consumed,
             r.engine_version, r.results, r.failure, r.created_at, r.started_at, r.finished_at, r.expires_at,
-            r.results_deleted_at, r.webhook_url, r.sampling, r.correlations
+            r.results_deleted_at, r.webhook_url, r.sampling, r.correlations, r.stress, b.public_id AS batch,
+            r.scenario_name
         FROM runs r JOIN models m ON m.id = r.model_id LEFT JOIN api_keys k ON k.id = r.api_key_id
+            LEFT JOIN batches b ON b.id = r.batch_id
         WHERE r.customer_id = %(customer_id)s AND r.id > %(after)s ORDER BY r.id LIMIT %(limit)s
         """,
         LARGE_ROWS,
-        ("inputs", "outputs", "confidence_levels", "results", "failure", "correlations"),
+        ("inputs", "outputs", "confidence_levels", "results", "failure", "correlations", "stress"),
+    ),
+    ExportedTable(
+        "batches",
+        "batches of runs that were ordered together",
+        """
+        SELECT b.id AS _id, b.public_id AS id, b.mode, k.key_id, b.name, b.created_at
+        FROM batches b LEFT JOIN api_keys k ON k.id = b.api_key_id
+        WHERE b.customer_id = %(customer_id)s AND b.id > %(after)s ORDER BY b.id LIMIT %(limit)s
+        """,
+    ),
+    ExportedTable(
+        "goal_seeks",
+        "goal seeks with their answers",
+        """
+        SELECT g.id AS _id, g.public_id AS id, m.public_id AS model, g.mode, k.key_id, g.status, g.question, g.answer,
+            g.failure, g.created_at, g.finished_at, g.expires_at
+        FROM goal_seeks g JOIN models m ON m.id = g.model_id LEFT JOIN api_keys k ON k.id = g.api_key_id
+        WHERE g.customer_id = %(customer_id)s AND g.id > %(after)s ORDER BY g.id LIMIT %(limit)s
+        """,
+        LARGE_ROWS,
+        ("question", "answer", "failure"),
     ),
     ExportedTable(
         "webhooks",

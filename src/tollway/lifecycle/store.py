@@ -25,7 +25,9 @@ THINGS: tuple[LiteralString, ...] = (
     SELECT blob_name, %(now)s FROM data_exports WHERE customer_id = %(id)s AND blob_name IS NOT NULL
     ON CONFLICT DO NOTHING
     """,
+    "DELETE FROM goal_seeks WHERE customer_id = %(id)s",
     "DELETE FROM runs WHERE customer_id = %(id)s",
+    "DELETE FROM batches WHERE customer_id = %(id)s",
     "DELETE FROM models WHERE customer_id = %(id)s",
     "DELETE FROM customer_turns WHERE customer_id = %(id)s",
     "DELETE FROM data_exports WHERE customer_id = %(id)s",
