@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
-from tollway.engine import parse_distribution
+from tollway.engine import describe_convergence, parse_distribution
 from tollway.simulation.export import RunFacts
 from tollway.simulation.report_pictures import (
     NARROW_FULL_MAX,
@@ -165,7 +165,7 @@ def _output(summary: Summary) -> dict[str, Any]:
         "histogram": histogram_picture(summary, write),
         "percentiles": _percentiles(summary, write) if has_numbers else [],
         "tornado": tornado_picture(summary, write),
-        "tables": [*_errors(summary), *_targets(summary, write)],
+        "tables": [*_errors(summary), *_targets(summary)],
         "settling": _settling(summary, write),
     }
 
@@ -244,13 +244,13 @@ def _errors(summary: Summary) -> list[dict[str, Any]]:
     ]
 
 
-def _targets(summary: Summary, write: Write) -> list[dict[str, Any]]:
+def _targets(summary: Summary) -> list[dict[str, Any]]:
     targets = summary.get("targets") or []
     if not targets:
         return []
     rows = [
         (
-            write(one["value"]),
+            f"{one['value']:,.10g}".replace("-", "−"),
             _share(one["share_at_or_below"]),
             _share(None if one["share_at_or_below"] is None else 1 - one["share_at_or_below"]),
             "" if one["standard_error"] is None else f"± {share_text(one['standard_error'])}",
@@ -269,19 +269,9 @@ def _settling(summary: Summary, write: Write) -> dict[str, Any] | None:
     convergence = summary.get("convergence")
     if not convergence or not convergence["statistics"]:
         return None
-    needed = convergence["iterations_needed"]
-    if convergence["is_settled"]:
-        verdict = "Yes."
-    elif needed is None:
-        verdict = "No, and how many would be enough cannot be told."
-    else:
-        verdict = f"No: about {needed:,} would be enough."
-    tolerance, confidence = 100 * convergence["tolerance"], 100 * convergence["confidence"]
     return {
         "is-settled": convergence["is_settled"],
-        "verdict": verdict,
-        "about": f"A figure counts as settled when it is known to within {tolerance:g} % of itself, "
-        f"with {confidence:g} % confidence.",
+        "verdict": describe_convergence(convergence),
         "rows": [
             (
                 STATISTIC_NAMES.get(one["statistic"], one["statistic"]),

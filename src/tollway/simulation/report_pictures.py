@@ -209,6 +209,7 @@ def tornado_picture(summary: Summary, write: Write) -> dict[str, Any] | None:
                 "low": between(one["low_mean"]),
                 "high": between(one["high_mean"]),
                 "swing": write(one["swing"]),
+                "variance": _whole_percent(one.get("variance_share")),
             }
             for one in shown
         ],
@@ -218,6 +219,10 @@ def tornado_picture(summary: Summary, write: Write) -> dict[str, Any] | None:
         "alt": f"Inputs by how far they move the mean; {readable(strongest)} moves it most, "
         f"by {write(shown[0]['swing'])}.",
     }
+
+
+def _whole_percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def settling_picture(convergence: Mapping[str, Any], write: Write) -> dict[str, Any] | None:

@@ -40,6 +40,7 @@ class Marks:
     sampling: str = SAMPLING_METHODS[0]
     correlations: list[dict[str, str]] = field(default_factory=list)
     confidence: list[str] = field(default_factory=lambda: list(CONFIDENCE_OFFERED))
+    keep_samples: bool = False
     errors: dict[str, str] = field(default_factory=dict)
 
     def put_input(self, cell: str, distribution: str) -> None:
@@ -79,6 +80,7 @@ def marks_of_run(run: Run) -> Marks:
         seed=str(run.seed),
         sampling=run.sampling,
         correlations=rows_of_run(run),
+        keep_samples=run.keeps_samples,
     )
 
 
@@ -98,6 +100,7 @@ def marks_of_form(form: FormData) -> Marks:
         sampling=str(form.get("sampling", SAMPLING_METHODS[0])),
         correlations=rows_of_form(*pair_fields(form)),
         confidence=_texts(form.getlist("confidence")),
+        keep_samples=form.get("keep_samples") == "on",
     )
 
 
@@ -147,6 +150,7 @@ def read_order(model_id: str, marks: Marks) -> RunOrder | None:
         seed=seed,
         sampling=marks.sampling,
         correlations=correlations,
+        keep_samples=marks.keep_samples,
     )
 
 
@@ -176,7 +180,9 @@ def place_errors(marks: Marks, problem: Problem) -> None:
             if index < len(rows[parts[named]]):
                 rows[parts[named]][index]["error"] = in_words_of_the_form(one.message)
                 continue
-        marks.errors[parts[-1] if parts[-1] in ("iterations", "seed") else "form"] = one.message
+        marks.errors[parts[-1] if parts[-1] in ("iterations", "seed", "keep_samples") else "form"] = (
+            one.message
+        )
     marks.errors.setdefault("form", problem.message)
 
 

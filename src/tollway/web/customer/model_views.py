@@ -84,6 +84,7 @@ async def model_page(
         repair=told_repair(marks.correlations),
         correlations=[{"error": ""} | row for row in marks.correlations],
         confidence=marks.confidence,
+        keep_samples=marks.keep_samples,
         errors=marks.errors,
     )
 
