@@ -354,3 +354,39 @@ def test_the_data_folder_needs_no_parent_changed(monkeypatch: pytest.MonkeyPatch
     else:
         monkeypatch.setenv("XDG_DATA_HOME", "/somewhere")
         assert default_data_folder() == Path("/somewhere/tollway")
+
+
+@pytest.mark.parametrize(
+    "address", ["scheduler:8786", "http://scheduler:8786", "tcp://scheduler", "tcp://:8786", "tcp://a b:1"]
+)
+def test_an_address_that_is_none_of_a_dask_scheduler_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("DASK_SCHEDULER", address)
+    with pytest.raises(SettingsRefused) as refused:
+        read_settings()
+    (fault,) = refused.value.faults
+    assert fault.startswith("DASK_SCHEDULER")
+    assert "tcp://host:8786" in fault
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://10.0.0.5:8786", "tls://dask.example.org:8786", "tcp://[::1]:8786"]
+)
+def test_a_dask_scheduler_has_an_address(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("DASK_SCHEDULER", address)
+    assert Settings().dask_scheduler == address
+
+
+def test_without_the_package_for_dask_its_address_is_refused_with_what_to_install(tmp_path: Path) -> None:
+    # As Python finds it where it was never installed.
+    script = (
+        "import sys; sys.modules['distributed'] = None\n"
+        "from tollway.settings import SettingsRefused, read_settings\n"
+        "try:\n    read_settings()\nexcept SettingsRefused as refused:\n    print(refused)\n"
+    )
+    environment = os.environ | {"DASK_SCHEDULER": "tcp://10.0.0.5:8786", "TOLLWAY_DATA": str(tmp_path)}
+    finished = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert 'pip install "tollway[dask]"' in finished.stdout
