@@ -71,6 +71,8 @@ _TRIMS = {"_TRO_ALL": 3.0, "_TRO_LEADING": 1.0, "_TRO_TRAILING": 2.0}
 _CALLED_WITH = {
     "BYROW": 1, "BYCOL": 1, "REDUCE": 2, "SCAN": 2, "MAKEARRAY": 2, "GROUPBY": 1, "PIVOTBY": 1,
 }  # fmt: skip
+_GROUPING = frozenset({"GROUPBY", "PIVOTBY"})
+_OF_A_WHOLE = "PERCENTOF"
 _CONSTANTS = (Number, Text, Logical, ErrorLiteral, ArrayConstant, Omitted, External)
 
 
@@ -313,6 +315,8 @@ class Binder:
                 bound.append(self.bind(argument))
             else:
                 count = _CALLED_WITH.get(node.name, len(node.arguments) - 1 if node.name == "MAP" else 1)
+                # GROUPBY offers all values too, to the one function that compares a part with them.
+                count += name == _OF_A_WHOLE and node.name in _GROUPING
                 bound.append(self._function_value(name, count))
         return tuple(bound)
 

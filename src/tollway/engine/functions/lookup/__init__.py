@@ -2,6 +2,7 @@
 
 from tollway.engine.functions.lookup import (
     addresses,
+    grouping,
     ordering,
     parts,
     pivot_data,
@@ -10,4 +11,4 @@ from tollway.engine.functions.lookup import (
     shaping,
 )
 
-__all__ = ["addresses", "ordering", "parts", "pivot_data", "references", "search", "shaping"]
+__all__ = ["addresses", "grouping", "ordering", "parts", "pivot_data", "references", "search", "shaping"]

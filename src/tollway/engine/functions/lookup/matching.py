@@ -100,7 +100,11 @@ def find_at_or_below(line: Sequence[Value], wanted: Value) -> int | None:
 
 
 def find_at_or_above(line: Sequence[Value], wanted: Value) -> int | None:
-    """The last place at or above, for data in descending order, as MATCH looks for it: one place after another."""
+    """The last place at or above, for data in descending order, as MATCH looks for it: one place after another.
+
+    The first of those that are equal ends the search, and so does the first below; in any order of texts
+    MATCH("*",A:A,-1) is therefore the last one, a formula found in many workbooks.
+    """
     wanted = 0.0 if wanted is None else wanted
     found: int | None = None
     for place, value in enumerate(line):
@@ -109,8 +113,7 @@ def find_at_or_above(line: Sequence[Value], wanted: Value) -> int | None:
         order = order_of(value, wanted)
         if order < 0:
             break
-        if found is None or order_of(value, line[found]) < 0:
-            found = place
+        found = place
         if order == 0:
             break
     return found

@@ -112,13 +112,14 @@ def _sorted_places(columns: Sequence[tuple[Line, int]]) -> list[int]:
         blank = [place for place in places if values[place] is None]
 
         def follows(left: int, right: int, values: Line = values, order: int = order) -> int:
-            return order * _compared(values[left], values[right])
+            return order * compared(values[left], values[right])
 
         places = sorted(filled, key=cmp_to_key(follows)) + blank
     return places
 
 
-def _compared(left: Value, right: Value) -> int:
+def compared(left: Value, right: Value) -> int:
+    """Below 0, 0 or above 0, as SORT puts two values that are not blank in order."""
     if isinstance(left, ErrorValue) or isinstance(right, ErrorValue):
         # Among themselves errors go by Excel's number for each, as the corpus shows.
         left_code = left.code if isinstance(left, ErrorValue) else 0
@@ -181,13 +182,14 @@ def unique(array: Argument, by_column: bool = False, exactly_once: bool = False)
         # Of the blank rows at the end two tell as much as all.
         lines += [[None] * grid.column_count] * min(grid.row_count - len(lines), 2)
     for line in lines:
-        key = tuple(map(_identity, line))
+        key = tuple(map(identity, line))
         counts[key] = counts.get(key, 0) + 1
         first.setdefault(key, line)
     kept = [line for key, line in first.items() if not exactly_once or counts[key] == 1]
     return _from_lines(kept, by_column) if kept else ErrorValue.CALC
 
 
-def _identity(value: Value) -> object:
+def identity(value: Value) -> object:
+    """What is the same for values that UNIQUE takes for the same."""
     # TRUE, 1 and a blank would be one and the same to Python's dictionaries, or to none of Excel's rules.
     return (type(value), value.lower() if isinstance(value, str) else value)
