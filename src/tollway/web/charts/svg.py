@@ -7,7 +7,19 @@ from itertools import pairwise
 from markupsafe import Markup
 
 _LEGEND_KEYS = frozenset(
-    {"series-1", "series-2", "series-3", "line", "dots", "low", "data", "line-1", "line-2", "line-3"}
+    {
+        "series-1",
+        "series-2",
+        "series-3",
+        "line",
+        "dots",
+        "low",
+        "data",
+        "line-1",
+        "line-2",
+        "line-3",
+        "line-4",
+    }
 )
 
 _TABLE = Markup(
@@ -45,7 +57,7 @@ def percent(value: float) -> str:
 
 def legend(*entries: tuple[str, str]) -> Markup:
     """Name the colours of a chart: pairs of key (`series-1` to `series-3`, `line`, `dots`, `low`,
-    `data`, `line-1` to `line-3`) and words.
+    `data`, `line-1` to `line-4`) and words.
     """
     assert all(key in _LEGEND_KEYS for key, _ in entries), entries
     items = Markup().join(
