@@ -19,6 +19,8 @@ ENTRIES: dict[str, list[str]] = {
         "GET /readyz",
         "GET /api/billing/plans",
         "GET /monte-carlo-api/health",
+        # By the token in its path.
+        "GET /monte-carlo-api/download/{token}/{file_format}",
         "POST /signup",
         "GET /signup",
         "GET /",
@@ -74,6 +76,7 @@ ENTRIES: dict[str, list[str]] = {
         "GET /monte-carlo-api/simulations/{simulation_id}/results",
         "DELETE /monte-carlo-api/simulations/{simulation_id}",
         "GET /monte-carlo-api/simulations/{simulation_id}/download/{file_format}",
+        "POST /monte-carlo-api/simulations/{simulation_id}/generate-download-token",
         "POST /monte-carlo-api/fits",
     ],
     "own": [
@@ -116,6 +119,7 @@ ENTRIES: dict[str, list[str]] = {
         "GET /runs",
         "GET /runs/{run_id}",
         "GET /runs/{run_id}/events",
+        "GET /runs/{run_id}/scatter",
         "GET /runs/{run_id}/download/{file_format}",
         "GET /usage",
         "GET /requests",

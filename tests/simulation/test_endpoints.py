@@ -406,7 +406,7 @@ async def test_results_come_as_json_and_as_a_workbook(
         run = await started_id(client, party, model)
         body = await results_of(client, party, run)
     links = body["download_links"]
-    assert set(links) == {"json", "xlsx"}
+    assert set(links) == {"json", "xlsx", "pdf"}
     as_json = await client.get(links["json"], headers=party.headers)
     assert as_json.status_code == 200
     assert as_json.headers["content-disposition"] == f'attachment; filename="{run}.json"'
@@ -417,7 +417,7 @@ async def test_results_come_as_json_and_as_a_workbook(
     assert as_xlsx.status_code == 200
     assert as_xlsx.headers["content-type"] == XLSX
     assert as_xlsx.content.startswith(b"PK\x03\x04")
-    unknown = await client.get(f"{API}/simulations/{run}/download/pdf", headers=party.headers)
+    unknown = await client.get(f"{API}/simulations/{run}/download/docx", headers=party.headers)
     assert unknown.status_code == 422
     finished = await client.delete(f"{API}/simulations/{run}", headers=party.headers)
     assert_problem(finished, 409, "run-is-over")
