@@ -1,4 +1,4 @@
-"""GROUPBY: groups, headers, totals, orders, conditions; what is refused."""
+"""GROUPBY and PIVOTBY: groups, headers, totals, orders, conditions; what is refused."""
 
 import pytest
 from tests.engine.sheets import computed, workbook_of
@@ -71,3 +71,47 @@ def test_what_cannot_be_grouped_is_an_error_value(arguments, expected):
 def test_what_the_page_leaves_open_is_refused_by_name(arguments):
     with pytest.raises(UnsupportedFormula, match="GROUPBY"):
         computed(workbook_of({**CELLS, "K1": f"=GROUPBY({arguments})"}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            "A1:A6,B1:B6,C1:C6,SUM",
+            '{"","x","y","Total";"a",4,2,6;"b",1,3,4;"c",10,"",10;"Total",15,5,20}',
+        ),
+        ("A2:A6,B2:B6,C2:C6,SUM,,0,-2,0,-2", '{"","x","y";"c",10,"";"a",4,2;"b",1,3}'),
+        (
+            "A2:A6,B2:B6,C2:C6,SUM,,-1,,-1,-1",
+            '{"","Total","y","x";"Total",20,5,15;"a",6,2,4;"b",4,3,1;"c",10,"",10}',
+        ),
+        ('A2:A6,B2:B6,C2:C6,PERCENTOF,,0,,0,,A2:A6="b",1', '{"","x","y";"b",0.25,0.75}'),
+        ('A2:A6,B2:B6,C2:C6,PERCENTOF,,0,,0,,A2:A6<>"c"', '{"","x","y";"a",0.8,0.4;"b",0.2,0.6}'),
+        (
+            'A2:A6,B2:B6,C2:C6,PERCENTOF,,0,,,,A2:A6<>"c",2',
+            '{"","x","y","Total";"a",0.4,0.2,0.6;"b",0.1,0.3,0.4}',
+        ),
+        (
+            'B2:B6,A2:A6,C2:C6,PERCENTOF,,0,,,,A2:A6<>"c",4',
+            '{"","a","b","Total";"x",0.666666666666667,0.25,0.5;"y",0.333333333333333,0.75,0.5}',
+        ),
+        (
+            "A2:B6,A2:A6,C2:C6,SUM,,,,0",
+            (
+                '{"","","a","b","c";"a","x",4,"","";"a","y",2,"","";"a","",6,"","";"b","x","",1,"";"b","y","",3,"";'
+                '"b","","",4,"";"c","x","","",10;"c","","","",10;"Grand Total","",6,4,10}'
+            ),
+        ),
+    ],
+)
+def test_a_pivot_sums_up_rows_and_columns(arguments, expected):
+    assert computed(workbook_of({**CELLS, "K1": f"=ARRAYTOTEXT(PIVOTBY({arguments}),1)"}))["S!K1"] == expected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["A1:A6,B1:B6,C1:C6,SUM,3", "A2:A6,A2:B6,C2:C6,SUM", "A2:A6,B2:B6,B2:C6,SUM", "A2:A6,B2:B6,C2:C6,5"],
+)
+def test_what_the_page_of_pivots_leaves_open_is_refused_by_name(arguments):
+    with pytest.raises(UnsupportedFormula, match="PIVOTBY"):
+        computed(workbook_of({**CELLS, "K1": f"=PIVOTBY({arguments})"}))
