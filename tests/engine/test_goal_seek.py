@@ -174,11 +174,27 @@ def test_correlation_and_stress_hold_in_every_trial():
     held = with_stress(program, read_stress([{"cell": "A1", "percentiles": [90, 100]}], BOOK, program))
     plain, correlated, stressed = (
         seek_goal(one, seek, iterations=ITERATIONS, seed=SEED, sampling=Sampling(correlation=how))
-        for one, how in ((built, None), (built, correlation), (SeekProgram(held, 2), None))
+        for one, how in ((built, None), (built, correlation), (SeekProgram(held, 2, is_extra=True), None))
     )
     assert stressed.value < plain.value - 10, "a higher A1 leaves less to add"
     # The mean of a product falls by the covariance, which is near -0.9 * 2 * 0.5.
     assert correlated.value - plain.value == pytest.approx(0.9, abs=0.1)
+
+
+def test_a_workbook_that_draws_by_itself_draws_in_every_trial_what_it_draws_in_a_run():
+    book = workbook_of(CELLS | {"D1": "=RAND()*10", "D2": "=D1+A1+A3"})
+    seek = seek_of(output="D2", statistic=Statistic("p5"), goal=100)
+    built = build_seek_program(book, INPUTS, seek)
+    assert len(built.program.inputs) > len(INPUTS) + 1
+    correlations = [{"cells": ["A1", "A2"], "correlation": 0.5}]
+    correlation = read_correlations(correlations, book, built.program)
+    found = seek_goal(
+        built, seek, iterations=ITERATIONS, seed=SEED, sampling=Sampling(correlation=correlation)
+    )
+    other = workbook_of(CELLS | {"D1": "=RAND()*10", "D2": "=D1+A1+A3", "A3": found.value})
+    shapes = {one.cell: one.distribution for one in INPUTS}
+    run = simulate(other, shapes, ["D2"], iterations=ITERATIONS, seed=SEED, correlations=correlations)["D2"]
+    assert run.percentiles["5"] == pytest.approx(found.statistic, rel=1e-12)
 
 
 class Stopped(Exception):

@@ -23,6 +23,7 @@ from tollway.engine.exact.graph import FormulaBook
 from tollway.engine.programs.evaluate import evaluate
 from tollway.engine.programs.program import Input, Program, build_program, find_address
 from tollway.engine.runs.moments import BLOCK_ITERATIONS
+from tollway.engine.sampling.correlation import RankCorrelation
 from tollway.engine.sampling.draws import PLAIN, Sampling, draws_from_uniforms, uniform_rows
 from tollway.engine.values import BadInputCell, EngineError
 from tollway.engine.workbooks.workbook import Workbook
@@ -152,17 +153,31 @@ def _number(given: object, name: str) -> float:
 
 @dataclass(frozen=True)
 class SeekProgram:
-    """A program whose input at `sought_index` is given a number instead of draws."""
+    """A program whose input at `sought_index` is given a number instead of draws.
+
+    `is_extra`: whether that is a cell which a run would not draw. It then takes the last place of the random numbers,
+    behind inputs that formulas draw by themselves too, so that all others draw what they draw in a run.
+    """
 
     program: Program
     sought_index: int
+    is_extra: bool = False
+
+    @property
+    def places(self) -> list[int]:
+        """Which row of the random numbers each input takes."""
+        count = len(self.program.inputs)
+        if not self.is_extra:
+            return list(range(count))
+        sought = self.sought_index
+        return [count - 1 if row == sought else row - (row > sought) for row in range(count)]
 
 
 def build_seek_program(workbook: Workbook, inputs: Sequence[Input], seek: GoalSeek) -> SeekProgram:
     """Build the program of a search once, for all its trials.
 
     The cell sought is one of the inputs, which is then held at a number; or another cell with a constant number, which
-    becomes a last input, so that the others draw what they draw in a run.
+    becomes one more input.
 
     Raises: BadInputCell naming `cell` where that cannot be set, and whatever build_program raises.
     """
@@ -172,13 +187,14 @@ def build_seek_program(workbook: Workbook, inputs: Sequence[Input], seek: GoalSe
         find_address(book, one.cell, BadInputCell, f"inputs.{at}.cell") for at, one in enumerate(inputs)
     ]
     varied = list(inputs)
-    if sought not in places:
+    is_extra = sought not in places
+    if is_extra:
         # What it would be drawn from is never asked.
         varied.append(Input(seek.cell, Uniform(0.0, 1.0)))
         places.append(sought)
     index = places.index(sought)
     try:
-        return SeekProgram(build_program(workbook, varied, [seek.output]), index)
+        return SeekProgram(build_program(workbook, varied, [seek.output]), index, is_extra)
     except EngineError as refused:
         if refused.field == f"inputs.{len(inputs)}.cell":
             refused.field = "cell"
@@ -266,9 +282,10 @@ def seek_goal(
     (tests/engine/test_goal_seek.py::test_the_same_question_has_the_same_answer).
     """
     assert 2 <= iterations <= SEEK_ITERATIONS_MAX, iterations
-    trials = _Trials(
-        built, seek, iterations, seed, replace(sampling, run_iterations=iterations), known, on_trial
+    sampling = replace(
+        sampling, run_iterations=iterations, correlation=_placed(sampling.correlation, built.places)
     )
+    trials = _Trials(built, seek, iterations, seed, sampling, known, on_trial)
     try:
         ends = (trials.at(seek.low), trials.at(seek.high))
         start = _sign_change(trials, seek)
@@ -286,6 +303,20 @@ def seek_goal(
         made = trials.made
         known = (made[0], made[1]) if len(made) > 1 else None
         return _answer(trials, "undefined", None, known, value=undefined.value)
+
+
+def _placed(correlation: RankCorrelation | None, places: Sequence[int]) -> RankCorrelation | None:
+    """Say of the rows of the random numbers what is said of the inputs that take them."""
+    if correlation is None:
+        return None
+    rows = [places[index] for index in correlation.input_indexes]
+    order = sorted(range(len(rows)), key=rows.__getitem__)
+    return replace(
+        correlation,
+        cells=tuple(correlation.cells[place] for place in order),
+        input_indexes=tuple(rows[place] for place in order),
+        matrix=tuple(tuple(correlation.matrix[row][column] for column in order) for row in order),
+    )
 
 
 def _sign_change(trials: _Trials, seek: GoalSeek) -> tuple[Trial, Trial] | None:
@@ -380,6 +411,7 @@ class _Trials:
         on_trial: Callable[[Trial], None] | None,
     ) -> None:
         self.program, self.sought_index = built.program, built.sought_index
+        self._places = built.places
         self.cell, [self.output] = built.program.inputs[built.sought_index].cell, built.program.outputs
         self.statistic, self.goal = seek.statistic, seek.goal
         self.iterations, self.seed, self.sampling = iterations, seed, sampling
@@ -421,7 +453,8 @@ class _Trials:
             return self._draws[first]
         count = min(BLOCK_ITERATIONS, self.iterations - first)
         inputs = self.program.inputs
-        draws = draws_from_uniforms(inputs, uniform_rows(self.seed, len(inputs), first, count, self.sampling))
+        rows = uniform_rows(self.seed, len(inputs), first, count, self.sampling)
+        draws = draws_from_uniforms(inputs, rows[self._places])
         if self._draws is not None:
             self._draws[first] = draws
         return draws

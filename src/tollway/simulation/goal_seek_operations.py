@@ -48,7 +48,7 @@ def assert_seek_allowed(order: GoalSeekOrder, model: Model, entitlement: Entitle
             errors=(FieldError("/simulation_config/iterations", f"at most {limit:,} on your plan"),),
             members={"limit": "iterations_per_run", "limit_value": limit, "plan": entitlement.plan.tier},
         )
-    if not order.inputs and not model.inputs:
+    if not order.inputs and not model.inputs and not model.draws_itself:
         raise NothingMarked(
             "The request names no variables and the model has none marked. Add simulation_config.variables, or mark "
             f"them once with PUT /monte-carlo-api/models/{model.public_id}.",

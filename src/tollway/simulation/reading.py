@@ -146,6 +146,7 @@ def plan_seek(question: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     from tollway.engine import (
+        BadCorrelation,
         BadStress,
         Sampling,
         check_sampling,
@@ -175,6 +176,12 @@ def plan_seek(question: dict[str, Any]) -> dict[str, Any]:
     stress = read_stress(
         [one | {"cell": qualified(workbook, one["cell"])} for one in question["stress"]], workbook, program
     )
+    if built.is_extra and correlation is not None and sought.cell in correlation.cells:
+        raise BadCorrelation(
+            f"{sought.cell} is correlated, and it is sought: it has one number in each trial. Leave it out.",
+            cells=(sought.cell,),
+            field="correlations",
+        )
     for index, one in enumerate(stress):
         if one["cell"] == sought.cell:
             raise BadStress(
