@@ -172,6 +172,7 @@ async def open_parts(settings: Settings) -> Parts:
     blobs = Blobs.at(settings.blob_url, settings.tollway_data / "files")
     # Nothing of these runs until the first task comes.
     processes = WorkerProcesses(settings.worker_processes)
+    cluster = Cluster(settings.dask_scheduler, processes) if settings.dask_scheduler else None
     stopping = asyncio.Event()
     sealer = Sealer(master_key_from_text(settings.encryption_key.get_secret_value()))
     signing = Sealer(master_key_from_text(settings.jwt_secret.get_secret_value()))
@@ -183,8 +184,8 @@ async def open_parts(settings: Settings) -> Parts:
         token_keys=TokenKeys(signing.subkey("access tokens"), settings.jwt_expires_in_seconds),
         blobs=blobs,
         processes=processes,
-        cluster=Cluster(settings.dask_scheduler, processes) if settings.dask_scheduler else None,
-        workshop=Workshop.open(database, blobs, stopping, processes.process_count),
+        cluster=cluster,
+        workshop=Workshop.open(database, blobs, stopping, (cluster or processes).guess_places),
         passwords=Passwords(),
         stopping=stopping,
         post_room=_post_room_of(settings, database, sealer),

@@ -174,6 +174,17 @@ async def test_workers_that_join_are_used_and_those_that_compute_otherwise_are_n
         await wait_until(both_gone)
 
 
+async def test_estimates_count_the_threads_of_a_cluster_without_waiting(dask: DaskProcesses) -> None:
+    async with joined(dask) as cluster:
+        assert cluster.guess_places() == 0
+
+        async def known() -> bool:
+            return cluster.guess_places() == 2
+
+        await wait_until(known)
+        assert cluster._connection is None
+
+
 async def test_a_shard_with_nobody_to_compute_it_does_not_wait_for_ever(
     dask: DaskProcesses, tmp_path: Path
 ) -> None:

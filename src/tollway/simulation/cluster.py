@@ -46,6 +46,8 @@ SEND_SECONDS_MAX = 120.0
 CLOSE_SECONDS_MAX = 5.0
 # How often the cluster is looked at while somebody needs it.
 LOOK_SECONDS = 1.0
+# How old an estimate may be.
+GUESS_SECONDS = 10.0
 # A shard is asked for again where the workbook had to be sent first, and each time another worker may get it.
 ASKINGS_MAX = SHARDS_AT_ONCE_MAX
 
@@ -126,6 +128,9 @@ class Cluster:
         self._looking = asyncio.Lock()
         self._failed_at = -ANSWER_SECONDS_MAX
         self._failure: str | None = None
+        self._guess = Crew({})
+        self._guessing: asyncio.Task[None] | None = None
+        self._guessed_at = -GUESS_SECONDS
 
     @property
     def shards_at_once_max(self) -> int:
@@ -138,6 +143,17 @@ class Cluster:
             return Crew((await self._look()).fit).place_count
         except ClusterGone:
             return 0
+
+    def guess_places(self) -> int:
+        """Say how many threads the workers had some seconds ago, fit or not; 0 where that is not known yet.
+
+        A server process estimates by it and computes nothing, so it asks the scheduler beside its work.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._guessing is None and now - self._guessed_at >= GUESS_SECONDS:
+            self._guessed_at = now
+            self._guessing = asyncio.create_task(self._ask_for_guess())
+        return self._guess.place_count
 
     async def list_unfit(self) -> dict[str, str]:
         """Say by address which workers are not used, and why. Raises: ClusterGone."""
@@ -173,6 +189,8 @@ class Cluster:
 
     async def close(self) -> None:
         """Leave the cluster, and what it computes for us."""
+        if self._guessing is not None:
+            self._guessing.cancel()
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._leave(connection)
@@ -235,6 +253,12 @@ class Cluster:
         if sending.cancelled():
             raise WorkerDied("the connection to the scheduler was closed")
         sending.result()
+
+    async def _ask_for_guess(self) -> None:
+        # Where it is gone, runs wait for the workers that were there.
+        with contextlib.suppress(ClusterGone):
+            self._guess = await read_crew(self._address)
+        self._guessing = None
 
     # --- who is there ----------------------------------------------------------------------------------
 

@@ -131,6 +131,9 @@ class Workers(Protocol):
     async def count_places(self) -> int:
         """Count the shards that may be computed at once now; 0 while no worker can be reached."""
 
+    def guess_places(self) -> int:
+        """Say how many places there were lately, asking nobody: for estimates."""
+
     async def compute(self, task: ShardTask) -> ShardAnswer:
         """Compute a shard. Raises: WorkerDied, or what the engine raised.
 

@@ -73,11 +73,11 @@ class Workshop:
     feed: RunFeed
     stopping: asyncio.Event
     # Only for estimates of when a run will be done.
-    process_count: int
+    guess_places: Callable[[], int]
 
     @classmethod
     def open(
-        cls, database: Database, blobs: Blobs, stopping: asyncio.Event, process_count: int
+        cls, database: Database, blobs: Blobs, stopping: asyncio.Event, guess_places: Callable[[], int]
     ) -> "Workshop":
         """Put the parts together; nothing is started until it is needed."""
         return cls(
@@ -88,8 +88,13 @@ class Workshop:
             copies=LocalCopies(blobs),
             feed=RunFeed(database),
             stopping=stopping,
-            process_count=max(1, process_count),
+            guess_places=guess_places,
         )
+
+    @property
+    def process_count(self) -> int:
+        """How many shards are computed at once, as far as is known."""
+        return max(1, self.guess_places())
 
     async def close(self) -> None:
         """Stop listening and delete local copies."""

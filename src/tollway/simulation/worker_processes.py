@@ -62,6 +62,10 @@ class WorkerProcesses:
         """One for each process: one that died is replaced at once."""
         return self.process_count
 
+    def guess_places(self) -> int:
+        """One for each process."""
+        return self.process_count
+
     async def compute(self, task: ShardTask) -> ShardAnswer:
         """Compute a shard. Raises: WorkerDied, or what the engine raised."""
         return await self.run(compute_shard, task)
