@@ -16,6 +16,8 @@ from tollway.engine import (
     Normal,
     Program,
     ProgramFacts,
+    RunDraws,
+    Sampling,
     ShardResult,
     Uniform,
     build_program,
@@ -59,13 +61,18 @@ def run_in_shards(program: Program, iterations: int, shard_count: int) -> list[S
 def test_one_shard_seven_and_sixty_four_give_the_same_bits_whatever_their_order(program):
     iterations = 64 * BLOCK_ITERATIONS - 1_000
     facts = ProgramFacts.of(program)
-    whole = summarize(facts, run_in_shards(program, iterations, 1))
+    questions = {
+        "targets": [10.0, 10.5],
+        "tolerance": 0.001,
+        "draws": RunDraws(program.inputs, 7, Sampling()),
+    }
+    whole = summarize(facts, run_in_shards(program, iterations, 1), **questions)
     assert whole[0].numeric_count == iterations
     for shard_count in (7, 64):
         shards = run_in_shards(program, iterations, shard_count)
         np.random.default_rng(shard_count).shuffle(shards)
         # Equal floats of equal repr: the same bits, in every statistic of every output.
-        assert repr(summarize(facts, shards)) == repr(whole)
+        assert repr(summarize(facts, shards, **questions)) == repr(whole)
 
 
 def test_values_are_those_of_the_formulas_on_the_draws_of_the_seed(program):

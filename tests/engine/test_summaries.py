@@ -8,16 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from tests.engine.runs_of import cut_into, facts_of
 
 from tollway.engine import (
     BadConfidenceLevel,
+    BadTarget,
     OutputSummary,
     ProgramFacts,
     ShardResult,
     check_confidence_levels,
+    check_targets,
     summarize,
 )
-from tollway.engine.runs.moments import BLOCK_ITERATIONS, Node, block_moments, joined
+from tollway.engine.runs.moments import BLOCK_ITERATIONS, Node, block_moments, joined, total
+from tollway.engine.runs.order_statistics import Wanted, collect
+from tollway.engine.runs.tallies import tally
 from tollway.engine.sampling.draws import uniform_rows
 
 FACTS = ProgramFacts(("S!A1", "S!A2"), ("first", None), ("S!B1",), ("Result",))
@@ -244,3 +249,122 @@ def test_the_standard_error_of_the_mean_covers_the_truth_as_often_as_it_says():
         assert found.mean_standard_error is not None
         inside += abs(found.mean - truth) < 2 * found.mean_standard_error
     assert 360 <= inside <= 396
+
+
+# --- beyond what fits into the bins' sample --------------------------------------------------------------
+
+LONG = np.random.default_rng(9)
+SHAPES = {
+    "continuous": LONG.lognormal(0, 2, 150_000),
+    "few values": LONG.integers(-3, 4, 150_000).astype(np.float64),
+    "a heap at 0": np.maximum(LONG.standard_normal(150_000), 0),
+    "negative zeros": np.where(LONG.random(150_000) < 0.3, -0.0, LONG.integers(0, 2, 150_000)),
+    # What the first iterations show is no guide to the rest.
+    "rising": np.sort(LONG.standard_normal(150_000)),
+    "falling": -np.sort(LONG.standard_normal(150_000)),
+    "first alike": np.where(np.arange(150_000) < 100_000, 5.0, LONG.standard_normal(150_000)),
+    "two neighbours": np.where(LONG.random(150_000) < 0.5, 1.0, np.nextafter(1.0, 2)),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_percentiles_and_tails_are_exact_whatever_the_first_iterations_showed(name):
+    values = SHAPES[name]
+    (found,) = summarize(facts_of(1), cut_into(values[None, :], 3), (0.5, 0.95, 0.999), targets=[0.0, 1.0])
+    for told in (found.percentiles, found.var):
+        assert all(value is not None for value in told.values())
+    for percent, value in found.percentiles.items():
+        assert value == pytest.approx(np.percentile(values, int(percent)), rel=1e-14, abs=1e-300)
+    assert [value for value, _ in found.cdf] == pytest.approx(
+        np.percentile(values, np.arange(101)), rel=1e-14, abs=1e-300
+    )
+    for level, percent in (("50", 50), ("95", 5), ("99.9", 0.1)):
+        limit = found.var[level]
+        assert limit == pytest.approx(np.percentile(values, percent), rel=1e-14, abs=1e-300)
+        assert found.cvar[level] == pytest.approx(values[values <= limit].mean(), rel=1e-12, abs=1e-12)
+    assert [one.share_at_or_below for one in found.targets] == [(values <= 0).mean(), (values <= 1).mean()]
+    assert found.histogram is not None
+    assert sum(found.histogram.counts) == len(values)
+
+
+def test_collecting_in_turns_finds_the_same_numbers():
+    values = np.stack([SHAPES["continuous"], SHAPES["falling"], SHAPES["few values"]])
+    shards = cut_into(values, 5)
+    tallies = tally(shards, 150_000, total(node for one in shards for node in one.nodes), ())
+    ranks = [0, 7_499, 7_500, 75_000, 149_999]
+    at_once, in_turns = (
+        collect(shards, tallies, [Wanted(ranks, [7_499])] * 3, values_max) for values_max in (10**9, 1)
+    )
+    for row, one, other in zip(np.sort(values), at_once, in_turns, strict=True):
+        assert [one.at(rank) for rank in ranks] == [other.at(rank) for rank in ranks] == row[ranks].tolist()
+        assert one.tail(7_499, one.at(7_500)) == other.tail(7_499, one.at(7_500))
+
+
+@given(
+    st.lists(st.sampled_from([-1.5, 0.0, 0.25, 3.0, 1e9, math.nan]), min_size=1, max_size=80),
+    st.lists(st.floats(0.01, 0.99), max_size=4),
+)
+def test_tails_of_a_few_numbers_are_those_of_plain_numpy(values, levels):
+    drawn = np.array(values)
+    errors = np.where(np.isnan(drawn), 6, 0)
+    found = summary(drawn, errors, tuple(levels))
+    numbers = drawn[errors == 0]
+    for level, limit in found.var.items():
+        assert (limit is None) == (len(numbers) == 0)
+        if limit is not None:
+            assert found.cvar[level] == pytest.approx(numbers[numbers <= limit].mean(), rel=1e-12, abs=1e-9)
+
+
+def test_kurtosis_is_that_of_scipy():
+    assert summary(SKEWED).kurtosis == pytest.approx(stats.kurtosis(SKEWED), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "mode"),
+    [
+        (LONG.permutation(np.repeat([3.0, 4.0, 9.0], [500, 700, 300])), 4.0),
+        (np.maximum(LONG.standard_normal(50_000) + 1, 0), 0.0),
+        (LONG.poisson(7.5, 50_000).astype(np.float64), 7.0),
+        (np.full(10, 2.5), 2.5),
+        (np.array([8.0]), 8.0),
+    ],
+)
+def test_the_mode_is_the_most_frequent_value_where_one_stands_out(values, mode):
+    assert summary(values).mode == mode
+
+
+def test_the_mode_of_a_continuous_output_is_where_its_values_lie_closest():
+    assert summary(LONG.gamma(4, 1, 200_000)).mode == pytest.approx(3, abs=0.2)
+    assert summary(LONG.lognormal(0, 0.5, 200_000)).mode == pytest.approx(math.exp(-0.25), abs=0.05)
+    assert -1e308 <= summary(np.array([-1.7e308, 1.7e308, 1.6e308])).mode <= 1.7e308
+
+
+def test_error_values_have_shares_with_errors_and_targets_count_among_the_numbers():
+    errors = np.zeros(20_000)
+    errors[::4] = 2
+    (found,) = summarize(FACTS, [shard(SKEWED, errors)], targets=[0.0, -1e9, 0.0])
+    numeric = SKEWED[errors == 0]
+    assert found.error_shares["#DIV/0!"].share == 0.25
+    assert found.error_shares["#DIV/0!"].standard_error == pytest.approx(
+        math.sqrt(0.25 * 0.75 / 20_000), rel=1e-3
+    )
+    assert [(one.value, one.share_at_or_below) for one in found.targets] == [
+        (0.0, (numeric <= 0).mean()),
+        (-1e9, 0.0),
+    ]
+    (nothing,) = summarize(FACTS, [shard(np.zeros(500), np.full(500, 6))], targets=[1.0])
+    assert nothing.targets[0].share_at_or_below is None
+    assert nothing.error_shares["#NUM!"].share == 1
+    assert 0 < nothing.error_shares["#NUM!"].standard_error < 0.01
+
+
+@pytest.mark.parametrize("target", [math.nan, math.inf, "1", None, True])
+def test_a_target_that_is_no_number_is_refused_by_its_place(target):
+    with pytest.raises(BadTarget, match="it must be a number") as refusal:
+        check_targets([0, target])
+    assert refusal.value.field == "targets[1]"
+
+
+def test_too_many_targets_are_refused():
+    with pytest.raises(BadTarget, match="20 are possible"):
+        check_targets(range(21))

@@ -16,7 +16,7 @@ from tollway.engine.runs.stretches import Stretch, stretches
 from tollway.engine.runs.tallies import Tally
 
 COLLECTED_VALUES_MAX = 4_194_304
-"""Values that are kept at once, of several outputs; where it would be more, outputs take turns of a walk each."""
+"""Values that are kept at once, of several outputs: 32 MB."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class Tail:
     """The numbers at or below a limit."""
 
     count: int
+    limit: float
+    origin: float
+    """The number at the rank that was asked for, far from which the limit may lie; sums are measured from here."""
     first_sum: float
-    """Of what they measure from the limit; 0 or less."""
     second_sum: float
     """Of the squares of that."""
 
@@ -90,29 +92,29 @@ class OrderStatistics:
         """Sum up the numbers at or below a limit, which lies between a wanted tail rank and the next number."""
         place = self._places[rank]
         found = self._bins[place]
-        first_sum, second_sum = 0.0, 0.0
+        origin, first_sum, second_sum = self.at(rank), 0.0, 0.0
         count = found.first_rank
         with np.errstate(over="ignore", invalid="ignore"):
             if count:
                 below_first, below_second = self._below[place]
-                # Measured from the limit now, so that a constant tail measures exactly nothing.
-                step = found.low - limit
+                # Measured from the origin now, so that a constant tail measures exactly nothing.
+                step = found.low - origin
                 first_sum = below_first + count * step
                 second_sum = below_second + 2 * step * below_first + count * step * step
             for near in sorted({place, self._places[min(rank + 1, self.count - 1)]}):
                 near_bin = self._bins[near]
                 if near_bin.is_one_value:
                     held = near_bin.end_rank - near_bin.first_rank if near_bin.low <= limit else 0
-                    measured = np.array([near_bin.low - limit])
+                    measured = np.array([near_bin.low - origin])
                 else:
-                    measured = self._values[near] - limit
-                    measured = measured[measured <= 0]
+                    values = self._values[near]
+                    measured = values[values <= limit] - origin
                     held = len(measured)
                 times = held / max(1, len(measured))
                 count += held
                 first_sum += times * float(measured.sum())
                 second_sum += times * float((measured * measured).sum())
-        return Tail(count, first_sum, second_sum)
+        return Tail(count, limit, origin, first_sum, second_sum)
 
 
 def percentile_ranks(count: int, percents: Iterable[float]) -> set[int]:
@@ -127,14 +129,20 @@ def lower_rank(count: int, percent: float) -> int:
 
 
 def collect(
-    shards: Sequence[Shard], tallies: Sequence[Tally], wanted: Sequence[Wanted]
+    shards: Sequence[Shard],
+    tallies: Sequence[Tally],
+    wanted: Sequence[Wanted],
+    values_max: int = COLLECTED_VALUES_MAX,
 ) -> list[OrderStatistics]:
-    """Find the order statistics of every output. Shards come in the order of their iterations, as for the tallies."""
+    """Find the order statistics of every output. Shards come in the order of their iterations, as for the tallies.
+
+    Where the bins of all outputs hold more than `values_max` together, outputs take turns, with a walk for each turn.
+    """
     collectors = [
-        _Collector(one, asked, output)
-        for output, (one, asked) in enumerate(zip(tallies, wanted, strict=True))
+        _Collector(tallied, asked, output)
+        for output, (tallied, asked) in enumerate(zip(tallies, wanted, strict=True))
     ]
-    for group in _groups(collectors):
+    for group in _groups(collectors, values_max):
         for stretch in stretches(shards, len(tallies)):
             for collector in group:
                 collector.add(stretch)
@@ -143,7 +151,7 @@ def collect(
     return [collector.found for collector in collectors]
 
 
-def _groups(collectors: Sequence["_Collector"]) -> list[list["_Collector"]]:
+def _groups(collectors: Sequence["_Collector"], values_max: int) -> list[list["_Collector"]]:
     groups: list[list[_Collector]] = []
     room = 0
     for collector in collectors:
@@ -151,7 +159,7 @@ def _groups(collectors: Sequence["_Collector"]) -> list[list["_Collector"]]:
             continue
         if not groups or collector.value_count > room:
             groups.append([])
-            room = COLLECTED_VALUES_MAX
+            room = values_max
         groups[-1].append(collector)
         room -= collector.value_count
     return groups

@@ -89,7 +89,8 @@ def error_of_tail_mean(count: int, percent: float, tail: Tail) -> float:
     share = percent / 100
     mean = tail.first_sum / tail.count
     variance = max(0.0, tail.second_sum / tail.count - mean * mean)
-    return math.sqrt((variance + (1 - share) * mean * mean) / (count * share))
+    distance = tail.limit - (tail.origin + mean)
+    return math.sqrt((variance + (1 - share) * distance * distance) / (count * share))
 
 
 def error_of_share(count: int, cases: int) -> float:

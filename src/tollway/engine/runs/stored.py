@@ -69,7 +69,7 @@ class Packable(Shard, Protocol):
 
 
 @contextmanager
-def opened(packed: Path | IO[bytes]) -> Iterator[Arrays]:
+def opened(packed: IO[bytes]) -> Iterator[Arrays]:
     """Open a stored shard of this version. Raises: DamagedShard, also for what is read of it then."""
     try:
         with np.load(packed, allow_pickle=False) as arrays:
@@ -142,8 +142,11 @@ class StoredShard:
         return self._read(lambda arrays: np.asarray(arrays["errors"], dtype=np.int8))
 
     def _read(self, part: Callable[[Arrays], Part]) -> Part:
-        with opened(self.path) as arrays:
-            return part(arrays)
+        try:
+            with self.path.open("rb") as file, opened(file) as arrays:
+                return part(arrays)
+        except OSError as problem:
+            raise DamagedShard(f"A stored shard cannot be read ({problem.strerror}). Run again.") from problem
 
 
 class SpilledShards(Sequence[Shard]):

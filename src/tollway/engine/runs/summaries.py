@@ -311,8 +311,8 @@ def _tail_mean(
     if limit is None:
         return None, None
     tail = ordered.tail(lower_rank(ordered.count, percent), limit)
-    # Measured from the limit, so that a constant tail has exactly its value.
-    mean = _finite(limit + tail.first_sum / tail.count)
+    # Measured from one of its numbers, so that a constant tail has exactly its value.
+    mean = _finite(tail.origin + tail.first_sum / tail.count)
     if mean is None or ordered.count == 1 or not math.isfinite(tail.second_sum):
         return mean, None
     return mean, _finite(error_of_tail_mean(ordered.count, percent, tail))
