@@ -62,7 +62,7 @@ def _self_check(found: "Inspection") -> Iterator[str]:
         yield f"  and {agreement.different - len(agreement.differences):,} more"
     if agreement.volatile:
         cells = _count(agreement.volatile, "cell")
-        yield f"Left out: {cells} of the moment; TODAY() and NOW() give the moment of saving."
+        yield f"Left out: {cells} of the moment or of chance; TODAY() and NOW() give the moment of saving."
     if agreement.iterated:
         yield f"Iterated: {_count(agreement.iterated, 'cell')} in circles, as the workbook says."
     if found.external_links_count:

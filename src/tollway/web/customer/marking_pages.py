@@ -50,7 +50,9 @@ async def start_run(request: Request, page: Working, model_id: str) -> Response:
         return await model_page(request, page, model_id, marks)
     if "draw" in form:
         return await model_page(request, page, model_id, marks)
-    order = read_order(model_id, marks)
+    async with page.database.transaction() as tx:
+        model = await simulation.get_model(tx, page.caller, model_id)
+    order = read_order(model_id, marks, draws_itself=model.draws_itself)
     if order is None:
         return await model_page(request, page, model_id, marks, status=422)
     try:

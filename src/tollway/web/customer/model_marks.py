@@ -64,7 +64,7 @@ def marks_of_model(model: Model) -> Marks:
             {"cell": one.cell, "distribution": shown_distribution(one.distribution)}
             for one in model.input_marks
         ],
-        outputs=[{"cell": cell} for cell in model.outputs],
+        outputs=[{"cell": cell} for cell in model.output_cells],
     )
 
 
@@ -74,6 +74,7 @@ def marks_of_run(run: Run) -> Marks:
         inputs=[
             {"cell": one["cell"], "distribution": shown_distribution(one["distribution"])}
             for one in run.inputs
+            if one.get("written") is None
         ],
         outputs=[{"cell": one["cell"]} for one in run.outputs],
         iterations=str(run.iterations),
@@ -108,8 +109,11 @@ def _texts(values: list[Any]) -> list[str]:
     return [value for value in values if isinstance(value, str)]
 
 
-def read_order(model_id: str, marks: Marks) -> RunOrder | None:
-    """Read the form, or leave what is wrong with it in `marks` and return None."""
+def read_order(model_id: str, marks: Marks, *, draws_itself: bool = False) -> RunOrder | None:
+    """Read the form, or leave what is wrong with it in `marks` and return None.
+
+    No input need be marked in a workbook that draws by itself.
+    """
     inputs: list[InputMark] = []
     for row in marks.inputs:
         try:
@@ -123,7 +127,7 @@ def read_order(model_id: str, marks: Marks) -> RunOrder | None:
             row["error"] = f"A cell has at most {REFERENCE_LENGTH_MAX} characters, its sheet included."
     if len(marks.inputs) > INPUTS_MAX or len(marks.outputs) > OUTPUTS_MAX:
         marks.errors["form"] = f"A run takes at most {INPUTS_MAX:,} inputs and {OUTPUTS_MAX:,} outputs."
-    elif not marks.inputs:
+    elif not marks.inputs and not draws_itself:
         marks.errors["form"] = "Mark at least one input: a cell that is uncertain, with a distribution."
     elif not marks.outputs:
         marks.errors["form"] = "Mark at least one output: a formula whose result you want to know."

@@ -12,6 +12,7 @@ from tollway.web.customer.model_marks import Marks
 from tollway.web.customer.self_check import self_check, warning_of
 from tollway.web.customer.sheets import sheet_views, shown_texts
 from tollway.web.customer.workbook_notes import blocked_warning, not_computed, notes_of
+from tollway.web.customer.written_views import written_inputs
 from tollway.web.distribution_pictures import picture_or_error
 from tollway.web.distributions import DISTRIBUTION_LENGTH_MAX, shown_distribution
 from tollway.web.pages import Page, html
@@ -50,6 +51,7 @@ async def model_page(
         },
         check=self_check(model),
         not_computed=not_computed(model),
+        written=written_inputs(model, inputs),
         sheets=sheet_views(preview, inputs, outputs, suggestions),
         candidates=[
             {

@@ -24,8 +24,8 @@ def notes_of(model: Model) -> list[str]:
             f"{_formulas(count, 'reads', 'read')} another workbook. It is not opened: "
             "the values that Excel stored stand in every iteration."
         )
-    # Models of before these were counted lack them.
-    if found["agreement"].get("volatile") and (saved_at := found.get("saved_at")):
+    is_of_the_moment = not {"TODAY", "NOW"}.isdisjoint(found["functions"])
+    if is_of_the_moment and (saved_at := found.get("saved_at")):
         notes.append(
             "TODAY() and NOW() give the moment at which the workbook was saved, "
             f"{datetime.fromisoformat(saved_at):%d %B %Y, %H:%M}, so that a run can be repeated."

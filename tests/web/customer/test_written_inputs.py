@@ -1,0 +1,60 @@
+"""A workbook of another simulation tool on the pages: what it draws is listed, and it runs as it came."""
+
+import pytest
+from tests.simulation.conftest import XLSX, working
+from tests.simulation.peer_workbooks import profit
+from tests.web.conftest import HTML, Visitor
+
+ORIGIN = {"Origin": "http://localhost"}
+UNMARKED = {
+    "input_cell": "",
+    "input_distribution": "",
+    "iterations": "5000",
+    "seed": "7",
+    "confidence": "0.95",
+}
+
+
+async def uploaded(visitor: Visitor, style: str) -> str:
+    answer = await visitor.client.post(
+        "/models", files={"file": ("model.xlsx", profit(style), XLSX)}, headers=HTML | ORIGIN
+    )
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"]).rsplit("/", 1)[1]
+
+
+@pytest.mark.parametrize("style", ["@RISK", "RAND"])
+async def test_what_a_workbook_draws_is_listed_and_run_without_a_mark(ana: Visitor, style: str) -> None:
+    model = await uploaded(ana, style)
+    page = (await ana.get(f"/models/{model}")).text
+    assert "Written in the workbook" in page
+    assert "normal(100, 10)" in page
+    # The output that the workbook tells of itself stands in the form, to be kept or changed.
+    assert 'name="output_cell" value="Sheet!B4"' in page
+    async with working(ana.parts):
+        answer = await ana.post(f"/models/{model}/runs", UNMARKED | {"output_cell": "Sheet!B4"})
+        assert answer.status_code == 303, answer.text
+        run = answer.headers["location"].rsplit("/", 1)[1]
+        while "Run again" not in (results := (await ana.get(f"/runs/{run}")).text):
+            assert "Cancel run" in results, "it neither runs nor is over"
+    assert ("Volume" if style == "@RISK" else "Chance") in results
+    again = await ana.get(f"/models/{model}?from={run}")
+    assert 'name="input_cell" value="Sheet!B1"' not in again.text, "it is written, not marked"
+
+
+async def test_a_written_input_is_drawn_otherwise_once_its_cell_is_marked(ana: Visitor) -> None:
+    model = await uploaded(ana, "@RISK")
+    page = await ana.post(
+        f"/models/{model}/runs",
+        UNMARKED | {"output_cell": "Sheet!B4", "add_input": "Sheet!B1:normal(100, 10)"},
+    )
+    assert 'name="input_cell" value="Sheet!B1"' in page.text
+    assert "marked below" in page.text
+
+
+async def test_a_workbook_that_draws_nothing_still_needs_a_mark(ana: Visitor) -> None:
+    answer = await ana.post("/models/samples", {"sample": "portfolio"})
+    model = answer.headers["location"].rsplit("/", 1)[1]
+    refused = await ana.post(f"/models/{model}/runs", UNMARKED | {"output_cell": "Portfolio!B16"})
+    assert refused.status_code == 422
+    assert "Mark at least one input" in refused.text
