@@ -1,10 +1,11 @@
 """GETPIVOTDATA over pivot tables written part by part: layouts, names, filters, groups, damage."""
 
+import numpy as np
 import pytest
 from tests.engine.raw_workbooks import MAIN, OFFICE, parts_of, zipped
 from tests.engine.sheets import computed
 
-from tollway.engine import read_workbook
+from tollway.engine import Input, Uniform, build_program, evaluate, read_workbook
 from tollway.engine.exact.calculation import Calculation
 from tollway.engine.exact.graph import FormulaBook
 from tollway.engine.values import ErrorValue, UnsupportedFormula
@@ -203,3 +204,10 @@ def test_a_damaged_pivot_table_refuses_the_formula_that_needs_it_and_nothing_els
         Calculation(FormulaBook(workbook)).compute([(0, 20, 1)])
     assert refused.value.cells == ("S!A20",)
     assert asked(tmp_path, "B5+1", table=table, cache=cache) == 31.0
+
+
+def test_a_cell_of_the_report_that_is_an_input_varies_what_is_asked_of_it(tmp_path):
+    workbook = book_with(tmp_path, 'GETPIVOTDATA("Sales",A4,"Region","East")*2')
+    program = build_program(workbook, [Input("S!B5", Uniform(min=0.0, max=1.0))], ["S!A20"])
+    found = evaluate(program, np.array([[0.25, 0.5]]))
+    assert found.values[0].tolist() == [0.5, 1.0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from tollway.engine.exact.binding import Binder
@@ -264,12 +265,20 @@ class FormulaBook:
             if isinstance(node, Area):
                 found.append(node)
                 continue
+            if isinstance(node, Call) and node.name == "GETPIVOTDATA":
+                found.extend(self.pivot_areas)
             is_open = is_open or is_computed_reference(node)
             if isinstance(node, NamedLambda) and node not in named:
                 named.add(node)
                 stack.append(self.named_lambda(node.scope, node.name))
             stack.extend(reversed(children(node)))
         return Reads(found, is_open)
+
+    @cached_property
+    def pivot_areas(self) -> list[Area]:
+        """The cells of all pivot tables; formulas that ask for one name it by any cell of it."""
+        pivots = self.workbook.pivots
+        return [Area(sheet, pivot.bounds, False) for sheet in pivots for pivot in pivots[sheet] if pivot.bounds]
 
     def circle(self, circle: Sequence[Address]) -> CircularReference:
         """The refusal of cells that need each other."""

@@ -241,6 +241,9 @@ class Slicing:
         return known
 
     def _check_form(self, address: Address, tree: Node) -> None:
+        pivots = self.book.pivot_areas
+        if pivots and pivots[0] in self.book.reads_at(address).areas and self._any_varies(pivots):
+            self._refuse(address, "asks for a value of a pivot table of which a cell depends on an input")
         if isinstance(tree, DataTable):
             self._refuse(address, "belongs to a what-if table")
         elif isinstance(tree, ArrayPart):
