@@ -1,5 +1,6 @@
 """Charts: the same numbers give the same drawing, and the drawing keeps to its plot."""
 
+import math
 import os
 import re
 from collections.abc import Callable
@@ -79,6 +80,39 @@ DRAWINGS: dict[str, Callable[[], Markup]] = {
         title="Requests, last 8 days",
     ),
     "sparkline": lambda: charts.sparkline([3, 5, 4, 8, 9], "Requests, rising"),
+    "influence_bars": lambda: charts.influence_bars(
+        "chart",
+        rows=[
+            charts.InfluenceRow("Discount rate", "Inputs!C2", -0.31),
+            charts.InfluenceRow("Unit price", "Inputs!C4", 0.82),
+        ],
+        title="What moves net present value: rank correlation",
+        measure="Spearman's",
+        write=lambda value: f"{value:.2f}",
+    ),
+    "course_chart": lambda: charts.course_chart(
+        "chart",
+        places=[1_000, 2_000, 3_000],
+        lines=[charts.CourseLine("Mean", [2.1, 2.05, 2.04])],
+        band=([1.9, 1.95, 1.97], [2.3, 2.15, 2.11]),
+        title="The mean as iterations were added",
+        finding="It settled.",
+    ),
+    "scatter_chart": lambda: charts.scatter_chart(
+        "chart",
+        points=[(1.0, 2.0), (2.0, 3.5), (3.0, 3.0)],
+        across="Unit price",
+        up="Net present value",
+        title="Net present value over unit price",
+        finding="3 points.",
+    ),
+    "fit_chart": lambda: charts.fit_chart(
+        "chart",
+        bin_edges=[0.0, 1.0, 2.0, 3.0],
+        counts=[3, 5, 2],
+        lines=[charts.FitLine("normal", [(0.0, 0.1), (1.5, 0.5), (3.0, 0.1)], [0.3, 0.4, 0.3])],
+        title="Data for Inputs!C4",
+    ),
     "shape_density": lambda: shape("normal(10, 2, truncate=(8, 15))"),
     "shape_steps": lambda: shape("poisson(4)"),
     "shape_ranges": lambda: shape("integer_uniform(1, 200)"),
@@ -311,3 +345,29 @@ def test_values_close_together_get_digits_enough_to_be_told_apart(
 ) -> None:
     write = ValueFormat.spanning(low, high, "USD")
     assert (write(low), write(high)) == (low_written, high_written)
+
+
+@pytest.mark.parametrize(
+    "values", [[(0.0, 1.0)] * 3, [(math.nan, 1.0), (1.0, 2.0)], [(-1e300, 1e300), (1e300, -1e300)], []]
+)
+def test_points_are_drawn_whatever_they_are(values: list[tuple[float, float]]) -> None:
+    drawn = charts.scatter_chart(
+        "chart", points=values, across="Price", up="Profit", title="Profit over Price", finding="Few."
+    )
+    assert "nan" not in drawn
+    assert 'role="img"' in drawn
+    assert "inf" not in drawn
+
+
+@pytest.mark.parametrize("values", [[None, None], [1.0, None], [1.0, 1.0], [-1e300, 1e300], [0.0, 1e-300]])
+def test_a_course_is_drawn_whatever_is_known_of_it(values: list[float | None]) -> None:
+    drawn = charts.course_chart(
+        "chart",
+        places=[1_000, 2_000],
+        lines=[charts.CourseLine("Mean", values)],
+        band=(values, values),
+        title="The mean",
+        finding="It settled.",
+    )
+    assert "nan" not in drawn
+    assert 'role="img"' in drawn

@@ -13,7 +13,7 @@ from tollway.simulation import fit_flows, shapes
 from tollway.simulation.bodies import Number
 from tollway.simulation.endpoints import TheWorkshop, ThisCall
 from tollway.simulation.entities import InspectionBusy
-from tollway.simulation.fitting import FITTED_VALUES_MAX
+from tollway.simulation.fit_flows import FITTED_VALUES_MAX
 from tollway.simulation.output_answers import Answer
 from tollway.simulation.refusals import BadFitData
 

@@ -8,6 +8,9 @@ from tollway.admission.operations import Call, Outcome
 from tollway.kit.db import Transaction
 from tollway.simulation.flows import Workshop
 
+# More would take longer than somebody waits for a page.
+FITTED_VALUES_MAX = 100_000
+
 
 async def fit_values(
     workshop: Workshop, call: Call, values: Sequence[float], types: Sequence[str] | None = None
@@ -16,7 +19,8 @@ async def fit_values(
 
     Raises: BadFitData naming the value or the type, InspectionBusy.
     """
-    return await _told(call, await workshop.inspector.fit(values=values, types=types))
+    fitted = await workshop.inspector.fit(values_max=FITTED_VALUES_MAX, values=values, types=types)
+    return await _told(call, fitted)
 
 
 async def fit_file(workshop: Workshop, call: Call, file: Path, cells: str, file_bytes_max: int) -> Outcome:
@@ -24,9 +28,10 @@ async def fit_file(workshop: Workshop, call: Call, file: Path, cells: str, file_
 
     Raises: BadFitData naming the cell, InspectionBusy, and what says that the file cannot be read.
     """
-    return await _told(
-        call, await workshop.inspector.fit(file=file, cells=cells, file_bytes_max=file_bytes_max)
+    fitted = await workshop.inspector.fit(
+        values_max=FITTED_VALUES_MAX, file=file, cells=cells, file_bytes_max=file_bytes_max
     )
+    return await _told(call, fitted)
 
 
 async def _told(call: Call, answer: dict[str, Any]) -> Outcome:

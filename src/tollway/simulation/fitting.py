@@ -4,8 +4,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-# More would take longer than somebody waits for a page.
-FITTED_VALUES_MAX = 100_000
 _BINS_MIN, _BINS_MAX = 8, 60
 
 
@@ -20,10 +18,10 @@ def fit(question: dict[str, Any]) -> dict[str, Any]:
             file_bytes_max=question["file_bytes_max"], unpacked_bytes_max=question["unpacked_bytes_max"]
         )
         values = read_numbers(Path(question["path"]), question["cells"] or None, limits)
-    if len(values) > FITTED_VALUES_MAX:
+    if len(values) > question["values_max"]:
         raise BadFitData(
-            f"The data hold {len(values):,} numbers and {FITTED_VALUES_MAX:,} are fitted here at most; take a part of "
-            "them, or use tollway fit on the command line.",
+            f"The data hold {len(values):,} numbers and {question['values_max']:,} are fitted here at most; take "
+            "a part of them, or use tollway fit on the command line.",
             field="values",
         )
     fits = fit_distributions(values, question["types"])

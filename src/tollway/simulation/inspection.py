@@ -167,6 +167,7 @@ class Inspector:
     async def fit(
         self,
         *,
+        values_max: int,
         values: Sequence[float] | None = None,
         file: Path | None = None,
         file_bytes_max: int = 0,
@@ -176,6 +177,7 @@ class Inspector:
         """Say which distributions may have drawn numbers, in the form of `fitting.fit`.
 
         Args:
+            values_max: how many numbers are fitted at most.
             values: the numbers, or None to read them from a file.
             file: a local .xlsx, .xlsm or .csv file.
             file_bytes_max: of the plan.
@@ -185,6 +187,7 @@ class Inspector:
         Raises: BadFitData, InspectionBusy, and what says that a file cannot be read.
         """
         question = {
+            "values_max": values_max,
             "values": None if values is None else list(values),
             "cells": cells,
             "types": None if types is None else list(types),

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tollway.web.charts import TornadoRow, ValueFormat, histogram, tornado
+from tollway.web.charts import ValueFormat, histogram
 from tollway.web.rendering import number, percent
 
 TORNADO_ROWS_MAX = 12
@@ -32,12 +32,21 @@ def output_view(summary: Summary, anchor: str) -> dict[str, Any]:
         "has_marker": _crosses_zero(summary),
         "headline": headline(summary),
         "statistics": statistics_of(summary, write),
-        "tornado": _tornado_of(summary, f"tornado-{anchor}"),
-        "errors": [
-            (code, count, count / summary["iteration_count"])
-            for code, count in summary["error_counts"].items()
-        ],
+        "errors": error_shares(summary),
     }
+
+
+def error_shares(summary: Summary) -> list[tuple[str, int, str]]:
+    """List each error value with its count and the share of iterations that showed it, as far as that is sure."""
+    shares = summary.get("error_shares") or {}
+    told = []
+    for code, count in summary["error_counts"].items():
+        known = shares.get(code)
+        words = percent(count / summary["iteration_count"], 2)
+        if known is not None:
+            words += f" ± {percent(known['standard_error'], 2)}"
+        told.append((code, count, words))
+    return told
 
 
 def name_of(summary: Summary) -> str:
@@ -153,20 +162,6 @@ def few_statistics(summary: Summary) -> list[tuple[str, str]]:
     """List the four statistics that tell most in little room."""
     chosen = {"Mean", "Std. deviation", "P5", "P95"}
     return [row for row in statistics_of(summary, _figures(summary)) if row[0] in chosen]
-
-
-def _tornado_of(summary: Summary, chart_id: str) -> Markup | str:
-    rows = [
-        TornadoRow(one["name"] or one["cell"], one["cell"], one["low_mean"], one["high_mean"])
-        for one in summary["sensitivities"]
-        if one["low_mean"] is not None and one["high_mean"] is not None
-    ]
-    if not rows or summary["mean"] is None:
-        return ""
-    title = f"What moves {name_of(summary)}: its mean across each input's lowest and highest tenth"
-    return tornado(
-        chart_id, rows=rows[:TORNADO_ROWS_MAX], mean=summary["mean"], title=title, write=chart_format(summary)
-    )
 
 
 def _crosses_zero(summary: Summary) -> bool:

@@ -150,7 +150,20 @@ async def test_a_sample_runs_and_its_results_are_read(ana: Visitor) -> None:
             assert "Cancel run" in page, "it neither runs nor is over"
     assert "Portfolio value" in page
     assert "What moves" in page
-    assert page.count("View as table") == 2, "a table stands under every chart"
+    assert page.count("View as table") == 7, "a table stands under every chart but the scatter's"
+    assert "These iterations are enough" in page
+    assert "Standard error" in page
+    assert page.count('role="tabpanel"') == 4
+    drawn = await ana.get(f"/runs/{run_id}/scatter?output=0&input=1")
+    assert drawn.text.lstrip().startswith('<section class="card" id="output-1-scatter"')
+    assert "over Expected return" in drawn.text
+    assert "over Expected return" in (await ana.get(f"/runs/{run_id}?output=0&input=1")).text, (
+        "without a script"
+    )
+    for wrong in ("output=9&input=0", "output=0&input=9"):
+        assert (await ana.get(f"/runs/{run_id}/scatter?{wrong}")).status_code == 404
+        assert (await ana.get(f"/runs/{run_id}?{wrong}")).status_code == 200
+    assert (await ana.get(f"/runs/{run_id}/scatter?output=-1")).status_code == 422
     saved = await ana.get(f"/runs/{run_id}/download/json")
     assert saved.json()["simulation_summary"]["iterations_completed"] == 10_000
     workbook = await ana.get(f"/runs/{run_id}/download/xlsx")
@@ -291,6 +304,8 @@ async def test_cancelling_keeps_the_page_and_says_so(ana: Visitor) -> None:
         ("POST", "/models/{model}/runs"),
         ("GET", "/runs/{run}"),
         ("GET", "/runs/{run}/events"),
+        ("GET", "/runs/{run}/scatter"),
+        ("GET", "/models/{model}/fit"),
         ("POST", "/runs/{run}/cancel"),
         ("GET", "/runs/{run}/download/json"),
         ("GET", "/runs/{run}/download/xlsx"),

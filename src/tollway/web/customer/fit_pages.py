@@ -21,7 +21,7 @@ from tollway.plans import operations as plans
 from tollway.simulation import fit_flows
 from tollway.simulation import operations as simulation
 from tollway.simulation.entities import REFERENCE_LENGTH_MAX
-from tollway.simulation.fitting import FITTED_VALUES_MAX
+from tollway.simulation.fit_flows import FITTED_VALUES_MAX
 from tollway.web.customer.model_marks import marks_of_model
 from tollway.web.customer.model_pages import FORM_OVERHEAD_BYTES, workshop_of
 from tollway.web.fit_views import fits_view

@@ -20,10 +20,11 @@ from tollway.simulation.entities import Run, RunStatus
 from tollway.web.charts import histogram
 from tollway.web.customer.correlation_views import settings_of, used_correlations
 from tollway.web.customer.model_pages import workshop_of
+from tollway.web.customer.run_outputs import output_views
 from tollway.web.distributions import shown_distribution
 from tollway.web.pages import SignedIn, Working, html, redirect
 from tollway.web.rendering import render
-from tollway.web.results import figure_format, headline, output_view
+from tollway.web.results import figure_format, headline
 
 PAGE_SIZE = 20
 # As long as the stream of a cancelled run waits for its summary.
@@ -79,10 +80,7 @@ async def show_run(request: Request, page: SignedIn, run_id: str) -> Response:
         "customer/run_results.html",
         shell=shell,
         run=_run_view(run, page.now),
-        outputs=[
-            output_view(summary, f"output-{position}")
-            for position, summary in enumerate(run.results or [], 1)
-        ],
+        outputs=await output_views(request, run),
         inputs=[
             {
                 "cell": one["cell"],

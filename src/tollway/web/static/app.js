@@ -47,7 +47,11 @@ document.addEventListener("click", (event) => {
   if (on("[data-close]")) event.target.closest("dialog").close();
 
   const tab = on("[role=tab]");
-  if (tab) chooseTab(tab);
+  if (tab) {
+    // Without a script a tab may be a link to its panel, which then is shown beside the others.
+    event.preventDefault();
+    chooseTab(tab);
+  }
 
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
@@ -109,8 +113,8 @@ function chooseTab(tab) {
 
 document.addEventListener("keydown", (event) => {
   const tab = event.target.closest?.("[role=tab]");
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!tab || !step) return;
+  const step = { ArrowLeft: -1, ArrowRight: 1, " ": 0 }[event.key];
+  if (!tab || step === undefined) return;
   event.preventDefault();
   const tabs = [...tab.parentElement.querySelectorAll("[role=tab]")];
   const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];

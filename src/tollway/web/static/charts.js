@@ -203,6 +203,23 @@ function pair(name, value) {
   return line;
 }
 
+/* --- Scatter: another input is drawn by the server, and put into the place of the one before. --- */
+
+document.addEventListener("change", async (event) => {
+  const card = event.target.closest("[data-scatter]");
+  if (!card) return;
+  const form = event.target.form;
+  const focused = event.target.id;
+  try {
+    const answer = await fetch(`${new URL(form.action).pathname}/scatter?${new URLSearchParams(new FormData(form))}`, { headers: { Accept: "text/html" } });
+    if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+    card.outerHTML = await answer.text();
+    document.getElementById(focused).focus();
+  } catch {
+    tollway.toast("That picture could not be drawn: load the page again");
+  }
+});
+
 tollway.onContent((root) => {
   for (const figure of root.querySelectorAll(".histogram[data-values]:not([data-ready])")) {
     figure.dataset.ready = "";
