@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tollway.engine.exact.graph import Address, FormulaBook
-from tollway.engine.exact.interpret import ExternalReferenceError, Interpreter, NotComputedError
+from tollway.engine.exact.interpret import ExternalReferenceError, Interpreter
+from tollway.engine.exact.range_rows import NotComputedError
 from tollway.engine.exact.references import filled_corner, find_spill
 from tollway.engine.exact.spills import spilled_values
 from tollway.engine.exact.what_if import WhatIf

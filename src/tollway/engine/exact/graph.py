@@ -278,7 +278,9 @@ class FormulaBook:
     def pivot_areas(self) -> list[Area]:
         """The cells of all pivot tables; formulas that ask for one name it by any cell of it."""
         pivots = self.workbook.pivots
-        return [Area(sheet, pivot.bounds, False) for sheet in pivots for pivot in pivots[sheet] if pivot.bounds]
+        return [
+            Area(sheet, pivot.bounds, False) for sheet in pivots for pivot in pivots[sheet] if pivot.bounds
+        ]
 
     def circle(self, circle: Sequence[Address]) -> CircularReference:
         """The refusal of cells that need each other."""
