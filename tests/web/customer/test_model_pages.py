@@ -199,16 +199,25 @@ async def test_sampling_and_correlations_are_used_shown_and_started_from_again(a
     model_id = await use_sample(ana)
     form = await ana.get(f"/models/{model_id}")
     assert form.text.count('name="correlation_first"') == 2, "one spare row, and the script's template"
-    changes = pairs(("Portfolio!B4", "Portfolio!B5", "0.6")) | {"sampling": "latin_hypercube"}
+    changes = pairs(("Portfolio!B4", "Portfolio!B5", "0.6")) | {
+        "sampling": "latin_hypercube",
+        "targets": "1,000,000; 1.1e6",
+        "tolerance": "0.01 %",
+    }
     async with working(ana.parts):
         run_id = await start_run(ana, model_id, **changes)
         page = await results_page(ana, run_id)
     assert "Latin hypercube; the standard error shown is that of chance alone" in page
     assert re.search(r"Portfolio!B4</code>.*Portfolio!B5</code>.*0\.6<", page)
-    assert "Asked for" not in page
+    assert ">Asked for</th>" not in page
+    assert "The probability of staying at or below each value" in page
+    assert re.search(r">1,000,000</th><td class=\"number\">\d\d?\.\d\d%</td>", page)
+    assert "not yet known within 0.01%" in page
     again = (await ana.get(f"/models/{model_id}?from={run_id}")).text
     assert '<option value="latin_hypercube" selected>' in again
     assert 'value="0.6"' in again
+    assert 'value="1000000; 1100000"' in again
+    assert 'value="0.01"' in again
     assert again.count('name="correlation_first"') == 3
 
 
@@ -227,7 +236,7 @@ async def test_a_repaired_correlation_says_what_was_asked_for(ana: Visitor) -> N
         run_id = await start_run(ana, model_id, **three, **impossible)
         page = await results_page(ana, run_id)
     assert "the nearest possible ones were used" in page
-    assert "Asked for" in page
+    assert ">Asked for</th>" in page
     again = (await ana.get(f"/models/{model_id}?from={run_id}")).text
     assert again.count('value="-0.9"') == 3
 
@@ -255,6 +264,12 @@ async def test_a_repaired_correlation_says_what_was_asked_for(ana: Visitor) -> N
         ({"seed": "-1"}, "whole number"),
         ({"seed": "9" * 5_000}, "whole number"),
         ({"confidence": []}, "Choose at least one"),
+        ({"targets": "1,000; many"}, "&#39;many&#39; is no number"),
+        ({"targets": "1,00"}, "is no number"),
+        ({"targets": "1e200"}, "none beyond"),
+        ({"targets": " ".join(map(str, range(21)))}, "at most 20 values"),
+        ({"tolerance": "0"}, "above 0 and below 100"),
+        ({"tolerance": "wide"}, "above 0 and below 100"),
         ({"output_cell": ["Portfolio!B16"] * 101}, "at most 1,000 inputs and 100 outputs"),
         ({"output_cell": ["B" * 101]}, "at most 100 characters"),
     ],

@@ -1,5 +1,6 @@
 """What the form of a model's page holds: read from the form or from a run, checked, and made an order for a run."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +16,23 @@ from tollway.simulation.entities import (
     REFERENCE_LENGTH_MAX,
     SAMPLING_METHODS,
     SEED_MAX,
+    TARGETS_MAX,
+    TOLERANCE_DEFAULT,
     InputMark,
     Model,
     Run,
     RunOrder,
 )
+from tollway.web.charts.numbers import MINUS
 from tollway.web.customer.correlation_views import pair_fields, read_rows, rows_of_form, rows_of_run
 from tollway.web.distributions import in_words_of_the_form, read_distribution, shown_distribution
 
 ITERATIONS_OFFERED = 100_000
+TOLERANCE_OFFERED = f"{TOLERANCE_DEFAULT * 100:g}"
+# What is larger is beyond what any output is written with.
+TARGET_ABS_MAX = 1e150
+# Errors of a run that stand beside a field of their own.
+PLACED_FIELDS = ("iterations", "seed", "keep_samples", "targets", "tolerance")
 CONFIDENCE_OFFERED = ("0.95", "0.99")
 # Python refuses to read a number of thousands of digits, and reads slowly before it does.
 DIGITS_MAX = 30
@@ -41,6 +50,9 @@ class Marks:
     correlations: list[dict[str, str]] = field(default_factory=list)
     confidence: list[str] = field(default_factory=lambda: list(CONFIDENCE_OFFERED))
     keep_samples: bool = False
+    targets: str = ""
+    # In percent.
+    tolerance: str = TOLERANCE_OFFERED
     errors: dict[str, str] = field(default_factory=dict)
 
     def put_input(self, cell: str, distribution: str) -> None:
@@ -82,6 +94,8 @@ def marks_of_run(run: Run) -> Marks:
         sampling=run.sampling,
         correlations=rows_of_run(run),
         keep_samples=run.keeps_samples,
+        targets="; ".join(f"{value:.15g}" for value in run.targets),
+        tolerance=f"{run.tolerance * 100:g}",
     )
 
 
@@ -102,6 +116,8 @@ def marks_of_form(form: FormData) -> Marks:
         correlations=rows_of_form(*pair_fields(form)),
         confidence=_texts(form.getlist("confidence")),
         keep_samples=form.get("keep_samples") == "on",
+        targets=str(form.get("targets", "")).strip(),
+        tolerance=str(form.get("tolerance", TOLERANCE_OFFERED)).strip(),
     )
 
 
@@ -138,6 +154,7 @@ def read_order(model_id: str, marks: Marks, *, draws_itself: bool = False) -> Ru
     if marks.seed and (seed is None or seed > SEED_MAX):
         marks.errors["seed"] = f"Enter a whole number from 0 to {SEED_MAX:,}, or leave it empty."
     correlations = _read_sampling(marks)
+    targets, tolerance = _read_targets(marks), _read_tolerance(marks)
     levels = [level for level in marks.confidence if level in ("0.9", "0.95", "0.99")]
     if not levels:
         marks.errors["confidence"] = "Choose at least one."
@@ -155,6 +172,8 @@ def read_order(model_id: str, marks: Marks, *, draws_itself: bool = False) -> Ru
         sampling=marks.sampling,
         correlations=correlations,
         keep_samples=marks.keep_samples,
+        targets=targets,
+        tolerance=tolerance,
     )
 
 
@@ -165,6 +184,34 @@ def _read_sampling(marks: Marks) -> list[dict[str, Any]]:
     if len(marks.correlations) > CORRELATIONS_MAX:
         marks.errors["form"] = f"A run takes at most {CORRELATIONS_MAX:,} pairs here; the API takes a matrix."
     return read_rows(marks.correlations)
+
+
+_TARGET = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d{1,3})?")
+
+
+def _read_targets(marks: Marks) -> list[float]:
+    """Read the values whose probability is asked for; what is wrong is left in `marks`."""
+    words = marks.targets.replace(MINUS, "-").replace(";", " ").split()
+    found = []
+    for word in words:
+        if not (word.isascii() and re.search(r"\d", word) and _TARGET.fullmatch(word)):
+            marks.errors["targets"] = (
+                f"{word[:40]!r} is no number. Write numbers with semicolons between them, such as 1,000,000; 1.5e6."
+            )
+            return []
+        found.append(float(word.replace(",", "")))
+    if len(found) > TARGETS_MAX or any(abs(value) > TARGET_ABS_MAX for value in found):
+        marks.errors["targets"] = f"A run takes at most {TARGETS_MAX} values, none beyond {TARGET_ABS_MAX:g}."
+    return found
+
+
+def _read_tolerance(marks: Marks) -> float:
+    """Read the tolerance as a share; what is wrong with it is left in `marks`."""
+    number = re.fullmatch(r"\d{1,2}(\.\d{1,6})?|\.\d{1,6}", marks.tolerance.rstrip("% "))
+    if number is None or not float(number[0]):
+        marks.errors["tolerance"] = "Enter a percentage above 0 and below 100, such as 3."
+        return TOLERANCE_DEFAULT
+    return float(number[0]) / 100
 
 
 def _whole_number(text: str) -> int | None:
@@ -184,9 +231,7 @@ def place_errors(marks: Marks, problem: Problem) -> None:
             if index < len(rows[parts[named]]):
                 rows[parts[named]][index]["error"] = in_words_of_the_form(one.message)
                 continue
-        marks.errors[parts[-1] if parts[-1] in ("iterations", "seed", "keep_samples") else "form"] = (
-            one.message
-        )
+        marks.errors[parts[-1] if parts[-1] in PLACED_FIELDS else "form"] = one.message
     marks.errors.setdefault("form", problem.message)
 
 

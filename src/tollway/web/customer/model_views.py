@@ -82,6 +82,8 @@ async def model_page(
         iterations_max=entitlement.limits.iterations_max,
         seed=marks.seed,
         sampling=marks.sampling,
+        targets=marks.targets,
+        tolerance=marks.tolerance,
         sampling_methods=list(METHOD_WORDS.items()),
         repair=told_repair(marks.correlations),
         correlations=[{"error": ""} | row for row in marks.correlations],
