@@ -24,6 +24,7 @@ async def make_things(house: House) -> None:
     transport = httpx.ASGITransport(app=build_app(house.parts), client=("127.0.0.1", 50000))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         await _model_and_run(house, client)
+        await _studies(house, client)
         await _people(house, client)
         await _ticket_and_export(house, client)
         await _webhook(house, client)
@@ -50,6 +51,30 @@ async def _model_and_run(house: House, client: httpx.AsyncClient) -> None:
     assert answer.status_code == 201, answer.text
     run_id = answer.json()["simulation_id"]
     house.ids |= {"model_id": model_id, "simulation_id": run_id, "run_id": run_id}
+
+
+async def _studies(house: House, client: httpx.AsyncClient) -> None:
+    """A batch of one run, and a goal seek."""
+    config = {"iterations": 1_000, "variables": PORTFOLIO_VARIABLES}
+    scenario = {"model_id": house.ids["model_id"], "scenario_name": "As planned", "output_cells": ["B16"]}
+    answer = await client.post(
+        f"{SIMULATIONS}/simulations/batch",
+        headers=house.home.headers,
+        json={"batch_name": "Scenarios", "simulations": [scenario], "simulation_config": config},
+    )
+    assert answer.status_code == 201, answer.text
+    house.ids |= {
+        "batch_id": answer.json()["batch_id"],
+        "other_id": answer.json()["simulations"][0]["simulation_id"],
+    }
+    sought = {"cell": "B7", "low": 1, "high": 2, "output_cell": "B16", "goal": 1, "statistic": "mean"}
+    answer = await client.post(
+        f"{SIMULATIONS}/goal-seeks",
+        headers=house.home.headers,
+        json={"model_id": house.ids["model_id"], "simulation_config": config} | sought,
+    )
+    assert answer.status_code == 202, answer.text
+    house.ids["goal_seek_id"] = answer.json()["goal_seek_id"]
 
 
 async def _people(house: House, client: httpx.AsyncClient) -> None:

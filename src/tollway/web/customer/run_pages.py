@@ -25,6 +25,7 @@ from tollway.web.distributions import shown_distribution
 from tollway.web.pages import SignedIn, Working, html, redirect
 from tollway.web.rendering import render
 from tollway.web.results import figure_format, headline
+from tollway.web.study_views import study_settings
 
 PAGE_SIZE = 20
 # As long as the stream of a cancelled run waits for its summary.
@@ -89,7 +90,7 @@ async def show_run(request: Request, page: SignedIn, run_id: str) -> Response:
             }
             for one in run.inputs
         ],
-        settings=[*settings_of(run), ("Credits", f"{run.credits_consumed:,}")],
+        settings=[*settings_of(run), *study_settings(run), ("Credits", f"{run.credits_consumed:,}")],
         correlations=used_correlations(run),
     )
 
