@@ -17,7 +17,7 @@ from tests.simulation.conftest import API, Rows, started_id, uploaded_id, wait_u
 
 from tollway.app import Parts, build_app
 from tollway.kit.clock import read_now
-from tollway.simulation import flows, operations
+from tollway.simulation import ending_operations, flows
 from tollway.simulation.live import STREAMS_PER_CUSTOMER_MAX
 
 STREAM = {"Accept": "text/event-stream"}
@@ -102,7 +102,7 @@ async def test_a_run_that_is_over_ends_its_stream_at_once(
 ) -> None:
     run = await rows.run(party, await rows.model(party, read_now()), read_now())
     async with parts.database.transaction() as tx:
-        await operations.fail_run(tx, run.id, "It broke.", read_now())
+        await ending_operations.fail_run(tx, run.id, "It broke.", read_now())
     url = f"{API}/simulations/{run.public_id}/progress"
     async with served.stream("GET", url, headers=party.headers | STREAM) as response:
         events = await events_of(response)
@@ -187,6 +187,6 @@ async def test_a_watcher_hears_of_a_change_well_before_it_would_look_itself(
 
         await wait_until(listening)
         async with parts.database.transaction() as tx:
-            await operations.fail_run(tx, run.id, "It broke.", read_now())
+            await ending_operations.fail_run(tx, run.id, "It broke.", read_now())
         async with asyncio.timeout(flows.LOOK_SECONDS / 2):
             await changed.wait()

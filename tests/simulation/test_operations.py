@@ -14,7 +14,7 @@ from tollway.kit.jobs import count_waiting_jobs
 from tollway.metering import operations as metering
 from tollway.plans import operations as plans
 from tollway.plans.entities import SubscriptionStatus
-from tollway.simulation import operations, shard_store, shards, store
+from tollway.simulation import ending_operations, operations, shard_store, shards, store
 from tollway.simulation.entities import (
     ModelHasRuns,
     ModelNotFound,
@@ -102,8 +102,10 @@ async def test_results_are_refused_until_the_summary_is_made(
     async with database.transaction() as tx:
         with pytest.raises(RunNotFinished):
             await operations.get_finished_run(tx, caller_of(party), run.public_id)
-        assert await operations.finish_run(tx, run.id, [], now)
-        assert not await operations.finish_run(tx, run.id, [{}], now), "the second summary changes nothing"
+        assert await ending_operations.finish_run(tx, run.id, [], now)
+        assert not await ending_operations.finish_run(tx, run.id, [{}], now), (
+            "the second summary changes nothing"
+        )
         found = await operations.get_finished_run(tx, caller_of(party), run.public_id)
         assert found.status is RunStatus.COMPLETED
         assert found.results == []
@@ -124,7 +126,7 @@ async def test_a_run_that_fails_by_our_fault_gives_its_request_back_once(
     failed = []
     for _ in range(2):
         async with database.transaction() as tx:
-            failed.append(await operations.fail_run(tx, run.id, "It broke.", now))
+            failed.append(await ending_operations.fail_run(tx, run.id, "It broke.", now))
     assert failed == [True, False]
     async with database.transaction() as tx:
         assert (await plans.get_quota(tx, entitlement, Mode.TEST, now)).requests_used == 2

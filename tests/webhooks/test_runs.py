@@ -14,7 +14,7 @@ from tollway.app import Parts
 from tollway.customers.entities import Mode
 from tollway.kit.clock import read_now
 from tollway.plans.entities import SubscriptionStatus
-from tollway.simulation import operations
+from tollway.simulation import ending_operations
 from tollway.webhooks.entities import Event
 
 
@@ -118,8 +118,8 @@ async def test_a_run_that_fails_by_our_fault_tells_why(
     run = await start(client, party, model, webhook_url=own.url)
     async with parts.database.transaction() as tx:
         row = await tx.find_value("SELECT id FROM runs WHERE public_id = %(id)s", {"id": run})
-        assert await operations.fail_run(tx, row, "It broke three times.", read_now())
-        assert not await operations.fail_run(tx, row, "It broke three times.", read_now())
+        assert await ending_operations.fail_run(tx, row, "It broke three times.", read_now())
+        assert not await ending_operations.fail_run(tx, row, "It broke three times.", read_now())
         bodies = await tx.list_rows("SELECT event_type, body::jsonb AS body FROM webhook_deliveries")
     (one,) = bodies
     assert one["event_type"] == "simulation.failed"

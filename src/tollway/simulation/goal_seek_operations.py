@@ -10,7 +10,7 @@ from tollway.kit.jobs import enqueue_job
 from tollway.kit.paging import Page, decode_cursor, page_of
 from tollway.kit.problems import FieldError
 from tollway.plans.entities import Entitlement
-from tollway.simulation import event_operations, goal_seek_store, operations, store
+from tollway.simulation import ending_operations, event_operations, goal_seek_store, operations, store
 from tollway.simulation.entities import IterationsOverPlan, Model, ModelNotFound, NothingMarked
 from tollway.simulation.studies import (
     GoalSeekFailed,
@@ -188,7 +188,7 @@ async def fail_goal_seek(tx: Transaction, goal_seek_id: int, now: datetime) -> b
         return False
     failure = {"code": GoalSeekFailed.code, "message": FAILED_MESSAGE}
     await goal_seek_store.end_goal_seek(tx, found.id, GoalSeekStatus.FAILED, now, failure=failure)
-    await operations.give_request_back(
+    await ending_operations.give_request_back(
         tx, found, CREATE_GOAL_SEEK_PATH, GoalSeekFailed.code, credits_consumed=0, now=now
     )
     await event_operations.tell_goal_seek_ended(tx, found, GoalSeekStatus.FAILED, now, failure=failure)

@@ -14,8 +14,8 @@ from tollway.kit.jobs import JobRegistry, enqueue_job
 from tollway.kit.log import log
 from tollway.simulation import (
     download_operations,
+    ending_operations,
     file_store,
-    operations,
     retention,
     shard_store,
     shards,
@@ -191,7 +191,7 @@ class _Runner:
     async def _give_up(self, shard: ClaimedShard) -> None:
         async with self.database.transaction() as tx:
             if shard.attempt_count >= shards.ATTEMPTS_MAX:
-                await operations.fail_run(tx, shard.run_id, FAILED_MESSAGE, read_now())
+                await ending_operations.fail_run(tx, shard.run_id, FAILED_MESSAGE, read_now())
             else:
                 await shards.release_shard(tx, shard)
 
@@ -214,7 +214,7 @@ class _Runner:
             await self._retry_summary(run_id, attempt)
             return
         async with self.database.transaction() as tx:
-            await operations.finish_run(
+            await ending_operations.finish_run(
                 tx, run_id, results, read_now(), points_blob=points_blob, samples_blob=samples_blob
             )
 
@@ -287,9 +287,9 @@ class _Runner:
             if attempt < SUMMARY_ATTEMPTS_MAX:
                 payload = {"run_id": run_id, "attempt": attempt + 1}
                 await enqueue_job(tx, shards.SUMMARIZE_JOB, payload, delay=timedelta(seconds=attempt))
-            elif not await operations.fail_run(tx, run_id, FAILED_MESSAGE, read_now()):
+            elif not await ending_operations.fail_run(tx, run_id, FAILED_MESSAGE, read_now()):
                 # A cancelled run stays cancelled; without its samples it has no results.
-                await operations.finish_run(tx, run_id, [], read_now())
+                await ending_operations.finish_run(tx, run_id, [], read_now())
 
     # --- by the clock ----------------------------------------------------------------------------------
 
@@ -298,7 +298,7 @@ class _Runner:
         now = read_now()
         async with self.database.transaction() as tx:
             for run_id in await shard_store.list_worn_out_runs(tx, now, shards.ATTEMPTS_MAX):
-                await operations.fail_run(tx, run_id, FAILED_MESSAGE, now)
+                await ending_operations.fail_run(tx, run_id, FAILED_MESSAGE, now)
             await shards.enqueue_missing_jobs(tx, now)
             for run_id in await shard_store.list_unsummarized_runs(tx, now - SUMMARY_OVERDUE):
                 await enqueue_job(tx, shards.SUMMARIZE_JOB, {"run_id": run_id})
