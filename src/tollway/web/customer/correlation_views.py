@@ -95,10 +95,10 @@ def told_repair(rows: list[Row]) -> str:
     if used.repair is None:
         return ""
     first, second = used.repair.cells
-    row, column = used.cells.index(first), used.cells.index(second)
+    across, down = used.cells.index(first), used.cells.index(second)
     return (
         f"No numbers can have all these correlations. A run would use the nearest possible ones: that of {first} and "
-        f"{second} would change most, from {matrix[row][column]:.4g} to {used.matrix[row][column]:.3g}."
+        f"{second} would change most, from {matrix[across][down]:.4g} to {used.matrix[across][down]:.3g}."
     )
 
 

@@ -233,7 +233,3 @@ def place_errors(marks: Marks, problem: Problem) -> None:
                 continue
         marks.errors[parts[-1] if parts[-1] in PLACED_FIELDS else "form"] = one.message
     marks.errors.setdefault("form", problem.message)
-
-
-def _texts(values: list[Any]) -> list[str]:
-    return [value for value in values if isinstance(value, str)]

@@ -77,7 +77,9 @@ def scatter_view(run: Run, points: Points, output: int, against: int | None) -> 
     if against >= min(len(cells), len(points.input_values)):
         return None
     input_name = run.inputs[against]["name"] or cells[against]
-    told = next((one for one in summary["sensitivities"] if one["cell"] == cells[against]), {})
+    told: dict[str, Any] = next(
+        (one for one in summary["sensitivities"] if one["cell"] == cells[against]), {}
+    )
     correlation = told.get("rank_correlation")
     finding = (
         f"{len(points.output_values[output]):,} points"
