@@ -5,6 +5,7 @@ Source: ECMA-376 part 1, 18.10.1.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -117,7 +118,7 @@ def _item(
 def _value(tag: str, written: str, is_1904: bool) -> Value:
     match tag:
         case "n":
-            return float(written)
+            return _finite(written)
         case "b":
             return written in ("1", "true")
         case "e":
@@ -128,6 +129,13 @@ def _value(tag: str, written: str, is_1904: bool) -> Value:
             return None
         case _:
             return written
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    if not math.isfinite(number):
+        raise ValueError(written)
+    return number
 
 
 def _serial(written: str, is_1904: bool) -> float:
@@ -152,7 +160,7 @@ def _group_number(group: dict[str, str], place: int) -> float | None:
         return float(place - 1)
     if kind == "range":
         try:
-            return float(group["startNum"]) + (place - 1) * float(group.get("groupInterval", "1"))
+            return _finite(group["startNum"]) + (place - 1) * _finite(group.get("groupInterval", "1"))
         except (KeyError, ValueError):
             return None
     return None

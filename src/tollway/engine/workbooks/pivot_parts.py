@@ -5,6 +5,7 @@ Source: ECMA-376 part 1, 18.10.1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,7 @@ from tollway.engine.workbooks.pivots import (
 )
 
 _NUMBER_LENGTH_MAX = 9
+_WHOLE = re.compile(r"-?[0-9]+")
 # How a line says that it is a total of one kind or another; a line of data says nothing.
 _HEADING_KINDS = frozenset({"", "data"})
 
@@ -94,14 +96,14 @@ class PivotReader:
                     written.axes[above].append(_whole(attributes.get("x")))
                 case "pivotTableDefinition", ("rowItems" | "colItems"):
                     written.lines[tag] = []
-                case (("rowItems" | "colItems"), "i"):
+                case (("rowItems" | "colItems"), "i") if above in written.lines:
                     self.counts.add()
                     written.lines[above].append(
                         _WrittenLine(
                             attributes.get("t", ""), _whole(attributes.get("r")), _whole(attributes.get("i"))
                         )
                     )
-                case "i", "x":
+                case "i", "x" if len(path) > 2 and written.lines.get(path[-3]):
                     self.counts.add()
                     written.lines[path[-3]][-1].items.append(_whole(attributes.get("v")))
                 case "pageFields", "pageField":
@@ -176,7 +178,7 @@ def _whole(written: str | None) -> int:
     """A number as written; an attribute that is left out is 0."""
     if written is None:
         return 0
-    if not written.lstrip("-").isdecimal() or len(written) > _NUMBER_LENGTH_MAX:
+    if len(written) > _NUMBER_LENGTH_MAX or _WHOLE.fullmatch(written) is None:
         raise NotAWorkbook(f"it holds {written[:40]!r} where a whole number is expected")
     return int(written)
 
