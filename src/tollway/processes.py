@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from tollway.kit.counters import ProcessCounters
 from tollway.kit.embedded import EmbeddedPostgres
 from tollway.kit.log import configure_logging, log
+from tollway.kit.scratch import scratch_folder
 from tollway.settings import Settings
 
 STOP_SECONDS_MAX = 1.5
@@ -105,7 +106,8 @@ def serve(settings: Settings, *, exit_with_parent: bool = False, listener: int |
 
     import uvloop
 
-    uvloop.run(run())
+    with scratch_folder(settings.scratch_folder):
+        uvloop.run(run())
 
 
 def work(settings: Settings, *, exit_with_parent: bool = False) -> None:
@@ -136,7 +138,8 @@ def work(settings: Settings, *, exit_with_parent: bool = False) -> None:
             counters.close()
             await parts.close()
 
-    asyncio.run(run())
+    with scratch_folder(settings.scratch_folder):
+        asyncio.run(run())
 
 
 def be_centre(settings: Settings, *, exit_with_parent: bool = False) -> None:

@@ -227,6 +227,11 @@ class Settings(BaseSettings):
         return self.tollway_data / "counters"
 
     @property
+    def scratch_folder(self) -> Path:
+        """Where servers and workers keep temporary files: uploads under way, shards of a run that is summed up."""
+        return self.tollway_data / "scratch"
+
+    @property
     def production(self) -> bool:
         """Whether strangers' money and data are at stake."""
         return self.environment == "production"
