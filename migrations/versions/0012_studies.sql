@@ -29,6 +29,9 @@ ALTER TABLE runs
     ADD COLUMN samples_blob text;
 CREATE INDEX runs_by_batch ON runs (batch_id) WHERE batch_id IS NOT NULL;
 
+-- Entries as the API takes them, for runs that take the marked inputs.
+ALTER TABLE models ADD COLUMN correlations jsonb NOT NULL DEFAULT '[]';
+
 -- Whoever holds the token may download the results of one run, for an hour, without a key.
 CREATE TABLE download_tokens (
     token_hash bytea PRIMARY KEY,

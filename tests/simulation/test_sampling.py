@@ -129,3 +129,39 @@ def test_an_order_without_a_choice_is_told_apart_as_before_there_was_one() -> No
     assert not {"sampling", "correlations"} & set(order.as_json())
     chosen = RunOrder("mdl_1", 1_000, None, None, [0.95], None, None, "sobol", CORRELATIONS)
     assert chosen.as_json() == order.as_json() | {"sampling": "sobol", "correlations": CORRELATIONS}
+
+
+async def test_marked_correlations_are_used_where_a_run_takes_the_marked_inputs(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    model = await uploaded_id(client, party)
+    url = f"{API}/models/{model}"
+    marks = {
+        "inputs": workbooks.PORTFOLIO_VARIABLES,
+        "outputs": ["B16"],
+        "correlations": [{"cells": ["B4", "B5"], "correlation": 0.6}],
+    }
+    changed = await client.put(url, headers=party.headers, json=marks)
+    assert changed.status_code == 200, changed.text
+    shown = await client.get(url, headers=party.headers)
+    assert shown.json()["correlations"] == changed.json()["correlations"] == marks["correlations"]
+    renamed = await client.put(url, headers=party.headers, json={"model_name": "Another"})
+    assert renamed.json()["correlations"] == marks["correlations"]
+    async with working(parts):
+        marked = await started_id(client, party, model, variables=None, output_cells=None)
+        given = await started_id(client, party, model)
+        asked = await started_id(client, party, model, variables=None, correlations=CORRELATIONS)
+        told = [(await results_of(client, party, run))["correlations"] for run in (marked, given, asked)]
+    assert told[0]["matrix"] == [[1.0, 0.6], [0.6, 1.0]]
+    assert told[1] is None
+    assert told[2]["cells"] == ["Risk!B4", "Risk!B5", "Risk!B6"]
+
+    for correlations, pointer in (
+        ([{"cells": ["B4", "B7"], "correlation": 0.6}], "/correlations/0/cells/1"),
+        ([{"cells": ["B4", "B5"], "correlation": 2}], "/correlations/0/correlation"),
+    ):
+        refused = await client.put(url, headers=party.headers, json={"correlations": correlations})
+        assert (refused.status_code, refused.json()["code"]) == (422, "bad-correlation")
+        assert refused.json()["errors"][0]["pointer"] == pointer
+    cleared = await client.put(url, headers=party.headers, json={"correlations": []})
+    assert cleared.json()["correlations"] == []

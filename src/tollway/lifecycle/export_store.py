@@ -152,12 +152,12 @@ TABLES: tuple[ExportedTable, ...] = (
         "models with their inputs and outputs; the workbooks themselves lie in workbooks/",
         """
         SELECT id AS _id, public_id AS id, mode, name, description, tags, filename, workbook_bytes,
-            encode(workbook_sha256, 'hex') AS workbook_sha256, formulas_count, inputs, outputs, inspection,
-            created_at, updated_at, expires_at, workbook_deleted_at
+            encode(workbook_sha256, 'hex') AS workbook_sha256, formulas_count, inputs, outputs, correlations,
+            inspection, created_at, updated_at, expires_at, workbook_deleted_at
         FROM models WHERE customer_id = %(customer_id)s AND id > %(after)s ORDER BY id LIMIT %(limit)s
         """,
         LARGE_ROWS,
-        ("inputs", "outputs", "inspection"),
+        ("inputs", "outputs", "correlations", "inspection"),
     ),
     ExportedTable(
         "runs",

@@ -223,6 +223,10 @@ class WholeModel(ListedModel, NotComputed, Written):
     external_links_count: int = Field(examples=[0])
     inputs: list[MarkedInput] = Field(description="The cells marked as inputs.")
     outputs: list[str] = Field(description="The cells marked as outputs.", examples=[["Risk!B16"]])
+    correlations: list[dict[str, Any]] = Field(
+        description="Of the marked inputs, as `correlations` of a run; used where a run leaves its variables out.",
+        examples=[[{"cells": ["Risk!B4", "Risk!B5"], "correlation": 0.6}]],
+    )
     updated_at: str = Field(description=TIME, examples=["2026-06-15T12:00:00+00:00"])
 
 

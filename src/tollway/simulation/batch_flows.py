@@ -142,7 +142,7 @@ def _question(scenario: Scenario, model: Model, seed: int) -> RunQuestion:
         pointers=tuple(scenario.pointer(member) for member in PLANNED_MEMBERS),
         sampling=order.sampling,
         run_iterations=order.iterations,
-        correlations=order.correlations,
+        correlations=model.correlations_for(order.inputs, order.correlations),
         stress=order.stress,
     )
 

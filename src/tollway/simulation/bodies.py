@@ -193,7 +193,8 @@ class ConfigIn(_Body):
     )
     correlations: Annotated[list[CorrelationIn], Field(max_length=CORRELATIONS_MAX)] = Field(
         default_factory=list,
-        description="Of variables; pairs that are not named have none. What cannot be is repaired, and reported.",
+        description="Of variables; pairs that are not named have none. What cannot be is repaired, and reported. "
+        "Where these and the variables are left out: those marked.",
         examples=[[CORRELATION]],
     )
     stress: Annotated[list[StressIn], Field(max_length=INPUTS_MAX)] = Field(
@@ -243,4 +244,9 @@ class ModelIn(_Body):
     )
     outputs: Annotated[list[Reference], Field(max_length=OUTPUTS_MAX)] | None = Field(
         None, description="All cells to watch.", examples=[["Risk!B16"]]
+    )
+    correlations: Annotated[list[CorrelationIn], Field(max_length=CORRELATIONS_MAX)] | None = Field(
+        None,
+        description="All correlations of the inputs, for runs that leave their variables out.",
+        examples=[[CORRELATION]],
     )

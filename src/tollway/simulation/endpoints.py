@@ -59,7 +59,14 @@ from tollway.simulation.entities import (
     WorkbookDeleted,
 )
 from tollway.simulation.flows import Upload, Workshop
-from tollway.simulation.refusals import REFUSALS, BadDistribution, BadInputCell, BadOutputCell, refusal
+from tollway.simulation.refusals import (
+    REFUSALS,
+    BadCorrelation,
+    BadDistribution,
+    BadInputCell,
+    BadOutputCell,
+    refusal,
+)
 from tollway.webhooks.entities import UrlRules, WebhookUrlRefused
 
 API_VERSION = "1.0.0"
@@ -239,11 +246,17 @@ async def get_model(model_id: ModelId, call: ThisCall) -> Response:
     summary="Change a model",
     response_model=answers.WholeModel,
     responses=problem_responses(
-        ModelNotFound, WorkbookDeleted, BadDistribution, BadInputCell, BadOutputCell, InspectionBusy
+        ModelNotFound,
+        WorkbookDeleted,
+        BadDistribution,
+        BadInputCell,
+        BadOutputCell,
+        BadCorrelation,
+        InspectionBusy,
     ),
 )
 async def change_model(model_id: ModelId, body: ModelIn, call: ThisCall, workshop: TheWorkshop) -> Response:
-    """Change name, description, tags, or the marked inputs and outputs."""
+    """Change name, description, tags, or the marked inputs, outputs and correlations."""
     outcome = await flows.change_model(
         workshop,
         call,
@@ -253,6 +266,9 @@ async def change_model(model_id: ModelId, body: ModelIn, call: ThisCall, worksho
         tags=body.tags,
         inputs=read_marks(body.inputs, "/inputs"),
         outputs=body.outputs,
+        correlations=None
+        if body.correlations is None
+        else [one.model_dump(exclude_none=True) for one in body.correlations],
     )
     return JSONResponse(outcome.body)
 

@@ -175,6 +175,8 @@ class Model:
     inspection: dict[str, Any]
     inputs: list[dict[str, Any]]
     outputs: list[str]
+    # Of the marked inputs, in entries as the API takes them.
+    correlations: list[dict[str, Any]]
     created_at: datetime
     updated_at: datetime
     expires_at: datetime
@@ -187,6 +189,12 @@ class Model:
     def input_marks(self) -> list[InputMark]:
         """The cells marked as inputs."""
         return [InputMark.from_json(one) for one in self.inputs]
+
+    def correlations_for(
+        self, inputs: list[InputMark] | None, given: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """The correlations of a run: those given, else those marked where it takes the marked inputs."""
+        return given or ([] if inputs else self.correlations)
 
     @property
     def draws_itself(self) -> bool:

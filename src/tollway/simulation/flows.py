@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,7 +45,7 @@ FILENAME_LENGTH_MAX = 255
 CHOSEN_SEED_MAX = 2**53 - 1
 # Marks are tried with a fixed seed: whether they can be computed does not depend on it.
 TRIAL_SEED = 0
-MARKS_POINTERS = ("/inputs", "/outputs")
+MARKS_POINTERS = ("/inputs", "/outputs", "/correlations")
 ORDER_POINTERS = (
     "/simulation_config/variables",
     "/simulation_config/output_cells",
@@ -230,6 +230,7 @@ async def change_model(
     tags: list[str] | None = None,
     inputs: list[InputMark] | None = None,
     outputs: list[str] | None = None,
+    correlations: list[dict[str, Any]] | None = None,
 ) -> Outcome:
     """Change what is given and leave the rest; marks are tried on the workbook first.
 
@@ -237,17 +238,22 @@ async def change_model(
     """
     async with workshop.database.transaction() as tx:
         model = await operations.get_model(tx, call.caller, model_id)
-    if inputs is not None or outputs is not None:
-        tried_inputs = model.input_marks if inputs is None else inputs
-        tried_outputs = model.outputs if outputs is None else outputs
-        workbook = await local_workbook(workshop, model)
-        await _assert_marks(workshop, workbook, model.workbook_bytes, tried_inputs, tried_outputs)
+    if inputs is not None or outputs is not None or correlations is not None:
+        await _assert_marks(
+            workshop,
+            await local_workbook(workshop, model),
+            model.workbook_bytes,
+            model.input_marks if inputs is None else inputs,
+            model.outputs if outputs is None else outputs,
+            model.correlations if correlations is None else correlations,
+        )
     changes = {
         "name": name,
         "description": description,
         "tags": tags,
         "inputs": None if inputs is None else [one.as_json() for one in inputs],
         "outputs": outputs,
+        "correlations": correlations,
     }
 
     async def work(tx: Transaction) -> Outcome:
@@ -284,7 +290,7 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
         pointers=ORDER_POINTERS,
         sampling=order.sampling,
         run_iterations=order.iterations,
-        correlations=order.correlations,
+        correlations=model.correlations_for(order.inputs, order.correlations),
         stress=order.stress,
     )
 
@@ -357,12 +363,23 @@ async def local_workbook(workshop: Workshop, model: Model) -> Path:
 
 
 async def _assert_marks(
-    workshop: Workshop, workbook: Path, file_bytes_max: int, inputs: list[InputMark], outputs: list[str]
+    workshop: Workshop,
+    workbook: Path,
+    file_bytes_max: int,
+    inputs: list[InputMark],
+    outputs: list[str],
+    correlations: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Try marks as a run would use them; one side alone cannot be tried, and is accepted as it is written."""
     if inputs and outputs:
         await workshop.inspector.plan_run(
-            workbook, file_bytes_max, inputs, outputs, TRIAL_SEED, pointers=MARKS_POINTERS
+            workbook,
+            file_bytes_max,
+            inputs,
+            outputs,
+            TRIAL_SEED,
+            pointers=MARKS_POINTERS,
+            correlations=correlations,
         )
 
 

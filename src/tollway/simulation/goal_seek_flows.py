@@ -52,7 +52,7 @@ async def create_goal_seek(workshop: Workshop, call: Call, order: GoalSeekOrder)
         asked
         | {
             "inputs": [one.as_json() for one in order.inputs or model.input_marks],
-            "correlations": order.correlations,
+            "correlations": model.correlations_for(order.inputs, order.correlations),
             "stress": order.stress,
             "run_iterations": order.iterations,
         },

@@ -116,7 +116,7 @@ async def get_preview(tx: Transaction, caller: Caller, model_id: str) -> dict[st
 async def change_model(
     tx: Transaction, caller: Caller, model_id: str, changes: dict[str, Any], now: datetime
 ) -> Model:
-    """Change name, description, tags, inputs or outputs; what `changes` lacks stays as it is.
+    """Change name, description, tags, inputs, outputs or correlations; what `changes` lacks stays as it is.
 
     Marks were checked against the workbook before. Raises: ModelNotFound, WorkbookDeleted.
     """

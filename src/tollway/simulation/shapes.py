@@ -96,6 +96,7 @@ def whole_model(model: Model) -> dict[str, Any]:
         "external_links_count": model.inspection["external_links_count"],
         "inputs": model.inputs,
         "outputs": model.outputs,
+        "correlations": model.correlations,
         "updated_at": model.updated_at.isoformat(),
     }
 

@@ -14,7 +14,7 @@ PROGRESS_CHANNEL = "run_progress"
 _SELECT_MODEL = """
     SELECT m.id, m.public_id, m.customer_id, m.mode, m.name, m.description, m.tags, m.filename,
         m.workbook_blob, m.workbook_bytes, m.workbook_sha256, m.formulas_count, m.inspection, m.inputs,
-        m.outputs, m.created_at, m.updated_at, m.expires_at, m.workbook_deleted_at
+        m.outputs, m.correlations, m.created_at, m.updated_at, m.expires_at, m.workbook_deleted_at
     FROM models m
 """
 SELECT_RUN = """
@@ -129,16 +129,17 @@ async def get_workbook(tx: Transaction, model_id: int) -> tuple[str, bytes]:
 
 
 async def update_model(tx: Transaction, model_id: int, changes: dict[str, Any], now: datetime) -> None:
-    """Write name, description, tags, inputs and outputs of a model; None leaves one as it is."""
+    """Write name, description, tags, inputs, outputs and correlations of a model; None leaves one as it is."""
     parameters = {name: changes.get(name) for name in ("name", "description", "tags")} | {
         name: None if changes.get(name) is None else json.dumps(changes[name])
-        for name in ("inputs", "outputs")
+        for name in ("inputs", "outputs", "correlations")
     }
     await tx.execute(
         """
         UPDATE models SET name = COALESCE(%(name)s, name), description = COALESCE(%(description)s, description),
             tags = COALESCE(%(tags)s, tags), inputs = COALESCE(%(inputs)s::jsonb, inputs),
-            outputs = COALESCE(%(outputs)s::jsonb, outputs), updated_at = %(now)s
+            outputs = COALESCE(%(outputs)s::jsonb, outputs),
+            correlations = COALESCE(%(correlations)s::jsonb, correlations), updated_at = %(now)s
         WHERE id = %(id)s
         """,
         parameters | {"id": model_id, "now": now},

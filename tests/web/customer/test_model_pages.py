@@ -207,6 +207,7 @@ async def test_sampling_and_correlations_are_used_shown_and_started_from_again(a
     async with working(ana.parts):
         run_id = await start_run(ana, model_id, **changes)
         page = await results_page(ana, run_id)
+    assert 'value="0.6"' in (await ana.get(f"/models/{model_id}")).text, "they stay with the model"
     assert "Latin hypercube; the standard error shown is that of chance alone" in page
     assert re.search(r"Portfolio!B4</code>.*Portfolio!B5</code>.*0\.6<", page)
     assert ">Asked for</th>" not in page

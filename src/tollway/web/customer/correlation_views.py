@@ -39,6 +39,22 @@ def rows_of_form(firsts: list[str], seconds: list[str], values: list[str]) -> li
     return [row for row in rows if any(row.values())]
 
 
+def rows_of_entries(entries: list[dict[str, Any]]) -> list[Row]:
+    """Give the rows of entries as the API takes them, a matrix pair by pair; none where the form takes fewer."""
+    rows = []
+    for entry in entries:
+        cells, matrix = entry["cells"], entry.get("matrix")
+        if matrix is None:
+            matrix = [[1.0, entry["correlation"]], [entry["correlation"], 1.0]]
+        rows += [
+            {"first": cells[one], "second": cells[other], "value": f"{matrix[one][other]:.15g}"}
+            for one in range(len(cells))
+            for other in range(one + 1, len(cells))
+            if matrix[one][other]
+        ]
+    return rows if len(rows) <= CORRELATIONS_MAX else []
+
+
 def rows_of_run(run: Run) -> list[Row]:
     """Give the rows that ask for a run's correlations again: those asked for, where they were repaired.
 

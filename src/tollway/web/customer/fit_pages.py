@@ -47,6 +47,11 @@ async def show_fit(request: Request, page: Working, model_id: str, cell: str = "
     carried = [("input_cell", row["cell"]) for row in marks.inputs]
     carried += [("input_distribution", row["distribution"]) for row in marks.inputs]
     carried += [("output_cell", row["cell"]) for row in marks.outputs]
+    carried += [
+        (f"correlation_{part}", row[part])
+        for row in marks.correlations
+        for part in ("first", "second", "value")
+    ]
     return await _fit_page(request, page, model_id, carried, {"fit_cell": cell[:REFERENCE_LENGTH_MAX]})
 
 

@@ -58,7 +58,12 @@ async def start_run(request: Request, page: Working, model_id: str) -> Response:
     try:
         # The marks stay with the model, so that the next visit begins where this one ended.
         await simulation_flows.change_model(
-            workshop_of(request), page.call(), model_id, inputs=order.inputs, outputs=order.outputs
+            workshop_of(request),
+            page.call(),
+            model_id,
+            inputs=order.inputs,
+            outputs=order.outputs,
+            correlations=order.correlations,
         )
         outcome = await simulation_flows.create_run(workshop_of(request), page.call(), order)
     except Problem as problem:

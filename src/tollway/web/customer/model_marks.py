@@ -24,7 +24,13 @@ from tollway.simulation.entities import (
     RunOrder,
 )
 from tollway.web.charts.numbers import MINUS
-from tollway.web.customer.correlation_views import pair_fields, read_rows, rows_of_form, rows_of_run
+from tollway.web.customer.correlation_views import (
+    pair_fields,
+    read_rows,
+    rows_of_entries,
+    rows_of_form,
+    rows_of_run,
+)
 from tollway.web.distributions import in_words_of_the_form, read_distribution, shown_distribution
 
 ITERATIONS_OFFERED = 100_000
@@ -77,6 +83,7 @@ def marks_of_model(model: Model) -> Marks:
             for one in model.input_marks
         ],
         outputs=[{"cell": cell} for cell in model.output_cells],
+        correlations=rows_of_entries(model.correlations),
     )
 
 
