@@ -137,9 +137,10 @@ def test_thousands_of_formulas_over_growing_names_are_refused_together():
 def test_a_range_of_billions_of_cells_costs_what_it_holds_or_is_refused():
     sums = {"Z!A1": "=SUM(S!A:XFD)", "Z!A2": "=COUNT(S!A1:XFD1048576)"}
     assert computed(workbook_of({"B2": 1.0, "J99": 2.0, **sums})) == {"Z!A1": 3.0, "Z!A2": 2.0}
-    for formula in ("=SUM(S!A:XFD)", "{=SUM(S!A1:XFD1048576*2)}"):
-        found = inspect_workbook(workbook_of({"B2": 1.0, "XFD1048576": 2.0, "Z!A1": formula}))
-        assert found.unsupported == (("Z!A1", "too many references"),)
+    far_out = {"B2": 1.0, "XFD1048576": 2.0}
+    assert computed(workbook_of({**far_out, "Z!A1": "=SUM(S!A:XFD)"})) == {"Z!A1": 3.0}
+    found = inspect_workbook(workbook_of({**far_out, "Z!A1": "{=SUM(S!A1:XFD1048576*2)}"}))
+    assert found.unsupported == (("Z!A1", "too many references"),)
 
 
 @pytest.mark.usefixtures("_small")
