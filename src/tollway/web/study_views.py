@@ -293,7 +293,7 @@ def goal_seek_view(record: GoalSeekRecord) -> dict[str, Any]:
             ("Sampling", question["sampling"].replace("_", " ").capitalize()),
             *((f"{one['cell']} held", "{:g} to {:g} %".format(*one["percentiles"])) for one in question["stress"]),
         ],
-    } | ({} if answer is None else _answer_view(question, answer))  # fmt: skip
+    } | ({"headline": ""} if answer is None else _answer_view(question, answer))  # fmt: skip
 
 
 def goal_seek_headline(record: GoalSeekRecord) -> str:
