@@ -1,12 +1,12 @@
 """The files that `tollway simulate` writes beside what it prints: a workbook, a report, every sample."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tollway.engine import Program, RunDraws, ShardResult
+    from tollway.engine import Program, RunDraws, Shard
     from tollway.simulation.export import RunFacts
 
 SAMPLE_SUFFIXES = (".parquet", ".csv")
@@ -45,7 +45,7 @@ class FilesAsked:
             )
 
     def write_samples(
-        self, program: "Program", draws: "RunDraws", shards: Sequence["ShardResult"], facts: dict[str, Any]
+        self, program: "Program", draws: "RunDraws", shards: Iterable["Shard"], facts: dict[str, Any]
     ) -> None:
         """Write every draw and every value, where that is asked for."""
         if self.samples is None:

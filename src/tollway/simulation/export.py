@@ -71,7 +71,7 @@ def results_json(
             they were not kept, or are too many for JSON.
         samples: where every number is downloaded, by format; None where they were not kept.
     """
-    numbers = raw_values or [None] * len(summaries)
+    numbers: Sequence[Sequence[float | None] | None] = raw_values or [None] * len(summaries)
     return {
         "metadata": {
             "export_timestamp": facts.exported_at.isoformat(),

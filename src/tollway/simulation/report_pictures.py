@@ -116,7 +116,8 @@ def ticks(low: float, high: float, count: int = TICKS) -> list[tuple[float, str]
         return []
     step = next((times * magnitude for times in (1, 2, 5) if times * magnitude >= rough), 10 * magnitude)
     decimals = max(0, -math.floor(math.log10(step)))
-    first, found = math.ceil(low / step), []
+    first = math.ceil(low / step)
+    found: list[tuple[float, str]] = []
     while first * step <= high and len(found) <= 2 * count:
         value = first * step
         in_full = abs(value) < NARROW_FULL_MAX and decimals <= DECIMALS_MAX
@@ -137,7 +138,7 @@ def histogram_picture(summary: Summary, write: Write) -> dict[str, Any] | None:
         return None
 
     def place(value: float) -> float:
-        return min(max((value - low) / (high - low), 0.0), 1.0)
+        return float(min(max((value - low) / (high - low), 0.0), 1.0))
 
     top = _room_above(max(counts) / total)
     percentiles = summary["percentiles"]

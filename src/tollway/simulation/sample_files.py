@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tollway.engine import Program, Sampling, ShardResult
+    from tollway.engine import Program, Sampling, Shard
     from tollway.simulation.execution import ShardTask
 
 ITERATION_COLUMN = "iteration"
@@ -66,7 +66,7 @@ class SampleTable:
         self._sampling = sampling
         self.schema = _schema(program, {"seed": seed, "sampling": sampling.method.value} | (facts or {}))
 
-    def write_parquet(self, path: Path, shards: Iterable["ShardResult"]) -> None:
+    def write_parquet(self, path: Path, shards: Iterable["Shard"]) -> None:
         """Write the table as Parquet."""
         from pyarrow import parquet
 
@@ -76,16 +76,19 @@ class SampleTable:
             for batch in self.batches(shards):
                 file.write_batch(batch)
 
-    def write_csv(self, path: Path, shards: Iterable["ShardResult"]) -> None:
+    def write_csv(self, path: Path, shards: Iterable["Shard"]) -> None:
         """Write the table as CSV."""
         _write_csv(path, self.schema, self.batches(shards))
 
-    def batches(self, shards: Iterable["ShardResult"]) -> Iterator["pa.RecordBatch"]:
+    def batches(self, shards: Iterable["Shard"]) -> Iterator["pa.RecordBatch"]:
         """Yield the rows in the order of the shards, group by group."""
         rows_max = self._group_rows()
         for shard in shards:
+            # One that lies in a file is read once.
+            values, errors = shard.values, shard.errors
             for done in range(0, shard.iteration_count, rows_max):
-                yield self._batch(shard, done, min(rows_max, shard.iteration_count - done))
+                part = slice(done, done + rows_max)
+                yield self._batch(shard.first_iteration + done, values[:, part], errors[:, part])
 
     def _group_rows(self) -> int:
         """Whole blocks, so that each stretch is drawn as it was in the run."""
@@ -94,22 +97,20 @@ class SampleTable:
         columns = len(self._program.inputs) + len(self._program.outputs)
         return max(1, GROUP_NUMBERS_MAX // max(1, columns) // BLOCK_ITERATIONS) * BLOCK_ITERATIONS
 
-    def _batch(self, shard: "ShardResult", done: int, count: int) -> "pa.RecordBatch":
+    def _batch(self, first: int, values: Any, errors: Any) -> "pa.RecordBatch":
         import numpy as np
         import pyarrow as pa
 
         from tollway.engine import draw
 
-        first = shard.first_iteration + done
+        count = values.shape[1]
         draws = draw(self._program.inputs, self._seed, first, count, self._sampling)
         columns = [pa.array(np.arange(first + 1, first + count + 1, dtype=np.int64)), *map(pa.array, draws)]
         codes, texts = _error_texts()
-        for values, errors in zip(shard.values, shard.errors, strict=True):
-            failed = errors[done : done + count] != 0
-            # A slice of a stored array is no copy; Arrow reads it where it lies.
-            columns.append(pa.array(values[done : done + count], mask=failed))
-            places = codes[errors[done : done + count]]
-            columns.append(pa.DictionaryArray.from_arrays(pa.array(places, mask=~failed), texts))
+        for numbers, failures in zip(values, errors, strict=True):
+            failed = failures != 0
+            columns.append(pa.array(numbers, mask=failed))
+            columns.append(pa.DictionaryArray.from_arrays(pa.array(codes[failures], mask=~failed), texts))
         return pa.record_batch(columns, schema=self.schema)
 
 
