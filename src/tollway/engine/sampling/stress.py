@@ -45,7 +45,13 @@ def read_stress(given: Sequence[object], workbook: Workbook, program: Program) -
             raise BadStress(f"This says not which input is held where. {_HOW}", field=field)
         if not isinstance(entry["cell"], str):
             raise BadStress(f"`cell` is {str(entry['cell'])[:40]}. {_HOW}", field=f"{field}.cell")
-        cell = book.text(find_address(book, entry["cell"], BadStress, f"{field}.cell"))
+        # The second of several draws in one formula, B5#2, is an input and no cell.
+        is_known = entry["cell"] in cells
+        cell = (
+            entry["cell"]
+            if is_known
+            else book.text(find_address(book, entry["cell"], BadStress, f"{field}.cell"))
+        )
         if cell not in cells:
             known = ", ".join(cells[:5]) + (" ..." if len(cells) > 5 else "")
             raise BadStress(
@@ -67,7 +73,7 @@ def _percentiles(given: object, cell: str, field: str) -> list[float]:
         raise BadStress(f"`percentiles` of {cell} must be two numbers. {_HOW}", cells=(cell,), field=field)
     ends = []
     for place, end in enumerate(given):
-        number = float(end) if isinstance(end, Real) and not isinstance(end, bool) else math.nan
+        number = math.nan if isinstance(end, bool) or not isinstance(end, Real) else float(end)
         # Not a number is refused here too: no comparison holds for it.
         if not 0 <= number <= 100:
             raise BadStress(
