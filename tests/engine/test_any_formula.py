@@ -99,7 +99,7 @@ def test_any_formula_gives_the_same_in_blocks_and_one_by_one(formula, drawn):
 
 @pytest.mark.soak
 @pytest.mark.timeout(7_200)
-@settings(max_examples=330_000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=330_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(formulas, lanes)
 def test_any_formula_for_a_long_time(formula, drawn):
     check_any_formula(formula, drawn)
