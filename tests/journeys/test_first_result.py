@@ -174,6 +174,9 @@ async def _take_the_results_along(walk: Walk) -> None:
     cells = [cell.value for sheet in book for row in sheet for cell in row]
     assert any(isinstance(value, float) and round(value) == mean for value in cells)
     assert any(sheet._charts for sheet in book)
+    async with page.expect_download() as started:
+        await page.get_by_role("link", name="Report", exact=True).click()
+    assert (await _saved(await started.value)).startswith(b"%PDF-")
 
 
 async def _saved(download) -> bytes:
