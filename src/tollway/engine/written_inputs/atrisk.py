@@ -78,16 +78,6 @@ def _beta(given: Sequence[Given]) -> Distribution:
     return parse_distribution({"type": "beta_general", "alpha1": alpha1, "alpha2": alpha2, **ends})
 
 
-# Names that older releases or XLRisk use for the same function, with the same parameters.
-_SAME = {
-    "RiskTriangular": "triangular",
-    "RiskLogNormal": "lognormal",
-    "RiskExponential": "exponential",
-    "RiskDiscreteUniform": "discrete_uniform",
-    "RiskHistogram": "histogram",
-    "RiskChiSquare": "chi_squared",
-}
-
 _OWN = [
     made("RiskBeta", AT_RISK, "alpha1 alpha2 min max", _beta, 2),
     made("RiskErf", AT_RISK, "h", error_function),
@@ -113,6 +103,4 @@ _ALTERNATES = [
 # XLRisk's lognormal takes the mean and the standard deviation of the logarithm, where @RISK's takes those of the value.
 XLRISK_LOGNORMAL = made("RiskLogNorm", AT_RISK, "mu sigma", lognormal_of_logarithm)
 
-FUNCTIONS = table(
-    *(of_catalogue(name, AT_RISK, kind) for name, kind in _SAME.items()), *_ALTERNATES, *_CATALOGUED, *_OWN
-)
+FUNCTIONS = table(*_ALTERNATES, *_CATALOGUED, *_OWN)

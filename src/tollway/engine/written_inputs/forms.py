@@ -44,7 +44,7 @@ class WrittenFunction:
     @property
     def form(self) -> str:
         """How it is written: `RiskNormal(mean, std)`."""
-        names = [name.removesuffix("[]") for name in self.parameters]
+        names = [name.rstrip("[]") for name in self.parameters]
         shown = [*names[: self.required], *(f"[{name}]" for name in names[self.required :])]
         return f"{self.name}({', '.join(shown)}{', ...' if self.repeats else ''})"
 
