@@ -198,6 +198,8 @@ def _alive(process_id: int) -> bool:
 def test_a_run_survives_the_killing_of_server_and_worker(running: Installed) -> None:
     """Acceptance 4: the run finishes, and no usage row is lost or doubled."""
     with running.client() as client:
+        # What a test before this one left is computed first.
+        wait_until(lambda: not _under_way(client), lambda: running.output)
         uploaded = client.post("/models", files={"file": ("portfolio.xlsx", SAMPLES["portfolio"].to_bytes())})
         assert uploaded.status_code == 201, uploaded.text
         variables = [
@@ -248,6 +250,13 @@ def test_a_run_survives_the_killing_of_server_and_worker(running: Installed) -> 
         " AND l.request_timestamp >= q.period_start WHERE l.mode = 'test'"
     )
     assert used == this_month
+
+
+def _under_way(client: httpx.Client) -> bool:
+    listed = client.get("/simulations")
+    return listed.status_code != 200 or any(
+        one["status"] in ("queued", "running") for one in listed.json()["simulations"]
+    )
 
 
 @pytest.mark.parametrize("command", ["demo", "seed"])
