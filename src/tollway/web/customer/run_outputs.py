@@ -56,7 +56,7 @@ async def show_scatter(
 ) -> Response:
     """Draw one output over one input, for the script that puts it into the page."""
     async with page.database.transaction() as tx:
-        run = await simulation.get_run(tx, page.caller, run_id)
+        run = await simulation.get_finished_run(tx, page.caller, run_id)
     points = await point_flows.find_points(workshop_of(request), run)
     view = scatter_view(run, points, output, against) if points is not None else None
     if view is None:
