@@ -7,6 +7,7 @@ themselves. The application runs in schemathesis' own event loop, over a databas
 import zlib
 from collections.abc import Iterator, MutableMapping
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck
@@ -22,7 +23,9 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.parties import Party, make_party
-from tests.simulation.conftest import results_of, started_id, uploaded_id, working
+from tests.simulation.conftest import API, results_of, started_id, uploaded_id, working
+from tests.simulation.test_batches import CONFIG, batch_body
+from tests.simulation.test_goal_seeks import answered, seek_body
 from tests.web.conftest import visiting
 
 from tollway.app import Parts, build_app, open_parts
@@ -83,6 +86,7 @@ class Served:
             async with working(self.parts):
                 await results_of(visitor.client, self.party, run)
             self.things = {"model_id": model, "simulation_id": run}
+            await self._open_studies(visitor.client, run)
             self.spare = {"model_id": await uploaded_id(visitor.client, self.party)}
             await visitor.sign_up("owner@example.com")
             assert (await visitor.verify("owner@example.com")).status_code == 303
@@ -90,6 +94,21 @@ class Served:
             ticket = {"topic": "other", "subject": "A question", "message": "How?"}
             opened = await visitor.client.post("/api/support/tickets", json=ticket)
             self.things["ticket_id"] = opened.json()["id"]
+
+    async def _open_studies(self, client: httpx.AsyncClient, run: str) -> None:
+        """Make a batch and a goal seek, whose answer is waited for."""
+        batch = batch_body(self.things["model_id"], {}, simulation_config=CONFIG | {"iterations": 1_000})
+        made = await client.post(f"{API}/simulations/batch", headers=self.party.headers, json=batch)
+        asked = await client.post(
+            f"{API}/goal-seeks", headers=self.party.headers, json=seek_body(self.things["model_id"])
+        )
+        self.things["goal_seek_id"] = asked.json()["goal_seek_id"]
+        self.things["batch_id"] = made.json()["batch_id"]
+        other = made.json()["simulations"][0]["simulation_id"]
+        async with working(self.parts):
+            await results_of(client, self.party, other)
+            await answered(client, self.party, self.things["goal_seek_id"])
+        self.things |= {"simulation_id": run, "other_id": other}
 
     def credentials(self, case: schemathesis.Case) -> dict[str, str]:
         """The headers of a customer's key; of an owner who is signed in, where people may call too; or none."""

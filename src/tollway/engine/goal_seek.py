@@ -71,7 +71,7 @@ class Statistic:
             return None
         if self.name == "mean":
             return _finite(float(numbers.mean()), float(numbers.std(ddof=1)) / math.sqrt(count))
-        if self.name == "probability":
+        if self.at_or_below is not None:
             share = float(np.count_nonzero(numbers <= self.at_or_below)) / count
             return share, math.sqrt(share * (1 - share) / count)
         share = float(self.name[1:]) / 100
@@ -301,8 +301,8 @@ def seek_goal(
         return _answer(trials, "found", found, ends, _value_error(trials, seek, found))
     except _Undefined as undefined:
         made = trials.made
-        known = (made[0], made[1]) if len(made) > 1 else None
-        return _answer(trials, "undefined", None, known, value=undefined.value)
+        reached = (made[0], made[1]) if len(made) > 1 else None
+        return _answer(trials, "undefined", None, reached, value=undefined.value)
 
 
 def _placed(correlation: RankCorrelation | None, places: Sequence[int]) -> RankCorrelation | None:

@@ -2,10 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from tollway.simulation.answers import RUN_ID, TIME, ListedRun, Status, Stress
-from tollway.simulation.answers import _Answer as Answer
 
 BATCH_ID = "bat_5d0c1b7a93e2f468"
 GOAL_SEEK_ID = "gsk_0f9e8d7c6b5a4321"
@@ -13,7 +12,11 @@ OTHER_RUN_ID = "sim_7c1d2e3f4a5b6978"
 STANDING = Literal["queued", "running", "finished"]
 
 
-class CreatedScenario(Answer):
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class CreatedScenario(_Answer):
     """One run of a batch that was queued."""
 
     simulation_id: str = Field(examples=[RUN_ID])
@@ -26,7 +29,7 @@ class CreatedScenario(Answer):
     seed: int = Field(examples=[7])
 
 
-class CreatedBatch(Answer):
+class CreatedBatch(_Answer):
     """Runs that were queued together."""
 
     batch_id: str = Field(examples=[BATCH_ID])
@@ -37,7 +40,7 @@ class CreatedBatch(Answer):
     batch_url: str = Field(examples=[f"/monte-carlo-api/batches/{BATCH_ID}"])
 
 
-class ListedBatch(Answer):
+class ListedBatch(_Answer):
     """One batch of the list."""
 
     batch_id: str = Field(examples=[BATCH_ID])
@@ -49,7 +52,7 @@ class ListedBatch(Answer):
     batch_url: str = Field(examples=[f"/monte-carlo-api/batches/{BATCH_ID}"])
 
 
-class Batches(Answer):
+class Batches(_Answer):
     """A page of batches, newest first."""
 
     batches: list[ListedBatch]
@@ -64,7 +67,7 @@ class ListedScenario(ListedRun):
     stress: list[Stress] = Field(description="Inputs that are held in a part of their range.")
 
 
-class ComparedRun(Answer):
+class ComparedRun(_Answer):
     """What tells one of the compared runs from the other."""
 
     simulation_id: str = Field(examples=[RUN_ID])
@@ -78,7 +81,7 @@ class ComparedRun(Answer):
     stress: list[Stress]
 
 
-class StatisticDifference(Answer):
+class StatisticDifference(_Answer):
     """How far one statistic moved. Null where a number does not exist."""
 
     statistic: str = Field(
@@ -98,7 +101,7 @@ class StatisticDifference(Answer):
     )
 
 
-class ComparedOutput(Answer):
+class ComparedOutput(_Answer):
     """One output in both runs."""
 
     cell: str = Field(description="As the base names it.", examples=["Risk!B16"])
@@ -106,7 +109,7 @@ class ComparedOutput(Answer):
     differences: list[StatisticDifference]
 
 
-class Differences(Answer):
+class Differences(_Answer):
     """What differs between two runs."""
 
     shares_random_numbers: bool = Field(
@@ -131,7 +134,7 @@ class ComparedScenario(Differences):
     simulation: ComparedRun
 
 
-class BatchComparison(Answer):
+class BatchComparison(_Answer):
     """The runs of a batch beside its first one that has results."""
 
     base: ComparedRun
@@ -147,7 +150,7 @@ class WholeBatch(ListedBatch):
     )
 
 
-class CreatedGoalSeek(Answer):
+class CreatedGoalSeek(_Answer):
     """A search that was queued."""
 
     goal_seek_id: str = Field(examples=[GOAL_SEEK_ID])
@@ -156,7 +159,7 @@ class CreatedGoalSeek(Answer):
     goal_seek_url: str = Field(examples=[f"/monte-carlo-api/goal-seeks/{GOAL_SEEK_ID}"])
 
 
-class SeekTrial(Answer):
+class SeekTrial(_Answer):
     """What the statistic was with a number in the cell sought."""
 
     value: float = Field(examples=[1_000_000.0])
@@ -165,7 +168,7 @@ class SeekTrial(Answer):
     error_count: int = Field(description="Iterations without a number; they are left out.", examples=[0])
 
 
-class SeekAnswer(Answer):
+class SeekAnswer(_Answer):
     """Where the goal is reached, or why not."""
 
     outcome: Literal["found", "jump", "out_of_reach", "undefined"] = Field(
@@ -187,7 +190,7 @@ class SeekAnswer(Answer):
     iterations: int = Field(description="Of each trial.", examples=[10_000])
 
 
-class WholeGoalSeek(Answer):
+class WholeGoalSeek(_Answer):
     """A search with its question and its answer."""
 
     goal_seek_id: str = Field(examples=[GOAL_SEEK_ID])
@@ -205,7 +208,7 @@ class WholeGoalSeek(Answer):
     goal_seek_url: str = Field(examples=[f"/monte-carlo-api/goal-seeks/{GOAL_SEEK_ID}"])
 
 
-class GoalSeeks(Answer):
+class GoalSeeks(_Answer):
     """A page of searches, newest first."""
 
     goal_seeks: list[WholeGoalSeek]

@@ -67,7 +67,8 @@ class Held(Distribution):
 
     def cumulated(self, x: Floats) -> Floats:
         """Probability of a draw at or below each x."""
-        return np.clip((self.base.cumulated(np.asarray(x, dtype=np.float64)) - self.low) / self._share, 0, 1)
+        shares: Floats = (self.base.cumulated(np.asarray(x, dtype=np.float64)) - self.low) / self._share
+        return np.clip(shares, 0, 1)
 
     def density(self, x: Floats) -> Floats:
         """Density at each x, 0 outside the part; the probability of exactly x where draws come in steps."""

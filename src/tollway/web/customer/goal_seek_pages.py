@@ -94,8 +94,20 @@ async def start_goal_seek(request: Request, page: Working, model_id: str) -> Res
 
 
 def _draft_of(form: FormData) -> Draft:
-    names = ("cell", "low", "high", "output", "statistic", "at_or_below", "goal", "iterations", "seed")
-    return Draft(**{name: str(form.get(name, "")).strip() for name in names})
+    def text(name: str) -> str:
+        return str(form.get(name, "")).strip()
+
+    return Draft(
+        cell=text("cell"),
+        low=text("low"),
+        high=text("high"),
+        output=text("output"),
+        statistic=text("statistic"),
+        at_or_below=text("at_or_below"),
+        goal=text("goal"),
+        iterations=text("iterations"),
+        seed=text("seed"),
+    )
 
 
 def _read_order(model: Model, draft: Draft) -> GoalSeekOrder | None:

@@ -219,14 +219,13 @@ def _scenarios(basis: Basis, draft: Draft, order: RunOrder) -> dict[str, RunOrde
                 f"{BASE_NAME} is the name of what the others are compared with; choose another one."
             )
         else:
+            text = row["change"][:CHANGE_LENGTH_MAX]
             try:
-                change = _percentiles_of(row["change"]) or read_distribution(
-                    row["change"][:CHANGE_LENGTH_MAX]
-                )
+                changed_to = _percentiles_of(text) or read_distribution(text)
             except EngineError as refused:
                 row["error"] = in_words_of_the_form(refused.message)
             else:
-                orders[name] = _changed(orders.get(name, order), row["cell"], change)
+                orders[name] = _changed(orders.get(name, order), row["cell"], changed_to)
     return orders
 
 
