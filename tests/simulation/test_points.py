@@ -1,5 +1,6 @@
 """The first iterations of a run: kept with its results, read again, and deleted with them."""
 
+import json
 from datetime import timedelta
 
 import httpx
@@ -21,7 +22,7 @@ from tollway.engine import (
     parse_distribution,
 )
 from tollway.kit.clock import read_now
-from tollway.simulation import operations, retention
+from tollway.simulation import answers, operations, retention
 from tollway.simulation.entities import Run
 from tollway.simulation.points import read_points
 
@@ -68,6 +69,7 @@ async def test_what_the_api_tells_of_errors_ranks_targets_and_convergence(
     run = await finished(parts, client, party, targets=[1_000_000, 1_050_000.0], tolerance=0.01)
     body = (await client.get(f"{API}/simulations/{run.public_id}/results", headers=party.headers)).json()
     assert (body["targets"], body["tolerance"]) == ([1_000_000, 1_050_000], 0.01)
+    answers.Results.model_validate(body)
     found = body["results"]["B16"]
     statistics = found["statistics"]
     below, middle = statistics["targets"]
@@ -84,6 +86,39 @@ async def test_what_the_api_tells_of_errors_ranks_targets_and_convergence(
     assert (settled["mean"], settled["std"]) == (True, False)
     assert 15_000 < found["convergence"]["iterations_needed"] < 25_000
     assert len(found["convergence"]["checkpoints"]) == 20
+
+
+LATER = (
+    "kurtosis", "mode", "standard_errors", "error_shares", "targets", "convergence", "sensitivity_iterations",
+    "sensitivity_remark",
+)  # fmt: skip
+
+
+async def test_a_run_of_before_there_was_more_is_still_told(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    run = await finished(parts, client, party)
+    assert run.results is not None
+    old = [{name: value for name, value in one.items() if name not in LATER} for one in run.results]
+    for one in old:
+        one["sensitivities"] = [
+            {name: each[name] for name in ("cell", "name", "low_mean", "high_mean", "swing", "correlation")}
+            for each in one["sensitivities"]
+        ]
+    async with parts.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE runs SET results = %(old)s::jsonb, points_blob = NULL", {"old": json.dumps(old)}
+        )
+        stored = await operations.get_run(tx, caller_of(party), run.public_id)
+    url = f"{API}/simulations/{run.public_id}"
+    body = (await client.get(f"{url}/results", headers=party.headers)).json()
+    answers.Results.model_validate(body)
+    found = body["results"]["B16"]
+    assert found["statistics"]["mean"] == run.results[0]["mean"]
+    assert {found["statistics"][name] for name in LATER[:2]} | {found["convergence"]} == {None}
+    for file_format in ("json", "xlsx"):
+        assert (await client.get(f"{url}/download/{file_format}", headers=party.headers)).status_code == 200
+    assert await read_points(parts.blobs, stored) is None
 
 
 async def test_points_go_with_the_results(parts: Parts, client: httpx.AsyncClient, party: Party) -> None:
