@@ -163,7 +163,8 @@ def convert_to_csv(samples: Path, target: Path) -> None:
     """Write the table of a Parquet file as CSV, a few thousand rows at a time."""
     from pyarrow import parquet
 
-    with parquet.ParquetFile(samples) as file:
+    # Buffered ahead, the whole file would come to lie in memory.
+    with parquet.ParquetFile(samples, pre_buffer=False) as file:
         _write_csv(target, file.schema_arrow, file.iter_batches(batch_size=CSV_ROWS))
 
 
