@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tollway import cli_conformance, cli_fit, cli_plans, cli_simulate
+from tollway import cli_conformance, cli_fit, cli_plans, cli_seek, cli_simulate
 
 if TYPE_CHECKING:
     from tollway.processes import Installation
@@ -32,6 +32,7 @@ app.add_typer(admin, name="admin")
 cli_simulate.register(app)
 cli_conformance.register(app)
 cli_fit.register(app)
+cli_seek.register(app)
 
 # Exit statuses: 0 done, 1 something to look at was found, 2 it could not be done (the sentence says why),
 # 130 it was interrupted.

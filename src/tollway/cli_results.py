@@ -79,14 +79,14 @@ def _statistics(summaries: Sequence["OutputSummary"]) -> Table:
         table.add_column(name, justify="right", max_width=OUTPUT_WIDTH)
         table.add_column("±", justify="right")
     for label, figures in _rows(summaries):
-        cells = [text for value, error in figures for text in (_figure(value), _error(error))]
+        cells = [text for value, error in figures for text in (figure(value), _error(error))]
         table.add_row(escape(label), *cells)
     for position, target in enumerate(summaries[0].targets):
         told = [one.targets[position] for one in summaries]
         shares = [
             text for one in told for text in (_share(one.share_at_or_below), _share(one.standard_error))
         ]
-        table.add_row(f"At or below {_figure(target.value)}", *shares)
+        table.add_row(f"At or below {figure(target.value)}", *shares)
     for text in dict.fromkeys(text for one in summaries for text in one.error_shares):
         shares = []
         for one in summaries:
@@ -131,9 +131,9 @@ def _print_sensitivities(screen: Console, summary: "OutputSummary") -> None:
     for one in moving[:SENSITIVITIES_SHOWN]:
         table.add_row(
             escape(f"{one.name} {one.cell}" if one.name else one.cell),
-            _figure(one.low_mean),
-            _figure(one.high_mean),
-            _figure(one.swing),
+            figure(one.low_mean),
+            figure(one.high_mean),
+            figure(one.swing),
             _signed(one.rank_correlation),
             _signed(one.regression_coefficient),
             _share(one.variance_share),
@@ -149,7 +149,8 @@ def _print_sensitivities(screen: Console, summary: "OutputSummary") -> None:
         screen.print(summary.sensitivity_remark, markup=False)
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
+    """Write a value as finely as its size asks for."""
     if value is None:
         return "none"
     size = abs(value)

@@ -130,7 +130,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Run a workbook many times with varying inputs and show the risk of its outputs."""
-    with _one_sentence():
+    with one_sentence():
         from tollway.engine import (
             CONFIDENCE_LEVELS_DEFAULT,
             Input,
@@ -162,9 +162,9 @@ def simulate(
         method = check_sampling(sampling)
         correlated = [parse_correlation_text(text) for text in correlate or []]
         stressed = [parse_stress_text(text) for text in stress or []]
-        marked = [_cell_and_distribution(text) for text in inputs or []]
+        marked = [cell_and_distribution(text) for text in inputs or []]
         varied = [Input(cell, parse_distribution_text(distribution)) for cell, distribution in marked]
-        workbook = _read(file)
+        workbook = read_file(file)
         outputs = outputs or _written_outputs(workbook)
         program = build_program(workbook, varied, outputs)
         drawn = Sampling(method, iteration_count, read_correlations(correlated, workbook, program))
@@ -195,14 +195,14 @@ def simulate(
         from tollway.cli_inspection import print_written_inputs
         from tollway.cli_results import print_results
 
-        print_written_inputs(_screen(), program)
-        print_results(_screen(), facts, summaries)
+        print_written_inputs(screen_of_output(), program)
+        print_results(screen_of_output(), facts, summaries)
         for path in files.written():
             typer.echo(f"Written: {path}")
 
 
 @contextlib.contextmanager
-def _one_sentence() -> Iterator[None]:
+def one_sentence() -> Iterator[None]:
     """Turn what cannot be done into one sentence on standard error and exit status 2."""
     from tollway.engine import EngineError
 
@@ -249,7 +249,8 @@ def _iteration_count(text: str) -> int:
     return int(count)
 
 
-def _cell_and_distribution(text: str) -> tuple[str, str]:
+def cell_and_distribution(text: str) -> tuple[str, str]:
+    """Part an input into its cell and its distribution, as texts. Raises: CannotRun."""
     # The last "=" that a distribution follows: a sheet's name may hold one, and so may a distribution (p5=10).
     found = re.fullmatch(r"(.*)=(\s*[A-Za-z]\w*\s*\(.*)", text, re.DOTALL)
     cell, equals, distribution = (found[1], "=", found[2]) if found else text.rpartition("=")
@@ -260,7 +261,8 @@ def _cell_and_distribution(text: str) -> tuple[str, str]:
     return cell.strip(), distribution
 
 
-def _read(file: Path) -> "Workbook":
+def read_file(file: Path) -> "Workbook":
+    """Read a workbook within the limits of a machine of one's own. Raises: what read_workbook raises."""
     from tollway.engine import ReadLimits, read_workbook
 
     limits = ReadLimits(
@@ -329,7 +331,8 @@ def _run_facts(
     )
 
 
-def _screen() -> Console:
+def screen_of_output() -> Console:
+    """Return what tables are printed on: as wide as the terminal, or fixed where there is none."""
     knows_width = sys.stdout.isatty() or "COLUMNS" in os.environ
     return Console(highlight=False, width=None if knows_width else PIPED_WIDTH)
 
@@ -343,7 +346,7 @@ def sample(
     force: Annotated[bool, typer.Option(help="Overwrite a file.")] = False,
 ) -> None:
     """Write a sample workbook and print the command that simulates it."""
-    with _one_sentence():
+    with one_sentence():
         from tollway.simulation.samples import SAMPLES, write_sample
 
         if list_samples:
@@ -365,7 +368,7 @@ def _print_samples(samples: Sequence["Sample"]) -> None:
         table.add_column(heading)
     for one in samples:
         table.add_row(one.name, one.use_case, one.summary)
-    _screen().print(table)
+    screen_of_output().print(table)
 
 
 def _simulate_command(sample: "Sample", path: Path) -> str:
@@ -391,12 +394,12 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Show what a workbook holds: likely inputs and outputs, functions, and whether its values agree with ours."""
-    with _one_sentence():
+    with one_sentence():
         from tollway.cli_inspection import print_inspection
         from tollway.engine import inspect_workbook
 
-        found = inspect_workbook(_read(file))
+        found = inspect_workbook(read_file(file))
         if as_json:
             typer.echo(json.dumps(found.as_json(), indent=2))
         else:
-            print_inspection(_screen(), file.name, found)
+            print_inspection(screen_of_output(), file.name, found)
