@@ -1,5 +1,6 @@
 """Scenarios, comparisons and goal seeks on pages: asked, shown, and what is wrong beside its field."""
 
+import json
 import re
 
 import pytest
@@ -111,6 +112,20 @@ async def test_rows_of_one_name_are_one_scenario_and_a_distribution_is_a_change(
     shapes = {one["cell"]: one["distribution"] for one in other["inputs"]}
     assert shapes["Portfolio!B5"] == {"type": "normal", "mean": 0.02, "std": 0.01}
     assert [one["cell"] for one in base["inputs"]] == [one["cell"] for one in other["inputs"]]
+
+
+async def test_scenarios_keep_the_correlations_that_are_marked(ana: Visitor, model: str) -> None:
+    entry = {"cells": ["Portfolio!B4", "Portfolio!B5"], "correlation": 0.6}
+    async with ana.parts.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE models SET correlations = %(entries)s::jsonb", {"entries": json.dumps([entry])}
+        )
+    started = await ana.post(f"/models/{model}/scenarios", scenario_form(hold=["Portfolio!B5|0..10"]))
+    assert started.status_code == 303, started.text
+    async with ana.parts.database.transaction() as tx:
+        runs = await tx.list_rows("SELECT correlations FROM runs ORDER BY id")
+    assert [run["correlations"]["cells"] for run in runs] == [entry["cells"]] * 2
+    assert [run["correlations"]["matrix"][0][1] for run in runs] == [0.6, 0.6]
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ async def _basis_of(page: Page, model_id: str, run_id: str) -> tuple[Basis, Run 
         model = await simulation.get_model(tx, page.caller, model_id)
         run = await simulation.get_run(tx, page.caller, run_id[:100]) if run_id else None
     if run is None:
-        return Basis(model, model.input_marks, model.output_cells), None
+        return Basis(model, model.input_marks, model.output_cells, correlations=model.correlations), None
     basis = Basis(
         model=model,
         inputs=[
