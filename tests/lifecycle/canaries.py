@@ -237,11 +237,26 @@ async def _write_runs(tx: Transaction, canary: Canary, now: datetime) -> None:
         """,
         {"c": canary.customer.id},
     )
+    await tx.execute(
+        """
+        UPDATE runs SET keeps_samples = true, samples_blob = 'samples/canary/1', points_blob = 'points/canary/1'
+        WHERE customer_id = %(c)s
+        """,
+        {"c": canary.customer.id},
+    )
+    await tx.execute(
+        """
+        INSERT INTO download_tokens (token_hash, run_id, customer_id, created_at, expires_at)
+        SELECT '\\x5a776974736368657220', id, customer_id, %(now)s, %(later)s FROM runs WHERE customer_id = %(c)s
+        """,
+        {"c": canary.customer.id, "now": now, "later": now + timedelta(hours=1)},
+    )
     await _write_studies(tx, canary, now)
     rows = await tx.list_rows(
         "SELECT workbook_blob FROM models WHERE customer_id = %(c)s", {"c": canary.customer.id}
     )
-    canary.blobs += [row["workbook_blob"] for row in rows] + ["samples/canary/0"]
+    canary.blobs += [row["workbook_blob"] for row in rows]
+    canary.blobs += ["samples/canary/0", "samples/canary/1", "points/canary/1"]
 
 
 async def _write_studies(tx: Transaction, canary: Canary, now: datetime) -> None:
