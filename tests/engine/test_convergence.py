@@ -112,13 +112,13 @@ def test_iterations_with_error_values_count_as_iterations_and_give_nothing_to_th
 def test_the_verdict_is_a_sentence():
     (found,) = summaries_of(NORMAL, tolerance=0.001)
     sentence = describe_convergence(found.convergence)
-    assert sentence.startswith("There were too few iterations to know standard deviation")
+    assert sentence.startswith("There were too few iterations to know the standard deviation")
     assert "to within 0.1 % with 95 % confidence. About " in sentence
     assert describe_convergence(found.as_json()["convergence"]) == sentence
     (settled,) = summaries_of(NORMAL)
     assert describe_convergence(settled.convergence) == (
-        "There were enough iterations: mean, standard deviation, 5th percentile, median and 95th percentile are known "
-        "to within 3 % with 95 % confidence."
+        "There were enough iterations: the mean, the standard deviation, the 5th percentile, the median and the 95th "
+        "percentile are known to within 3 % with 95 % confidence."
     )
     (one,) = summaries_of(np.array([[3.0]]))
     assert "should be enough" not in describe_convergence(one.convergence)

@@ -336,6 +336,9 @@ def test_the_mode_is_the_most_frequent_value_where_one_stands_out(values, mode):
 def test_the_mode_of_a_continuous_output_is_where_its_values_lie_closest():
     assert summary(LONG.gamma(4, 1, 200_000)).mode == pytest.approx(3, abs=0.2)
     assert summary(LONG.lognormal(0, 0.5, 200_000)).mode == pytest.approx(math.exp(-0.25), abs=0.05)
+    # Too few for a share to mean anything: the middle of all, or of the closest ten.
+    assert summary([1.0, 2.0, 9.0]).mode == 5.0
+    assert summary([*np.linspace(0, 1, 10), *np.linspace(5, 90, 9)]).mode == pytest.approx(0.5, abs=0.1)
     assert -1e308 <= summary(np.array([-1.7e308, 1.7e308, 1.6e308])).mode <= 1.7e308
 
 

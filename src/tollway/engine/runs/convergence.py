@@ -10,11 +10,11 @@ from tollway.engine.runs.tallies import RUNNING_PERCENTS, Prefix, Tally
 
 # How people call what is judged.
 _NAMES = {
-    "mean": "mean",
-    "std": "standard deviation",
-    "p5": "5th percentile",
-    "p50": "median",
-    "p95": "95th percentile",
+    "mean": "the mean",
+    "std": "the standard deviation",
+    "p5": "the 5th percentile",
+    "p50": "the median",
+    "p95": "the 95th percentile",
 }
 
 

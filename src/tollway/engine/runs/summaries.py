@@ -15,6 +15,7 @@ import numpy as np
 from tollway.engine.programs.program import Program
 from tollway.engine.runs.bins import centers
 from tollway.engine.runs.convergence import judge_convergence, list_checkpoints
+from tollway.engine.runs.modes import find_mode
 from tollway.engine.runs.moments import Moments, joined, total
 from tollway.engine.runs.order_statistics import (
     OrderStatistics,
@@ -54,10 +55,6 @@ from tollway.engine.runs.tallies import Tally, tally
 
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 CDF_STEPS = 100
-MODE_SHARE_MIN = 0.01
-"""A single value with this share of the numbers is the mode."""
-MODE_INTERVAL_SHARE = 0.05
-"""Else the mode is the middle of the shortest interval with this share of them."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +89,10 @@ def summarize(
     """Compute the statistics of every output over the shards given.
 
     The shards may lie in files (`StoredShard`): each is read a few times, and memory holds one of them beside some
-    megabytes. They may leave gaps (a cancelled run) but not overlap, and come in any order. Any cut into shards gives
-    the same bits.
+    megabytes. They may leave gaps (a cancelled run) but not overlap, and come in any order.
+
+    INVARIANT: any cut of a run into shards gives the same bits
+    (tests/engine/test_run.py::test_one_shard_seven_and_sixty_four_give_the_same_bits_whatever_their_order).
 
     Args:
         facts: of the program.
@@ -232,7 +231,7 @@ def _summary(
         std=spread.std,
         skewness=spread.skewness,
         kurtosis=spread.kurtosis,
-        mode=_mode(tallied),
+        mode=find_mode(tallied),
         min=tallied.low,
         max=tallied.high,
         percentiles=percentiles,
@@ -316,32 +315,6 @@ def _tail_mean(
     if mean is None or ordered.count == 1 or not math.isfinite(tail.second_sum):
         return mean, None
     return mean, _finite(error_of_tail_mean(ordered.count, percent, tail))
-
-
-def _mode(tallied: Tally) -> float:
-    """Find where the numbers lie closest, from the counts of the bins.
-
-    The most frequent value where one has MODE_SHARE_MIN of the numbers; else the middle of the shortest interval that
-    holds MODE_INTERVAL_SHARE of them and ends at edges of bins.
-    """
-    places = np.concatenate([[tallied.low], tallied.edges, [np.inf]])
-    starts = np.concatenate([[0], tallied.below, [tallied.count]])
-    held = np.diff(starts[1:])
-    is_one_value = places[2:] == np.nextafter(places[1:-1], np.inf)
-    single = np.where(is_one_value, held, 0)
-    if len(single) and single.max() >= MODE_SHARE_MIN * tallied.count:
-        return float(places[1:-1][single.argmax()])
-    places[-1] = tallied.high
-    inside = (places >= tallied.low) & (places <= tallied.high)
-    places, starts = places[inside], starts[inside]
-    needed = max(1, math.ceil(MODE_INTERVAL_SHARE * tallied.count))
-    ends = np.searchsorted(starts, starts + needed, side="left")
-    possible = ends < len(starts)
-    with np.errstate(over="ignore"):
-        widths = places[ends[possible]] - places[possible]
-    shortest = int(widths.argmin())
-    low, high = float(places[possible][shortest]), float(places[ends[possible]][shortest])
-    return low / 2 + high / 2
 
 
 def _histogram(tallied: Tally) -> Histogram | None:
