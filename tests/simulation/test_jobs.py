@@ -15,6 +15,7 @@ from tests.simulation import workbooks
 from tests.simulation.conftest import (
     API,
     Rows,
+    caller_of,
     results_of,
     run_body,
     started_id,
@@ -28,7 +29,7 @@ from tollway.kit.blobs import BlobMissing
 from tollway.kit.clock import read_now
 from tollway.kit.jobs import JobRegistry, count_waiting_jobs, run_worker
 from tollway.plans.entities import SubscriptionStatus
-from tollway.simulation import shards, store
+from tollway.simulation import operations, shards, store
 from tollway.simulation.entities import Cut, RunStatus
 
 
@@ -309,6 +310,30 @@ async def test_a_lost_summary_is_sent_for_again_and_of_two_at_once_one_counts(
     assert kept not in {one["name"] for one in discarded}
     assert len(discarded) <= 1
     assert await parts.blobs.get(kept)
+
+
+@pytest.mark.parametrize("status", ["queued", "picked"])
+async def test_a_summary_that_takes_long_is_not_sent_for_a_second_time(
+    parts: Parts, rows: Rows, party: Party, status: str
+) -> None:
+    """Else each minute adds one more that copies every shard, and a long one takes all workers."""
+    long_ago = read_now() - timedelta(minutes=5)
+    run = await rows.run(party, await rows.model(party, long_ago), long_ago, iterations=2_000)
+    async with parts.database.transaction() as tx:
+        await operations.cancel_run(tx, caller_of(party), run.public_id, long_ago)
+        jobs = {"name": shards.SUMMARIZE_JOB, "status": status}
+        await tx.execute(
+            "UPDATE pgqueuer SET status = %(status)s::pgqueuer_status WHERE entrypoint = %(name)s", jobs
+        )
+    registry = build_registry(parts)
+    await scheduled(registry, "simulation.sweep")
+    count = "SELECT count(*) FROM pgqueuer WHERE entrypoint = %(name)s"
+    async with parts.database.transaction() as tx:
+        assert await tx.find_value(count, jobs) == 1
+        await tx.execute("DELETE FROM pgqueuer")
+    await scheduled(registry, "simulation.sweep")
+    async with parts.database.transaction() as tx:
+        assert await tx.find_value(count, jobs) == 1, "one that was lost is"
 
 
 async def test_files_of_nobody_are_swept_after_an_hour(parts: Parts) -> None:

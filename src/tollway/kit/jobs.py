@@ -94,6 +94,15 @@ async def count_waiting_jobs(tx: Transaction, name: str) -> int:
     return int(found)
 
 
+async def list_unfinished_payloads(tx: Transaction, name: str) -> list[dict[str, Any]]:
+    """List what the jobs of one name were asked that wait or are under way, retries among them."""
+    rows = await tx.list_rows(
+        "SELECT payload FROM pgqueuer WHERE entrypoint = %(name)s AND status IN ('queued', 'picked')",
+        {"name": name},
+    )
+    return [json.loads(bytes(row["payload"] or b"{}")) for row in rows]
+
+
 @dataclass(slots=True)
 class JobRegistry:
     """The jobs a worker can run: one runner for each name, with how many of it may run at once."""

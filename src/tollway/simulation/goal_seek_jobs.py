@@ -6,7 +6,7 @@ from typing import Any
 
 from tollway.kit.clock import read_now
 from tollway.kit.db import Database
-from tollway.kit.jobs import JobRegistry, count_waiting_jobs, enqueue_job
+from tollway.kit.jobs import JobRegistry, enqueue_job, list_unfinished_payloads
 from tollway.kit.log import log
 from tollway.simulation import goal_seek_operations, goal_seek_store, store
 from tollway.simulation.copies import LocalCopies
@@ -81,7 +81,7 @@ class GoalSeeker:
     async def sweep(self, now: datetime) -> None:
         """Send for searches whose job was lost."""
         async with self.database.transaction() as tx:
-            if await count_waiting_jobs(tx, SEEK_JOB):
-                return
+            asked = {one["goal_seek_id"] for one in await list_unfinished_payloads(tx, SEEK_JOB)}
             for goal_seek_id in await goal_seek_store.list_overdue(tx, now - OVERDUE):
-                await enqueue_job(tx, SEEK_JOB, {"goal_seek_id": goal_seek_id})
+                if goal_seek_id not in asked:
+                    await enqueue_job(tx, SEEK_JOB, {"goal_seek_id": goal_seek_id})

@@ -10,7 +10,7 @@ from typing import Any
 from tollway.kit.blobs import Blobs
 from tollway.kit.clock import read_now
 from tollway.kit.db import Database
-from tollway.kit.jobs import JobRegistry, enqueue_job
+from tollway.kit.jobs import JobRegistry, enqueue_job, list_unfinished_payloads
 from tollway.kit.log import log
 from tollway.simulation import (
     download_operations,
@@ -300,8 +300,11 @@ class _Runner:
             for run_id in await shard_store.list_worn_out_runs(tx, now, shards.ATTEMPTS_MAX):
                 await ending_operations.fail_run(tx, run_id, FAILED_MESSAGE, now)
             await shards.enqueue_missing_jobs(tx, now)
+            # A long run is summarised for longer than that.
+            asked = {one["run_id"] for one in await list_unfinished_payloads(tx, shards.SUMMARIZE_JOB)}
             for run_id in await shard_store.list_unsummarized_runs(tx, now - SUMMARY_OVERDUE):
-                await enqueue_job(tx, shards.SUMMARIZE_JOB, {"run_id": run_id})
+                if run_id not in asked:
+                    await enqueue_job(tx, shards.SUMMARIZE_JOB, {"run_id": run_id})
             await download_operations.sweep_download_tokens(tx, now)
             names = await file_store.list_discarded_blobs(tx, now - DISCARDED_KEPT, FILES_PER_SWEEP_MAX)
         await self.goal_seeker.sweep(now)
