@@ -22,6 +22,7 @@ from tollway.engine import (
     read_correlations,
     read_stress,
     run_shard,
+    simulate,
     summarize,
     with_stress,
 )
@@ -108,6 +109,17 @@ def test_the_mean_moves_to_where_the_held_input_is(program):
     # Mean of a standard normal's upper tenth: its density at 1.2816 over 0.1.
     expected = 10 + 2 * 1.7549833193248675 + 0.5
     assert abs(summary.mean - expected) < 5 * summary.mean_standard_error
+
+
+def test_the_librarys_one_call_takes_stress():
+    found, plain = (
+        simulate(
+            BOOK, {"A1": "normal(10, 2)", "A2": "uniform(0, 1)"}, ["B1"], iterations=ITERATIONS, stress=stress
+        )["B1"]
+        for stress in ([{"cell": "A1", "percentiles": [90, 100]}], ())
+    )
+    assert found.mean - plain.mean == pytest.approx(2 * 1.7549833193248675, abs=0.2)
+    assert found.min > plain.min
 
 
 @pytest.mark.parametrize(

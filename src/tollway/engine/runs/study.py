@@ -23,6 +23,7 @@ from tollway.engine.runs.stored import SpilledShards
 from tollway.engine.runs.summaries import ProgramFacts, summarize
 from tollway.engine.sampling.correlation_entries import read_correlations
 from tollway.engine.sampling.draws import Sampling, SamplingMethod, check_sampling, check_seed
+from tollway.engine.sampling.stress import read_stress, with_stress
 from tollway.engine.values import BadInputCell, BadOutputCell, EngineError, Value
 from tollway.engine.workbooks.workbook import Workbook
 
@@ -71,6 +72,7 @@ def simulate(
     confidence_levels: Sequence[float] = CONFIDENCE_LEVELS_DEFAULT,
     sampling: SamplingMethod | str = SamplingMethod.MONTE_CARLO,
     correlations: Sequence[Mapping[str, object]] = (),
+    stress: Sequence[Mapping[str, object]] = (),
     targets: Sequence[float] = (),
     tolerance: float = TOLERANCE_DEFAULT,
 ) -> dict[str, OutputSummary]:
@@ -83,11 +85,14 @@ def simulate(
     Correlations are Spearman's, each {"cells": ["A1", "A2"], "correlation": 0.6} or {"cells": [...], "matrix":
     [[...], ...]}; a matrix that cannot be is replaced by the nearest one (`read_correlations` tells which).
 
+    Stress holds inputs in a part of their range, each {"cell": "A1", "percentiles": [90, 100]}; all other inputs draw
+    what they draw without it.
+
     For each of the targets, the summary tells which share of the numbers lies at or below it. The tolerance is how
     closely statistics must be known to count as settled, as a share of them: see `describe_convergence`.
 
-    Raises: BadIterationCount, BadDistribution, BadConfidenceLevel, BadSampling, BadCorrelation, BadTarget,
-    BadTolerance, and whatever build_program raises.
+    Raises: BadIterationCount, BadDistribution, BadConfidenceLevel, BadSampling, BadCorrelation, BadStress,
+    BadTarget, BadTolerance, and whatever build_program raises.
     """
     if not 1 <= iterations <= ITERATIONS_MAX:
         raise BadIterationCount(
@@ -100,6 +105,7 @@ def simulate(
         for cell, given in inputs.items()
     ]
     program = build_program(workbook, varied, outputs)
+    program = with_stress(program, read_stress(stress, workbook, program))
     drawn = Sampling(check_sampling(sampling), iterations, read_correlations(correlations, workbook, program))
     draws = RunDraws(program.inputs, check_seed(seed), drawn)
     with SpilledShards() as shards:
