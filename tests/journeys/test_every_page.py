@@ -11,7 +11,7 @@ from urllib.parse import urldefrag, urlsplit
 
 import pytest
 from playwright.async_api import Browser
-from tests.journeys import tour, tour_administration, tour_teams
+from tests.journeys import tour, tour_administration, tour_studies, tour_teams
 from tests.journeys.conftest import Product
 from tests.journeys.walks import VIEWS, View, Walk, walking
 from tests.mounted import routes_of
@@ -72,6 +72,7 @@ async def test_every_page_is_sound_in_every_window_and_colours(
                 tour.customer,
                 tour_administration.administrator,
                 tour.newcomer,
+                tour_studies.studies,
                 tour_teams.team,
                 tour_teams.keys,
                 tour.visitor,
