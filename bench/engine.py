@@ -6,7 +6,8 @@ In iterations a second of processor time on one thread, in turn: evaluation alon
 Excel's exactness and without, and end to end (drawing, evaluation and statistics).
 NumPy by hand is the same arithmetic as an analyst would write it in blocks of 4,096 iterations: it knows the model's
 structure, keeps no error values and draws with NumPy's own samplers. The other engines (engine_peers.py; `make bench`
-installs them) open the same workbook, set the same draws and read the same outputs, one iteration at a time.
+installs them) open the same workbook, set the same draws and read the same outputs, one iteration at a time. None of
+them draws or sums up: their end to end is what NumPy by hand needs for that, added to their evaluation.
 Outputs are compared first; a model whose numbers differ from NumPy's gets no figures, and a peer that differs is
 named. The ratio is what counts; absolute figures are this machine's.
 """
@@ -72,6 +73,8 @@ class PeerFigures:
     iterations_per_second: float | None = None
     load_seconds: float | None = None
     ratio: float | None = None
+    end_to_end: float | None = None
+    end_to_end_ratio: float | None = None
     agrees: bool | None = None
     remark: str = ""
 
@@ -137,9 +140,18 @@ def table_of_numpy(figures: list[Figures]) -> Table:
 
 
 def table_of_peers(figures: list[Figures]) -> Table:
-    """Beside other engines: how many times their iterations a second our exact evaluation does."""
-    table = Table(title="Beside other engines, one process each")
-    for heading in ("Model", "Engine", "Iterations a second", "Loading, s", "Ratio", "Same numbers"):
+    """Beside other engines: how many times their iterations a second ours are, evaluation alone and end to end."""
+    table = Table(title="Beside other engines: iterations a second, one process each")
+    for heading in (
+        "Model",
+        "Engine",
+        "Loading, s",
+        "Evaluation",
+        "Ratio",
+        "End to end",
+        "Ratio",
+        "Same numbers",
+    ):
         table.add_column(heading, justify="left" if heading in ("Model", "Engine") else "right")
     for one in figures:
         for peer in one.peers:
@@ -149,9 +161,11 @@ def table_of_peers(figures: list[Figures]) -> Table:
                 table.add_row(
                     one.model,
                     peer.peer,
-                    f"{peer.iterations_per_second:,.1f}",
                     f"{peer.load_seconds:.2f}",
+                    f"{peer.iterations_per_second:,.1f}",
                     f"{peer.ratio:,.0f}",
+                    f"{peer.end_to_end:,.1f}",
+                    f"{peer.end_to_end_ratio:,.0f}",
                     "yes" if peer.agrees else "no",
                 )
     return table
@@ -188,6 +202,13 @@ def measure(case: Any) -> Figures:
         lambda: summarize(facts, [run_shard(program, SEED, 0, count)]),
         lambda: hand_end_to_end(program, by_hand, count),
     )
+    # Drawing and statistics without a model between them.
+    first = cells[0]
+    around, _ = best(
+        lambda: hand_end_to_end(program, lambda draws: [draws[first]] * len(program.outputs), count),
+        lambda: None,
+    )
+    speeds = Speeds(count / ours, count / whole, around / count)
     return Figures(
         model=case.name,
         formulas=case.formulas_count,
@@ -201,8 +222,7 @@ def measure(case: Any) -> Figures:
         numpy_end_to_end=count / hand_whole,
         end_to_end_ratio=hand_whole / whole,
         peers=[
-            compared(peer, answer, found.values, count / ours)
-            for peer, answer in zip(PEERS, told, strict=True)
+            compared(peer, answer, found.values, speeds) for peer, answer in zip(PEERS, told, strict=True)
         ],
     )
 
@@ -228,7 +248,16 @@ def ask_peer(peer: str, path: Path, program: Program, rows: Floats) -> dict[str,
     return answer
 
 
-def compared(peer: str, answer: dict[str, Any], ours: Floats, per_second: float) -> PeerFigures:
+@dataclass(frozen=True)
+class Speeds:
+    """Our iterations a second, and the seconds an iteration that NumPy by hand needs around an evaluation."""
+
+    evaluation: float
+    end_to_end: float
+    hand_seconds_around: float
+
+
+def compared(peer: str, answer: dict[str, Any], ours: Floats, speeds: Speeds) -> PeerFigures:
     """Another engine's numbers and speed against ours."""
     if "failed" in answer:
         return PeerFigures(peer, remark=answer["failed"])
@@ -238,7 +267,16 @@ def compared(peer: str, answer: dict[str, Any], ours: Floats, per_second: float)
         np.abs(expected), ours.std(axis=1, keepdims=True)
     )
     speed = answer["iterations"] / answer["seconds"]
-    return PeerFigures(peer, speed, answer["load_seconds"], per_second / speed, bool(near.all()))
+    whole = 1 / (1 / speed + speeds.hand_seconds_around)
+    return PeerFigures(
+        peer=peer,
+        iterations_per_second=speed,
+        load_seconds=answer["load_seconds"],
+        ratio=speeds.evaluation / speed,
+        end_to_end=whole,
+        end_to_end_ratio=speeds.end_to_end / whole,
+        agrees=bool(near.all()),
+    )
 
 
 def best(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:

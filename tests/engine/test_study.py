@@ -54,3 +54,15 @@ def test_the_guide_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "formulas agree, 0 differ" in printed
     assert "bad-input-cell ('Portfolio!A1',)" in printed
+    assert "enough iterations: True" in printed
+    assert re.search(r"invest 9\d\d,\d{3} for 19 chances", printed), printed
+
+
+def test_the_guide_s_study_has_the_twenty_lines_that_it_promises():
+    studies = [
+        code
+        for code in re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+        if "study = {" in code
+    ]
+    assert len(studies) == 1
+    assert len([line for line in studies[0].splitlines() if line]) <= 20
