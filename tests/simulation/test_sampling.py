@@ -39,7 +39,8 @@ async def test_a_run_in_shards_gives_the_bits_of_the_library(
         "repaired": None,
     }
     async with parts.database.transaction() as tx:
-        assert await tx.find_value("SELECT count(*) FROM run_shards") > 1
+        # The files of its shards, which go once it is summed up.
+        assert await tx.find_value("SELECT count(*) FROM discarded_blobs WHERE name LIKE 'shards/%'") > 1
     book = read_workbook(workbooks.write(tmp_path / "model.xlsx", workbooks.portfolio()))
     inputs = {one["cell"]: parse_distribution(one["distribution"]) for one in workbooks.PORTFOLIO_VARIABLES}
     expected = simulate(
@@ -47,6 +48,13 @@ async def test_a_run_in_shards_gives_the_bits_of_the_library(
     )["B16"]
     told = body["results"]["B16"]["statistics"]
     assert (told["mean"], told["std"], told["min"]) == (expected.mean, expected.std, expected.min)
+    summary = expected.as_json()
+    for name in ("percentiles", "kurtosis", "mode", "standard_errors"):
+        assert told[name] == summary[name], name
+    assert body["results"]["B16"]["convergence"] == summary["convergence"]
+    for one, other in zip(body["results"]["B16"]["sensitivities"], summary["sensitivities"], strict=True):
+        # Names differ: those of the request here, labels of the workbook there.
+        assert one | {"name": None} == other | {"name": None}
 
 
 async def test_a_repaired_matrix_is_told_in_results_and_files_and_a_plain_run_tells_of_none(
