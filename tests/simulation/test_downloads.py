@@ -82,6 +82,7 @@ def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 # --- files with a key -------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("A44")
 async def test_results_come_in_every_format_and_samples_only_where_they_were_kept(
     parts: Parts, client: httpx.AsyncClient, party: Party, other: Party
 ) -> None:

@@ -125,7 +125,7 @@ def facts_of(run: Run, now: datetime) -> RunFacts:
     """Say what a file of results tells of the run itself."""
     return RunFacts(
         run_id=run.public_id,
-        model_name=run.model_name,
+        model_name=run.model_name if run.scenario_name is None else f"{run.model_name}: {run.scenario_name}",
         workbook_name=run.workbook_name,
         status=run.status.value,
         seed=run.seed,
