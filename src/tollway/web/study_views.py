@@ -19,6 +19,7 @@ from tollway.web.rendering import number
 from tollway.web.results import Write, figure_format, name_of
 
 STATISTIC_WORDS = {"mean": "Mean", "std": "Std. deviation"}
+SAMPLING_WORDS = {"monte_carlo": "Monte Carlo", "latin_hypercube": "Latin hypercube", "sobol": "Sobol"}
 # What a batch sets side by side.
 SIDE_BY_SIDE = (("mean", "Mean"), ("p5", "P5"), ("p50", "Median"), ("p95", "P95"))
 # Behind these the difference says little that the ones above do not.
@@ -290,7 +291,7 @@ def goal_seek_view(record: GoalSeekRecord) -> dict[str, Any]:
             ("Output", _named(question["output_name"], question["output"])),
             ("Iterations of each trial", f"{question['iterations']:,}"),
             ("Seed", str(question["seed"])),
-            ("Sampling", question["sampling"].replace("_", " ").capitalize()),
+            ("Sampling", SAMPLING_WORDS[question["sampling"]]),
             *((f"{one['cell']} held", "{:g} to {:g} %".format(*one["percentiles"])) for one in question["stress"]),
         ],
     } | ({"headline": ""} if answer is None else _answer_view(question, answer))  # fmt: skip

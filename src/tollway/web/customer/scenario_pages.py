@@ -179,13 +179,15 @@ def _read_order(basis: Basis, draft: Draft) -> BatchOrder | None:
         stress=basis.stress,
     )
     orders = _scenarios(basis, draft, order)
-    if len(orders) < 2:
+    if any("error" in row for row in draft.rows):
+        draft.errors.setdefault("form", "Correct what is marked below.")
+    elif len(orders) < 2:
         draft.errors.setdefault("form", "Choose at least one change: hold an input, or fill in a row.")
     elif len(orders) > SCENARIOS_MAX:
         draft.errors["form"] = (
             f"These are {len(orders)} scenarios with the one as marked; {SCENARIOS_MAX} are possible at once."
         )
-    if draft.errors or any("error" in row for row in draft.rows):
+    if draft.errors:
         draft.errors.setdefault("form", "Correct what is marked below.")
         return None
     scenarios = [Scenario(name, one, place) for place, (name, one) in enumerate(orders.items())]
