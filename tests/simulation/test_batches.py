@@ -5,12 +5,13 @@ from typing import Any
 import httpx
 import pytest
 from tests.parties import Party, make_party
-from tests.simulation.conftest import API, uploaded_id, wait_until, working
+from tests.simulation.conftest import API, caller_of, uploaded_id, wait_until, working
 from tests.simulation.workbooks import PORTFOLIO_VARIABLES, with_formula
 
 from tollway.app import Parts
 from tollway.kit.clock import read_now
 from tollway.plans.entities import SubscriptionStatus
+from tollway.simulation import batch_operations
 from tollway.simulation.studies import SCENARIOS_MAX
 
 CONFIG = {"iterations": 4_096, "variables": PORTFOLIO_VARIABLES, "output_cells": ["B16", "B18"]}
@@ -92,6 +93,31 @@ async def test_scenarios_share_one_seed_and_are_compared_in_pairs(
         f"{API}/simulations/{made['simulations'][1]['simulation_id']}/results", headers=party.headers
     )
     assert (results.json()["batch_id"], results.json()["scenario_name"]) == (made["batch_id"], "Scenario 1")
+
+
+async def test_a_list_of_batches_reads_no_results(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    """Hundreds of runs stand behind one page of it, and what fills each may be megabytes."""
+    model = await uploaded_id(client, party)
+    entry = {"cells": ["B4", "B5"], "correlation": 0.5}
+    answer = await post(
+        client, party, batch_body(model, simulation_config=CONFIG | {"correlations": [entry]})
+    )
+    assert answer.status_code == 201, answer.text
+    async with parts.database.transaction() as tx:
+        await tx.execute("UPDATE runs SET results = bin_edges, live = bin_edges")
+        page, runs = await batch_operations.list_batches(tx, caller_of(party), None, 10)
+        _, whole = await batch_operations.get_batch(tx, caller_of(party), page.items[0].public_id)
+    for run, known in zip(runs[page.items[0].id], whole, strict=True):
+        assert (run.public_id, run.scenario_name, run.status) == (
+            known.public_id,
+            known.scenario_name,
+            known.status,
+        )
+        for name in ("results", "live", "inputs", "bin_edges", "correlations"):
+            assert getattr(known, name)
+            assert not getattr(run, name)
 
 
 async def test_members_of_a_scenario_win_over_those_of_all(
@@ -233,6 +259,19 @@ async def test_what_cannot_be_run_is_refused_by_its_scenario(
     assert words in answer.json()["message"]
     async with parts.database.transaction() as tx:
         assert await tx.find_value("SELECT count(*) FROM runs") == 0
+
+
+async def test_samples_over_the_plan_are_refused_by_their_scenario(
+    client: httpx.AsyncClient, professional: Party
+) -> None:
+    model = await uploaded_id(client, professional)
+    large = {"keep_samples": True, "iterations": 2_000_000}
+    answer = await post(client, professional, batch_body(model, {}, large))
+    assert answer.status_code == 422, answer.text
+    refused = answer.json()
+    assert (refused["code"], refused["scenario_index"]) == ("samples-over-plan", 1)
+    assert refused["message"].startswith("Scenario 1 ('Scenario 1'): The samples of 2,000,000 iterations")
+    assert [one["pointer"] for one in refused["errors"]] == ["/simulations/1/keep_samples"]
 
 
 async def test_so_many_scenarios_fit_and_one_more_does_not(

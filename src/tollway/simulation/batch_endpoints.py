@@ -15,6 +15,7 @@ from tollway.kit.problems import FieldError, Invalid
 from tollway.plans.entities import FeatureNotIncluded
 from tollway.simulation import batch_flows, batch_operations, shapes, study_answers, study_shapes
 from tollway.simulation.batch_bodies import BatchIn, ScenarioIn, merged_config
+from tollway.simulation.downloads import SamplesOverPlan
 from tollway.simulation.endpoints import (
     COUNTED,
     REPLAYED,
@@ -62,6 +63,7 @@ BatchId = Annotated[str, PathPart(description="Of one of your batches.", example
         InspectionBusy,
         WebhookUrlRefused,
         FeatureNotIncluded,
+        SamplesOverPlan,
         *REFUSALS.values(),
     ),
 )

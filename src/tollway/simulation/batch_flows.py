@@ -23,8 +23,8 @@ async def create_batch(workshop: Workshop, call: Call, order: BatchOrder) -> Out
     """Plan every scenario in child processes, then queue them in one transaction; the body is the shape of 3.1.
 
     Raises: BadScenario, ModelNotFound, WorkbookDeleted, IterationsOverPlan, NothingMarked, RunsAtOnce,
-    FeatureNotIncluded for a webhook_url, what the quota refuses with, and what says which cell, distribution,
-    correlation or stress of which scenario cannot be used. Counts one request a scenario.
+    SamplesOverPlan, FeatureNotIncluded for a webhook_url, what the quota refuses with, and what says which cell,
+    distribution, correlation or stress of which scenario cannot be used. Counts one request a scenario.
     """
     if (answered := await call.find_answer(order.as_json())) is not None:
         return answered

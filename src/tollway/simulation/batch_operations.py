@@ -60,7 +60,8 @@ async def create_batch(
 ) -> tuple[Batch, list[Run]]:
     """Queue the runs of scenarios that were planned against their workbooks.
 
-    Raises: ModelNotFound, RunsAtOnce. Writes: batches, and for each scenario what `operations.create_run` does.
+    Raises: ModelNotFound, RunsAtOnce, SamplesOverPlan. Writes: batches, and for each scenario what
+    `operations.create_run` does.
 
     INVARIANT: either every scenario is queued or none
     (tests/simulation/test_batches.py::test_a_batch_that_does_not_fit_starts_nothing).
@@ -71,21 +72,24 @@ async def create_batch(
     batch_id = await batch_store.insert_batch(
         tx, public_id, caller.owner_id, caller.mode, order.name, caller.api_key_id, now
     )
-    runs = [
-        await operations.create_run(
-            tx,
-            caller,
-            one.order,
-            plan,
-            entitlement,
-            seed=seed if one.order.seed is None else one.order.seed,
-            quota_id=quota_id,
-            now=now,
-            batch_id=batch_id,
-            scenario_name=one.name,
-        )
-        for one, plan in zip(order.scenarios, plans, strict=True)
-    ]
+    runs = []
+    for one, plan in zip(order.scenarios, plans, strict=True):
+        try:
+            run = await operations.create_run(
+                tx,
+                caller,
+                one.order,
+                plan,
+                entitlement,
+                seed=seed if one.order.seed is None else one.order.seed,
+                quota_id=quota_id,
+                now=now,
+                batch_id=batch_id,
+                scenario_name=one.name,
+            )
+        except Problem as problem:
+            raise told_of_scenario(problem, one) from problem
+        runs.append(run)
     batch = await batch_store.find_batch(tx, caller.owner_id, caller.mode, public_id)
     assert batch is not None, "it was written a moment ago"
     return batch, runs
@@ -104,11 +108,14 @@ async def get_batch(tx: Transaction, caller: Caller, batch_id: str) -> tuple[Bat
 async def list_batches(
     tx: Transaction, caller: Caller, cursor: str | None, limit: int
 ) -> tuple[Page[Batch], dict[int, list[Run]]]:
-    """List the caller's batches, newest first, and their runs by the batch's identity. Raises: BadCursor."""
+    """List the caller's batches, newest first, and their runs by the batch's identity, without their results.
+
+    Raises: BadCursor.
+    """
     rows = await batch_store.list_batches(tx, caller.owner_id, caller.mode, decode_cursor(cursor), limit + 1)
     page = page_of(rows, [one.id for one in rows], limit)
     runs: dict[int, list[Run]] = {one.id: [] for one in page.items}
-    for run in await batch_store.list_runs_of_batches(tx, list(runs)):
+    for run in await batch_store.list_standings_of_batches(tx, list(runs)):
         assert run.batch_id is not None, "it was found by its batch"
         runs[run.batch_id].append(run)
     return page, runs

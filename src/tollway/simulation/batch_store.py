@@ -8,6 +8,14 @@ from tollway.simulation.entities import Run
 from tollway.simulation.store import SELECT_RUN
 from tollway.simulation.studies import Batch
 
+# What a list needs of runs: results, draws and matrices are megabytes of each, of hundreds of runs at once.
+_SELECT_RUN_BRIEFLY = (
+    SELECT_RUN.replace("r.results,", "NULL::jsonb AS results,")
+    .replace("r.correlations,", "NULL::jsonb AS correlations,")
+    .replace("r.inputs,", "'[]'::jsonb AS inputs,")
+    .replace("r.bin_edges,", "'[]'::jsonb AS bin_edges,")
+    .replace("r.live,", "'[]'::jsonb AS live,")
+)
 _SELECT = "SELECT b.id, b.public_id, b.customer_id, b.mode, b.name, b.created_at FROM batches b"
 
 
@@ -68,6 +76,15 @@ async def list_runs_of_batches(tx: Transaction, batch_ids: list[int]) -> list[Ru
     """List the runs of batches in the order of their scenarios; those of deleted models are gone."""
     return await tx.list_all(
         Run, SELECT_RUN + " WHERE r.batch_id = ANY(%(ids)s) ORDER BY r.batch_id, r.id", {"ids": batch_ids}
+    )
+
+
+async def list_standings_of_batches(tx: Transaction, batch_ids: list[int]) -> list[Run]:
+    """List the same runs without what fills them: inputs, correlations and results are left out."""
+    return await tx.list_all(
+        Run,
+        _SELECT_RUN_BRIEFLY + " WHERE r.batch_id = ANY(%(ids)s) ORDER BY r.batch_id, r.id",
+        {"ids": batch_ids},
     )
 
 
