@@ -135,6 +135,8 @@ async def page() -> AsyncIterator[Page]:
         )
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         await opened.route("http://pages.test/static/**", serve_static)
+        # Pictures and remarks that pages ask for while somebody types.
+        await opened.route("http://pages.test/parts/**", lambda route: route.fulfill(body=""))
         yield opened
         await browser.close()
         # The browser itself remarks on every refusal; a form that comes back with its errors is one.
@@ -245,6 +247,31 @@ async def test_a_distribution_edited_in_fields_is_sent_as_text(page: Page) -> No
     assert await typed.is_visible()
 
 
+async def test_a_block_from_a_spreadsheet_fills_the_matrix_and_the_pairs(page: Page) -> None:
+    marked = {"name": "", "value": "", "error": "", "picture": ""}
+    inputs = [marked | {"cell": f"Plan!B{row}", "distribution": "normal(1, 2)"} for row in (1, 2, 3)]
+    await show(page, render("customer/model.html", **model_context() | {"inputs": inputs}))
+    matrix = page.get_by_role("grid", name="Correlations between inputs")
+    await matrix.locator('[data-place="0 1"]').focus()
+    block = "0.5\t-0.25\n1\t0"
+    await page.evaluate(
+        """text => document.activeElement.dispatchEvent(new ClipboardEvent("paste", {
+            bubbles: true, cancelable: true,
+            clipboardData: (data => (data.setData("text", text), data))(new DataTransfer()),
+        }))""",
+        block,
+    )
+    assert await matrix.locator('[data-place="1 0"]').inner_text() == "0.5"
+    assert await matrix.locator('[data-place="2 0"]').inner_text() == "-0.25"
+    # An input that goes takes its row, its column and its pairs along.
+    await page.get_by_role("button", name="Remove input 3").click()
+    assert await matrix.locator("tbody tr").count() == 2
+    sent = await page.evaluate(
+        "[...new FormData(document.querySelector('[data-run-form]')).getAll('correlation_value')].filter(Boolean)"
+    )
+    assert sent == ["0.5"]
+
+
 async def test_the_palette_opens_by_keyboard_and_finds_by_the_beginning_of_words(page: Page) -> None:
     await show(page, render("customer/model.html", **model_context()))
     await page.keyboard.press("Control+k")
@@ -319,4 +346,6 @@ def model_context() -> dict[str, object]:
         "iterations": 10_000, "iterations_max": 100_000, "seed": "", "confidence": ["0.95"], "errors": {},
         "check": None, "not_computed": None, "correlations": [],
         "sampling": "monte_carlo", "sampling_methods": [("monte_carlo", "Monte Carlo")],
+        "written": None, "keep_samples": False, "targets": "", "tolerance": "3", "repair": "",
+        "distribution_length_max": 1_000,
     }  # fmt: skip

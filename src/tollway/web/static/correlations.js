@@ -44,15 +44,27 @@ function setUpCorrelations(card) {
     });
   }
 
+  /** The empty pair at the end, which is made where there is none. */
+  function blankPair() {
+    const row = [...list.children].find(isBlankPair) ?? document.getElementById("correlation-row").content.firstElementChild.cloneNode(true);
+    if (!row.isConnected) list.append(row);
+    return row;
+  }
+
+  /** Take a pair away, and leave the focus where it is. */
+  function removePair(row) {
+    row.remove();
+    fieldOf(blankPair(), "first").dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
   function writePair(one, other, value) {
     let row = findPair(one, other);
     if (value === 0) {
-      if (row) row.querySelector("[data-remove-row]").click();
+      if (row) removePair(row);
       return;
     }
     if (!row) {
-      row = [...list.children].find(isBlankPair) ?? document.getElementById("correlation-row").content.firstElementChild.cloneNode(true);
-      if (!row.isConnected) list.append(row);
+      row = blankPair();
       fieldOf(row, "first").value = one;
       fieldOf(row, "second").value = other;
     }
@@ -66,6 +78,15 @@ function setUpCorrelations(card) {
     const row = findPair(one, other);
     if (!row) return 0;
     return readCorrelation(fieldOf(row, "value").value) ?? "?";
+  }
+
+  /** An input that is no longer one takes its correlations along: nobody would see them in the matrix. */
+  function forget(field) {
+    const cell = field?.value ?? "";
+    if (cell.trim() === "" || markedInputs().some((one) => sameCell(one.cell, cell))) return;
+    for (const row of [...list.children]) {
+      if (["first", "second"].some((part) => sameCell(fieldOf(row, part).value, cell))) removePair(row);
+    }
   }
 
   /* --- The grid --- */
@@ -279,7 +300,10 @@ function setUpCorrelations(card) {
   const inputRows = form.querySelector("[data-rows=input]");
   const redraw = () => { if (!holder.hidden) draw(); };
   inputRows.addEventListener("input", (event) => { if (event.target.name === "input_cell") redraw(); });
-  new MutationObserver(redraw).observe(inputRows, { childList: true });
+  new MutationObserver((changes) => {
+    for (const row of changes.flatMap((change) => [...change.removedNodes])) forget(row.querySelector?.("input[name=input_cell]"));
+    redraw();
+  }).observe(inputRows, { childList: true });
   // Errors stand beside pairs.
   choose(list.querySelector(".field-error") || markedInputs().length > MATRIX_INPUTS_MAX ? "pairs" : "matrix");
 }
