@@ -65,7 +65,7 @@ class FormulaBook:
     """The formulas of a workbook, parsed and bound when first asked for.
 
     `function_counts`: how often the formulas asked for so far call each function; `output_marks`: what they mark as
-    outputs (RiskOutput, PsiOutput).
+    outputs (RiskOutput, PsiOutput); `draw_count`: how often they draw.
     """
 
     def __init__(self, workbook: Workbook, *, referenced_cells_max: int = REFERENCED_CELLS_MAX) -> None:
@@ -78,6 +78,7 @@ class FormulaBook:
         self._reads: dict[Address, Reads] = {}
         self._lambdas = NamedLambdas(workbook)
         self.output_marks: list[OutputMark] = []
+        self.draw_count = 0
 
     def cell(self, address: Address) -> Cell | None:
         """What a cell holds, or None for a blank one."""
@@ -157,6 +158,7 @@ class FormulaBook:
         finally:
             self._parts_count += binder.parts_count
         self.output_marks.extend(binder.output_marks)
+        self.draw_count += binder.draw_count
         return tree if cell.array is None else ArrayPart(tree, 0, 0)
 
     def named_lambda(self, scope: int | None, name: str) -> Node:

@@ -66,6 +66,9 @@ class SettledDraws:
 
 def draws_of(book: FormulaBook, order: Sequence[Address]) -> dict[Address, Drawn]:
     """The calls that draw in some formulas, by the place of what they draw, in the order of an input's position."""
+    if not book.draw_count:
+        # Known once the formulas are bound, and spares a look into each of them.
+        return {}
     found = {node.chances[0].address: node for address in order for node in drawn_in(book.tree(address))}
     return dict(sorted(found.items()))
 
