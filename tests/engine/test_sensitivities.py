@@ -90,6 +90,21 @@ def test_only_iterations_that_gave_a_number_count():
     assert by_cell(found)[1].rank_correlation == pytest.approx(rank, rel=1e-9)
 
 
+def test_outputs_with_errors_in_different_iterations_have_each_their_own_inputs():
+    drawn = draw(INPUTS, 3, 0, 9_000)
+    values = np.stack([linear(drawn), drawn[0], linear(drawn), drawn[3]])
+    errors = np.zeros(values.shape)
+    errors[1, ::2] = errors[3, ::2] = 7
+    errors[2, :100] = 2
+    draws = RunDraws(INPUTS, 3, Sampling())
+    together = summarize(facts_of(4, 4), [shard_of(values, errors, input_count=4)], draws=draws)
+    for row, one in enumerate(together):
+        alone = shard_of(values[row : row + 1], errors[row : row + 1], input_count=4)
+        (expected,) = summarize(facts_of(1, 4), [alone], draws=draws)
+        assert one.sensitivities == expected.sensitivities
+        assert one.sensitivity_iterations == (9_000, 4_500, 8_900, 4_500)[row]
+
+
 def test_fewer_iterations_than_inputs_have_ranks_and_no_regression_and_say_so():
     found, _ = found_for(linear, iterations=5)
     assert {one.regression_coefficient for one in found.sensitivities} == {None}

@@ -66,16 +66,17 @@ def list_effects(shards: Sequence[Shard], draws: RunDraws | None, output_count: 
     iterations = min(ITERATIONS_MAX, max(1, VALUES_MAX // input_count))
     values, errors = first_samples(shards, iterations)
     drawn = draws.again(first_iterations(shards, iterations))
-    known: dict[bytes, _Inputs] = {}
-    found: list[Effects] = []
+    # Outputs that showed errors in the same iterations share what is computed of the inputs, which takes the time.
+    alike: dict[bytes, list[int]] = {}
     for output in range(output_count):
-        numeric = errors[output] == 0
-        key = numeric.tobytes()
-        if key not in known:
-            # Outputs mostly show errors in the same iterations; what belongs to others is let go of.
-            known = {key: _inputs(drawn if numeric.all() else drawn[:, numeric])}
-        found.append(_effects(known[key], values[output][numeric]))
-    return found
+        alike.setdefault((errors[output] == 0).tobytes(), []).append(output)
+    found: dict[int, Effects] = {}
+    for outputs in alike.values():
+        numeric = errors[outputs[0]] == 0
+        inputs = _inputs(drawn if numeric.all() else drawn[:, numeric])
+        for output in outputs:
+            found[output] = _effects(inputs, values[output][numeric])
+    return [found[output] for output in range(output_count)]
 
 
 def _inputs(drawn: Floats) -> _Inputs:
