@@ -1,5 +1,7 @@
 """Goal seeks over HTTP: asked, computed a few trials at a time, told, failed and given back, gone with their model."""
 
+import os
+import signal
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from tests.parties import Party
 from tests.simulation import workbooks
 from tests.simulation.conftest import API, caller_of, uploaded_id, wait_until, working
 
-from tollway.app import Parts
+from tollway.app import Parts, build_registry
 from tollway.engine import Input, parse_distribution, read_workbook
 from tollway.engine.goal_seek import SEEK_ITERATIONS_MAX as ENGINE_ITERATIONS_MAX
 from tollway.engine.goal_seek import (
@@ -22,8 +24,9 @@ from tollway.engine.goal_seek import (
 )
 from tollway.kit.blobs import Blobs
 from tollway.kit.clock import read_now
+from tollway.kit.jobs import count_waiting_jobs
 from tollway.simulation import goal_seek_operations, retention
-from tollway.simulation.goal_seek_operations import ATTEMPTS_MAX
+from tollway.simulation.goal_seek_operations import ATTEMPTS_MAX, SEEK_JOB
 from tollway.simulation.seeking import make_trials, seek_task
 from tollway.simulation.studies import SEEK_ITERATIONS_MAX, SEEK_TOLERANCE_OFFERED
 
@@ -314,3 +317,50 @@ async def test_a_search_is_kept_as_long_as_results_are(
         assert await tx.find_value("SELECT count(*) FROM goal_seeks") == 0
         mail = str(await tx.find_value("SELECT text_body FROM outbox_mails ORDER BY id DESC LIMIT 1"))
     assert f"the goal seek {made['goal_seek_id']}" in mail
+
+
+async def test_a_killed_process_is_replaced_and_the_search_made_again(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    model = await uploaded_id(client, party, workbooks.chain(300))
+    variables = [{"cell": "B1", "distribution": {"type": "normal", "mean": 1, "std": 0.1}}]
+    body = seek_body(
+        model, cell="B1", low=0, high=5, output_cell="C300", statistic="mean", goal=6.0, tolerance=1e-9,
+        simulation_config={"iterations": 100_000, "seed": 7, "variables": variables},
+    )  # fmt: skip
+    made = await ask(client, party, body)
+    assert made.status_code == 202, made.text
+
+    async def has_begun() -> bool:
+        async with parts.database.transaction() as tx:
+            begun = "SELECT count(*) FROM goal_seeks WHERE status = 'running'"
+            return bool(await tx.find_value(begun)) and bool(parts.processes.process_ids)
+
+    async with working(parts):
+        await wait_until(has_begun)
+        for pid in parts.processes.process_ids:
+            os.kill(pid, signal.SIGKILL)
+        told = await answered(client, party, made.json()["goal_seek_id"])
+    assert told["status"] == "completed", told["failure"]
+    async with parts.database.transaction() as tx:
+        assert await tx.find_value("SELECT attempt_count FROM goal_seeks") == 2
+
+
+async def test_a_search_whose_job_was_lost_is_sent_for_by_the_sweep(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    model = await uploaded_id(client, party)
+    made = (await ask(client, party, seek_body(model))).json()
+    sweep = build_registry(parts).schedules["simulation.sweep"][1]
+    async with parts.database.transaction() as tx:
+        await tx.execute("DELETE FROM pgqueuer")
+    await sweep({})
+    async with parts.database.transaction() as tx:
+        assert await count_waiting_jobs(tx, SEEK_JOB) == 0, "it was asked a moment ago"
+        await tx.execute("UPDATE goal_seeks SET created_at = created_at - interval '11 minutes'")
+    for _ in range(2):
+        await sweep({})
+    async with parts.database.transaction() as tx:
+        assert await count_waiting_jobs(tx, SEEK_JOB) == 1
+    async with working(parts):
+        assert (await answered(client, party, made["goal_seek_id"]))["status"] == "completed"

@@ -76,7 +76,7 @@ class Held(Distribution):
         if self._is_stepped:
             through = self.base.cumulated(x)
             below = through - self.base.density(x)
-            kept = np.minimum(through, self.high) - np.maximum(below, self.low)
+            kept: Floats = np.minimum(through, self.high) - np.maximum(below, self.low)
             return np.maximum(kept, 0) / self._share
         first, last = self._ends
         return np.where((x >= first) & (x <= last), self.base.density(x) / self._share, 0.0)

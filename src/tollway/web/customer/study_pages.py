@@ -30,7 +30,7 @@ from tollway.web.study_views import (
 
 PAGE_SIZE = 20
 # Runs to choose from; older ones are compared by their address or over the API.
-RUNS_OFFERED = 50
+RUNS_OFFERED = 20
 RUNS_LENGTH_MAX = 100
 
 router = APIRouter(route_class=ReplayingRoute, include_in_schema=False)
