@@ -210,6 +210,12 @@ async def customer(walk: Walk) -> AsyncIterator[str]:
     await page.get_by_role("button", name="Run", exact=True).click()
     await page.get_by_role("alert").wait_for()
     yield "model-refused"
+    await page.get_by_role("button", name="Fit to data").click()
+    await page.get_by_label("Input that gets").fill("Portfolio!B5")
+    await page.get_by_label("Numbers").fill("12.1\n9.4\n15.2\n11.7\n10.3\n13.9\n8.8\n12.6")
+    await page.get_by_role("button", name="Fit", exact=True).click()
+    await page.locator("#fits").wait_for()
+    yield "fit"
     await walk.open(model)
     run = await walk.run(20_000)
     await walk.wait_for_results()
