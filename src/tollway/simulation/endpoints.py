@@ -454,7 +454,8 @@ async def show_results(simulation_id: RunId, call: ThisCall) -> Response:
 
     async def work(tx: Transaction) -> Outcome:
         run = await operations.get_finished_run(tx, call.caller, simulation_id)
-        return Outcome(body=shapes.results(run, call.now))
+        # Plain types already: looking through megabytes of them for others would hold up the server for seconds.
+        return Outcome(response=JSONResponse(shapes.results(run, call.now)))
 
     return await call.answer("read", work)
 
