@@ -341,16 +341,28 @@ async def test_a_run_without_results_has_no_links(
 
 
 async def test_a_file_that_takes_too_long_or_fails_is_not_made(tmp_path: Path) -> None:
+    async def fetch() -> Path:
+        return tmp_path / "none"
+
     with pytest.raises(FileNotMade) as late:
-        await Press(seconds_max=0.01).write_csv(tmp_path / "none", tmp_path / "a.csv")
+        await Press(seconds_max=0.01).write_csv(fetch, tmp_path / "a.csv")
     assert "killed" in late.value.log_message
     with pytest.raises(FileNotMade) as broken:
-        await Press().write_csv(tmp_path / "none", tmp_path / "a.csv")
+        await Press().write_csv(fetch, tmp_path / "a.csv")
     assert "FileNotFoundError" in broken.value.log_message
 
 
-async def test_files_that_wait_are_bounded(tmp_path: Path) -> None:
+async def test_files_that_wait_are_bounded_and_nothing_is_fetched_for_those_turned_away(
+    tmp_path: Path,
+) -> None:
+    fetched: list[int] = []
+
+    async def fetch() -> Path:
+        fetched.append(len(fetched))
+        return tmp_path / "none"
+
     press = Press(children_max=1, waiting_max=2)
-    asked = [press.write_csv(tmp_path / "none", tmp_path / f"{one}.csv") for one in range(4)]
+    asked = [press.write_csv(fetch, tmp_path / f"{one}.csv") for one in range(4)]
     ended = await asyncio.gather(*asked, return_exceptions=True)
     assert sorted(type(one).__name__ for one in ended) == ["DownloadsBusy"] * 2 + ["FileNotMade"] * 2
+    assert fetched == [0, 1]

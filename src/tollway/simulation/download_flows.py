@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tollway.admission.operations import Call, Outcome
 from tollway.kit.blobs import BlobMissing
@@ -22,7 +23,7 @@ from tollway.simulation.downloads import (
     samples_links,
 )
 from tollway.simulation.entities import Run
-from tollway.simulation.export import RunFacts, results_json, results_xlsx
+from tollway.simulation.export import RunFacts, results_json
 from tollway.simulation.flows import Workshop
 
 MEDIA_TYPES: dict[FileFormat | SampleFormat, str] = {
@@ -110,15 +111,17 @@ async def _make(
         case FileFormat.PDF:
             await workshop.press.print_report(facts, summaries, target)
         case FileFormat.XLSX:
-            drawn = await asyncio.to_thread(results_xlsx, facts, summaries)
-            await asyncio.to_thread(target.write_bytes, drawn)
+            await workshop.press.write_workbook(facts, summaries, target)
         case SampleFormat.CSV:
-            samples = await _fetch_samples(workshop, run, target.parent)
-            await workshop.press.write_csv(samples, target)
+            await workshop.press.write_csv(partial(_fetch_samples, workshop, run, target.parent), target)
         case _:
             raw = await _raw_values(workshop, run, target.parent)
             told = results_json(facts, summaries, raw_values=raw, samples=samples_links(run))
-            await asyncio.to_thread(target.write_text, json.dumps(told, indent=2))
+            await asyncio.to_thread(_write_json, told, target)
+
+
+def _write_json(told: dict[str, Any], target: Path) -> None:
+    target.write_text(json.dumps(told, indent=2))
 
 
 def facts_of(run: Run, now: datetime) -> RunFacts:
@@ -149,7 +152,7 @@ async def _raw_values(workshop: Workshop, run: Run, folder: Path) -> list[list[f
     if run.samples_blob is None or not few:
         return None
     written = folder / "raw.json"
-    await workshop.press.write_raw_values(await _fetch_samples(workshop, run, folder), written)
+    await workshop.press.write_raw_values(partial(_fetch_samples, workshop, run, folder), written)
     values: list[list[float | None]] = json.loads(await asyncio.to_thread(written.read_bytes))
     return values
 

@@ -7,13 +7,17 @@ when it takes too long or its caller goes away.
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tollway.simulation.downloads import DownloadsBusy, FileNotMade
 from tollway.simulation.export import RunFacts
+
+# Brings samples onto the disk: hundreds of megabytes, so only when their turn has come.
+Fetch = Callable[[], Awaitable[Path]]
 
 CHILDREN_MAX = 2
 WAITING_MAX = 20
@@ -40,21 +44,28 @@ class Press:
 
     async def print_report(self, facts: RunFacts, summaries: Sequence[Any], target: Path) -> None:
         """Print the report of a run as PDF. Raises: DownloadsBusy, FileNotMade."""
-        told = asdict(facts)
-        moments = {name: told[name].isoformat() for name in ("created_at", "exported_at")}
-        await self._make(
-            {"make": "report", "facts": told | moments, "summaries": summaries, "target": str(target)}
-        )
+        async with self._place():
+            await self._run_child(_of_results("report", facts, summaries, target))
 
-    async def write_csv(self, samples: Path, target: Path) -> None:
-        """Write the samples of a Parquet file as CSV. Raises: DownloadsBusy, FileNotMade."""
-        await self._make({"make": "csv", "samples": str(samples), "target": str(target)})
+    async def write_workbook(self, facts: RunFacts, summaries: Sequence[Any], target: Path) -> None:
+        """Write the results of a run as a workbook. Raises: DownloadsBusy, FileNotMade."""
+        async with self._place():
+            await self._run_child(_of_results("workbook", facts, summaries, target))
 
-    async def write_raw_values(self, samples: Path, target: Path) -> None:
-        """Write the numbers of the outputs in a Parquet file as JSON. Raises: DownloadsBusy, FileNotMade."""
-        await self._make({"make": "raw_values", "samples": str(samples), "target": str(target)})
+    async def write_csv(self, fetch: Fetch, target: Path) -> None:
+        """Write the samples of a Parquet file as CSV. Raises: DownloadsBusy, FileNotMade, what fetching raises."""
+        async with self._place():
+            await self._run_child({"make": "csv", "samples": str(await fetch()), "target": str(target)})
 
-    async def _make(self, order: dict[str, Any]) -> None:
+    async def write_raw_values(self, fetch: Fetch, target: Path) -> None:
+        """Write the numbers of the outputs in a Parquet file as JSON. Raises: as `write_csv`."""
+        async with self._place():
+            await self._run_child(
+                {"make": "raw_values", "samples": str(await fetch()), "target": str(target)}
+            )
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
         if self._waiting >= self._waiting_max:
             raise DownloadsBusy(
                 f"{self._waiting_max} files already wait to be made. Ask for yours again in a few seconds.",
@@ -63,7 +74,7 @@ class Press:
         self._waiting += 1
         try:
             async with self._children:
-                await self._run_child(order)
+                yield
         finally:
             self._waiting -= 1
 
@@ -93,10 +104,16 @@ class Press:
             raise _not_made(f"child ended with {child.returncode}: {last_words[:500]}")
 
 
+def _of_results(make: str, facts: RunFacts, summaries: Sequence[Any], target: Path) -> dict[str, Any]:
+    told = asdict(facts)
+    moments = {name: told[name].isoformat() for name in ("created_at", "exported_at")}
+    return {"make": make, "facts": told | moments, "summaries": summaries, "target": str(target)}
+
+
 def _not_made(reason: str) -> FileNotMade:
     return FileNotMade(
         "Making this file needs more time or memory than one file may take at the moment. Try again, or take another "
-        "format: JSON and Excel hold the same results, and Parquet the same samples.",
+        "format: JSON holds the same results, and Parquet the same samples.",
         retry_after_seconds=BUSY_RETRY_SECONDS,
         log_message=f"file not made: {reason}",
     )

@@ -1,4 +1,4 @@
-"""The child process that makes large files: a report as PDF, samples as CSV. Limits on itself first.
+"""The child process that makes large files: a report, a workbook of results, samples as CSV. Limits on itself first.
 
 Run as `python -m tollway.simulation.printing` with a JSON order on standard input; the file is written to the path that
 the order names. The server stays free while it works, and whatever it needs too much of dies with it.
@@ -9,9 +9,12 @@ import resource
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tollway.simulation.reading import limit_this_process
+
+if TYPE_CHECKING:
+    from tollway.simulation.export import RunFacts
 
 # Address space, not memory: libraries map more than they use.
 MEMORY_BYTES_MAX = 4_000_000_000
@@ -29,12 +32,24 @@ def main() -> None:
 
 def make_report(order: dict[str, Any]) -> None:
     """Print the report of a run."""
-    from tollway.simulation.export import RunFacts
     from tollway.simulation.report import report_pdf
+
+    Path(order["target"]).write_bytes(report_pdf(_facts_of(order), order["summaries"]))
+
+
+def make_workbook(order: dict[str, Any]) -> None:
+    """Write the results of a run as a workbook."""
+    from tollway.simulation.export import results_xlsx
+
+    Path(order["target"]).write_bytes(results_xlsx(_facts_of(order), order["summaries"]))
+
+
+def _facts_of(order: dict[str, Any]) -> "RunFacts":
+    from tollway.simulation.export import RunFacts
 
     facts = order["facts"]
     moments = {name: datetime.fromisoformat(facts[name]) for name in ("created_at", "exported_at")}
-    Path(order["target"]).write_bytes(report_pdf(RunFacts(**(facts | moments)), order["summaries"]))
+    return RunFacts(**(facts | moments))
 
 
 def make_csv(order: dict[str, Any]) -> None:
@@ -51,7 +66,7 @@ def make_raw_values(order: dict[str, Any]) -> None:
     Path(order["target"]).write_text(json.dumps(raw_values(Path(order["samples"]))))
 
 
-MAKERS = {"report": make_report, "csv": make_csv, "raw_values": make_raw_values}
+MAKERS = {"report": make_report, "workbook": make_workbook, "csv": make_csv, "raw_values": make_raw_values}
 
 if __name__ == "__main__":
     main()
