@@ -40,7 +40,7 @@ async def test_pasted_numbers_are_fitted_drawn_and_put_into_the_input_beside_wha
     chosen = re.search(r'name="add_input" value="(Portfolio!B4:lognormal[^"]+)"', page)
     assert chosen, "it was drawn from one"
     carried: dict[str, object] = {}
-    use = page[page.index('id="fits"') :]
+    use = page[page.index('id="fits"') :].partition("</form>")[0]
     for name, value in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', use):
         carried.setdefault(name, [])
         carried[name].append(unescape(value))  # type: ignore[attr-defined]  # a list, as above

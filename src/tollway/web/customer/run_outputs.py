@@ -34,7 +34,8 @@ async def output_views(request: Request, run: Run) -> list[dict[str, Any]]:
     for place, summary in enumerate(summaries):
         anchor = f"output-{place + 1}"
         view = output_view(summary, anchor) | {"details": details_view(summary, anchor), "scatter": None}
-        if points is not None and (place < SCATTERS_MAX or place == chosen[0]):
+        has_numbers = summary["mean"] is not None
+        if points is not None and has_numbers and (place < SCATTERS_MAX or place == chosen[0]):
             against = chosen[1] if place == chosen[0] else None
             view["scatter"] = scatter_view(run, points, place, against)
         views.append(view)
