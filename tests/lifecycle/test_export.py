@@ -63,6 +63,7 @@ async def test_an_export_holds_everything_and_no_secret(canary: Canary) -> None:
     assert company["billing_address"]["line1"] == "Zwitscherweg 7"
     assert {one["email"] for one in documents["people"]} == {EMAIL, "carla@kanarien.example"}
     assert documents["runs"][0]["results"] == [{"name": "Zwitscher", "mean": 1.5}]
+    assert {"targets", "tolerance", "keeps_samples"} <= documents["runs"][0].keys()
     assert documents["usage_log"][0]["ip_address"] == "198.51.100.77"
     model_id = documents["models"][0]["id"]
     workbook = archive.read(f"workbooks/{model_id}.xlsx")

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from tests.parties import Party
 from tests.simulation.conftest import API, results_of, started_id, uploaded_id, working
+from tests.simulation.workbooks import PORTFOLIO_VARIABLES
 
 from tollway.app import Parts
 from tollway.kit.blobs import BlobMissing
@@ -52,9 +53,18 @@ async def test_everything_ends_in_its_time_and_the_customer_is_told(
     assert f"{BASE_URL}/models/{model}" in warning
 
     over = now + timedelta(days=31)
+    marked = {
+        "inputs": PORTFOLIO_VARIABLES,
+        "outputs": ["B16"],
+        "correlations": [{"cells": ["B4", "B5"], "correlation": 0.5}],
+    }
+    assert (await client.put(f"{API}/models/{model}", headers=party.headers, json=marked)).status_code == 200
     for expected in (2, 0):
         async with parts.database.transaction() as tx:
             assert await retention.end(tx, BASE_URL, over) == expected
+    async with parts.database.transaction() as tx:
+        [left] = await tx.list_rows("SELECT inputs, outputs, correlations FROM models")
+    assert left == {"inputs": [], "outputs": [], "correlations": []}
     told = (await mails(parts))[-1]
     assert told.startswith("results_deleted: ")
     assert "portfolio" in told

@@ -166,14 +166,14 @@ TABLES: tuple[ExportedTable, ...] = (
         SELECT r.id AS _id, r.public_id AS id, m.public_id AS model, r.mode, k.key_id, r.status, r.seed,
             r.iterations, r.iterations_completed, r.inputs, r.outputs, r.confidence_levels, r.credits_consumed,
             r.engine_version, r.results, r.failure, r.created_at, r.started_at, r.finished_at, r.expires_at,
-            r.results_deleted_at, r.webhook_url, r.sampling, r.correlations, r.stress, b.public_id AS batch,
-            r.scenario_name
+            r.results_deleted_at, r.webhook_url, r.sampling, r.correlations, r.stress, r.targets, r.tolerance,
+            r.keeps_samples, b.public_id AS batch, r.scenario_name
         FROM runs r JOIN models m ON m.id = r.model_id LEFT JOIN api_keys k ON k.id = r.api_key_id
             LEFT JOIN batches b ON b.id = r.batch_id
         WHERE r.customer_id = %(customer_id)s AND r.id > %(after)s ORDER BY r.id LIMIT %(limit)s
         """,
         LARGE_ROWS,
-        ("inputs", "outputs", "confidence_levels", "results", "failure", "correlations", "stress"),
+        ("inputs", "outputs", "confidence_levels", "results", "failure", "correlations", "stress", "targets"),
     ),
     ExportedTable(
         "batches",

@@ -109,7 +109,7 @@ async def empty_expired_models(tx: Transaction, now: datetime, limit: int) -> li
             SELECT workbook_blob, %(now)s FROM models WHERE id IN (SELECT id FROM due) ON CONFLICT DO NOTHING
         )
         UPDATE models SET workbook_deleted_at = %(now)s, inspection = '{}', preview = '{}', inputs = '[]',
-            outputs = '[]'
+            outputs = '[]', correlations = '[]'
         WHERE id IN (SELECT id FROM due)
         RETURNING id, public_id, customer_id, name AS label, expires_at
         """,
