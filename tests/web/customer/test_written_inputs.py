@@ -58,3 +58,22 @@ async def test_a_workbook_that_draws_nothing_still_needs_a_mark(ana: Visitor) ->
     refused = await ana.post(f"/models/{model}/runs", UNMARKED | {"output_cell": "Portfolio!B16"})
     assert refused.status_code == 422
     assert "Mark at least one input" in refused.text
+
+
+async def test_what_a_workbook_draws_can_be_held_in_a_scenario(ana: Visitor) -> None:
+    model = await uploaded(ana, "@RISK")
+    page = (await ana.get(f"/models/{model}/scenarios")).text
+    assert 'name="hold" value="Sheet!B1|0..10"' in page
+    form = {"batch_name": "Bad years", "iterations": "2000", "seed": "7", "hold": "Sheet!B1|0..10"}
+    row = {"scenario_name": "Other", "scenario_cell": "Sheet!B1"}
+    refused = await ana.post(f"/models/{model}/scenarios", form | row | {"scenario_change": "normal(90, 10)"})
+    assert refused.status_code == 422
+    assert "A formula draws it" in refused.text
+    started = await ana.post(f"/models/{model}/scenarios", form)
+    assert started.status_code == 303, started.text
+    async with ana.parts.database.transaction() as tx:
+        runs = await tx.list_rows("SELECT public_id, stress FROM runs ORDER BY id")
+    held = [{"cell": "Sheet!B1", "percentiles": [0.0, 10.0]}]
+    assert [run["stress"] for run in runs] == [[], held]
+    again = (await ana.get(f"/models/{model}/scenarios?from={runs[0]['public_id']}")).text
+    assert 'name="hold" value="Sheet!B1|0..10"' in again

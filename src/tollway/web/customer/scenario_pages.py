@@ -52,10 +52,28 @@ class Basis:
     correlations: list[dict[str, Any]] = field(default_factory=list)
     stress: list[dict[str, Any]] = field(default_factory=list)
     run_id: str = ""
+    # What formulas draw by themselves, which can be held and not drawn otherwise: cell, name, distribution and formula.
+    written: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def choices(self) -> list[dict[str, str]]:
         """The inputs by cell, with their names and distributions."""
+        return [
+            *self._marked,
+            *(
+                {
+                    "cell": one["cell"],
+                    "name": one["name"] or one["cell"],
+                    "distribution": shown_distribution(one["distribution"])
+                    if one["distribution"]
+                    else one["formula"],
+                }
+                for one in self.written
+            ),
+        ]
+
+    @property
+    def _marked(self) -> list[dict[str, str]]:
         names = {one["cell"].upper(): one["name"] for one in self.model.inspection["variables_detected"]}
         return [
             {
@@ -114,7 +132,7 @@ async def _basis_of(page: Page, model_id: str, run_id: str) -> tuple[Basis, Run 
         model = await simulation.get_model(tx, page.caller, model_id)
         run = await simulation.get_run(tx, page.caller, run_id[:100]) if run_id else None
     if run is None:
-        return Basis(model, model.input_marks, model.output_cells, correlations=model.correlations), None
+        return _basis_of_model(model), None
     basis = Basis(
         model=model,
         inputs=[
@@ -122,6 +140,7 @@ async def _basis_of(page: Page, model_id: str, run_id: str) -> tuple[Basis, Run 
             for one in run.inputs
             if one.get("written") is None
         ],
+        written=[one | {"formula": one["written"]} for one in run.inputs if one.get("written")],
         outputs=[one["cell"] for one in run.outputs],
         sampling=run.sampling,
         correlations=[
@@ -132,6 +151,19 @@ async def _basis_of(page: Page, model_id: str, run_id: str) -> tuple[Basis, Run 
         run_id=run.public_id,
     )
     return basis, run
+
+
+def _basis_of_model(model: Model) -> Basis:
+    marked = {one.cell.upper() for one in model.input_marks}
+    written = [
+        one
+        for one in model.inspection.get("written_inputs", [])
+        # What is marked wins, and a run that needs what is wrong is refused.
+        if not one["problem"] and one["cell"].upper() not in marked
+    ]
+    return Basis(
+        model, model.input_marks, model.output_cells, correlations=model.correlations, written=written
+    )
 
 
 def _draft_of(form: FormData) -> Draft:
@@ -197,6 +229,7 @@ def _read_order(basis: Basis, draft: Draft) -> BatchOrder | None:
 def _scenarios(basis: Basis, draft: Draft, order: RunOrder) -> dict[str, RunOrder]:
     """Put the scenarios together by their names; rows of one name change several inputs of one scenario."""
     names = {one["cell"]: one["name"] for one in basis.choices}
+    written = {one["cell"] for one in basis.written}
     orders = {BASE_NAME: order}
     for held in draft.held:
         cell, _, change = held.rpartition("|")
@@ -227,7 +260,13 @@ def _scenarios(basis: Basis, draft: Draft, order: RunOrder) -> dict[str, RunOrde
             except EngineError as refused:
                 row["error"] = in_words_of_the_form(refused.message)
             else:
-                orders[name] = _changed(orders.get(name, order), row["cell"], changed_to)
+                if isinstance(changed_to, dict) and row["cell"] in written:
+                    row["error"] = (
+                        "A formula draws it: hold it between percentiles such as 90..100, or mark its cell on the "
+                        "model's page to draw it otherwise."
+                    )
+                else:
+                    orders[name] = _changed(orders.get(name, order), row["cell"], changed_to)
     return orders
 
 
