@@ -1,12 +1,16 @@
 """Runs drawn over each other: on one scale, over one set of bins, within the plot."""
 
 import re
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tollway.simulation.entities import Run
+from tollway.simulation.studies import Compared, Kinship
 from tollway.web.charts import OVERLAID_MAX, OverlaidRun, ValueFormat, overlaid_curves, overlaid_shares
+from tollway.web.study_views import batch_outputs
 
 
 def run_of(name: str, edges: list[float], counts: list[int]) -> OverlaidRun:
@@ -82,3 +86,45 @@ def test_lines_stay_in_their_plot(runs: list[tuple[float, float, list[int]]]) ->
         for path in re.findall(r'<path class="line-\d" d="([^"]+)"', drawn):
             for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?|nan|inf", path):
                 assert -1e-6 <= float(number) <= 100.01, path
+
+
+def finished(name: str, numbers: list[float]) -> Run:
+    """A scenario with one output, which has no number where none are given."""
+    nothing = dict.fromkeys(("1", "5", "50", "95", "99"))
+    summary = {
+        "cell": "Risk!B16",
+        "name": "Gain",
+        "min": min(numbers, default=None),
+        "max": max(numbers, default=None),
+        "mean": sum(numbers) / len(numbers) if numbers else None,
+        "std": 1.0 if numbers else None,
+        "percentiles": dict.fromkeys(nothing, numbers[0]) if numbers else nothing,
+        "histogram": {"bin_edges": [min(numbers), max(numbers)], "counts": [len(numbers)]}
+        if numbers
+        else None,
+        "cdf": [(number, 1.0) for number in numbers],
+    }
+    left_open = dict.fromkeys(field.name for field in fields(Run))
+    told = {
+        "mode": "test",
+        "status": "completed",
+        "public_id": name,
+        "scenario_name": name,
+        "results": [summary],
+    }
+    return Run(**(left_open | told))
+
+
+def test_the_legend_names_the_lines_that_are_drawn() -> None:
+    """Where the first scenario shows error values alone, its style is the next one's."""
+    runs = [finished("As marked", []), finished("Low", [1.0, 2.0]), finished("High", [3.0, 4.0])]
+    mean = {"statistic": "mean", "difference": None, "standard_error": None, "is_paired": False}
+    outputs = [{"base_index": 0, "other_index": 0, "differences": [mean]}]
+    compared = [Compared(runs[0], one, Kinship(True, ""), outputs) for one in runs[1:]]
+    [shown] = batch_outputs(runs, compared)
+    assert re.findall(r'class="(line-\d)"></i>([^<]+)<', shown["legend"]) == [
+        ("line-1", "Low"),
+        ("line-2", "High"),
+    ]
+    assert shown["pictures"][0][1].count('<path class="line-') == 2
+    assert shown["not_drawn"] == 1

@@ -90,8 +90,7 @@ def _output_view(place: int, compared: dict[str, Any], base: Run, other: Run) ->
         "anchor": f"output-{place}",
         "finding": _finding(mean, labels, write),
         "is_paired": mean["is_paired"],
-        "legend": legend(("line-1", labels[0]), ("line-2", labels[1])),
-        "pictures": _pictures(f"output-{place}", name_of(first), [(labels[0], first), (labels[1], second)]),
+        **_overlay(f"output-{place}", name_of(first), [(labels[0], first), (labels[1], second)]),
         "rows": [_row(rows[name], write) for name in _shown(rows)],
     }
 
@@ -154,22 +153,26 @@ def _finding(mean: dict[str, Any], labels: tuple[str, str], write: Write) -> str
     return f"{sentence}."
 
 
-def _pictures(anchor: str, title: str, runs: Sequence[tuple[str, Summary]]) -> list[tuple[str, Markup]]:
-    """Draw one output of several runs: how often each range came out, and the cumulative curves."""
-    drawn = [_overlaid(label, summary) for label, summary in runs if summary["histogram"] is not None]
+def _overlay(anchor: str, title: str, runs: Sequence[tuple[str, Summary]]) -> dict[str, Any]:
+    """Draw one output of several runs, how often each range came out and the cumulative curves, with their legend."""
+    numeric = [(label, summary) for label, summary in runs if summary["histogram"] is not None]
+    drawn = [_overlaid(label, summary) for label, summary in numeric]
     ends = [end for _, summary in runs for end in (summary["min"], summary["max"]) if end is not None]
     write = ValueFormat.spanning(min(ends), max(ends)) if ends else ValueFormat()
     marker = 0.0 if ends and min(ends) < 0 < max(ends) else None
-    return [
-        (
-            "Share of iterations",
-            overlaid_shares(f"shares-{anchor}", drawn, title=title, write=write, marker=marker),
-        ),
-        (
-            "At or below",
-            overlaid_curves(f"curves-{anchor}", drawn, title=title, write=write, marker=marker),
-        ),
-    ]
+    return {
+        "legend": legend(*((f"line-{line}", label) for line, (label, _) in enumerate(numeric, 1))),
+        "pictures": [
+            (
+                "Share of iterations",
+                overlaid_shares(f"shares-{anchor}", drawn, title=title, write=write, marker=marker),
+            ),
+            (
+                "At or below",
+                overlaid_curves(f"curves-{anchor}", drawn, title=title, write=write, marker=marker),
+            ),
+        ],
+    }
 
 
 def _overlaid(label: str, summary: Summary) -> OverlaidRun:
@@ -221,15 +224,16 @@ def batch_outputs(runs: Sequence[Run], compared: Sequence[Compared]) -> list[dic
             if match is not None:
                 mean = next(each for each in match["differences"] if each["statistic"] == "mean")
                 found.append((one.other, _summary(one.other, match["other_index"]), mean))
-        drawn = [(run_label(run), theirs) for run, theirs, _ in found[:OVERLAID_MAX]]
+        with_numbers = [
+            (run_label(run), theirs) for run, theirs, _ in found if theirs["histogram"] is not None
+        ]
         outputs.append(
             {
                 "name": name_of(summary),
                 "cell": summary["cell"],
                 "anchor": f"output-{place + 1}",
-                "legend": legend(*((f"line-{line}", label) for line, (label, _) in enumerate(drawn, 1))),
-                "pictures": _pictures(f"output-{place + 1}", name_of(summary), drawn),
-                "not_drawn": max(0, len(found) - OVERLAID_MAX),
+                **_overlay(f"output-{place + 1}", name_of(summary), with_numbers[:OVERLAID_MAX]),
+                "not_drawn": len(found) - len(with_numbers[:OVERLAID_MAX]),
                 "rows": [_scenario_row(run, theirs, mean, write) for run, theirs, mean in found],
                 "left_out": [run_label(run) for run in runs if run.public_id not in by_run],
             }
