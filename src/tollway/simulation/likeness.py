@@ -63,7 +63,7 @@ def find_difference(ours: Traits, theirs: Traits) -> str | None:
 
 
 def _engine_digest() -> str:
-    # Not imported: servers compute nothing, and load no NumPy.
+    # By its files: a process imports only what it needs of it.
     folder = Path(tollway.__file__).parent / "engine"
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
