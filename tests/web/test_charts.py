@@ -348,7 +348,14 @@ def test_values_close_together_get_digits_enough_to_be_told_apart(
 
 
 @pytest.mark.parametrize(
-    "values", [[(0.0, 1.0)] * 3, [(math.nan, 1.0), (1.0, 2.0)], [(-1e300, 1e300), (1e300, -1e300)], []]
+    "values",
+    [
+        [(0.0, 1.0)] * 3,
+        [(math.nan, 1.0), (1.0, 2.0)],
+        [(-1e300, 1e300), (1e300, -1e300)],
+        [(-1.7e308, 1.7e308), (1.7e308, -1.7e308)],
+        [],
+    ],
 )
 def test_points_are_drawn_whatever_they_are(values: list[tuple[float, float]]) -> None:
     drawn = charts.scatter_chart(
@@ -359,7 +366,9 @@ def test_points_are_drawn_whatever_they_are(values: list[tuple[float, float]]) -
     assert "inf" not in drawn
 
 
-@pytest.mark.parametrize("values", [[None, None], [1.0, None], [1.0, 1.0], [-1e300, 1e300], [0.0, 1e-300]])
+@pytest.mark.parametrize(
+    "values", [[None, None], [1.0, None], [1.0, 1.0], [-1e300, 1e300], [-1.7e308, 1.7e308], [0.0, 1e-300]]
+)
 def test_a_course_is_drawn_whatever_is_known_of_it(values: list[float | None]) -> None:
     drawn = charts.course_chart(
         "chart",

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tollway.web.charts.numbers import ValueFormat, round_ticks
-from tollway.web.charts.svg import Scale, bottom_axis, empty_chart, horizontal_rules, left_axis, number_table
+from tollway.web.charts.svg import (
+    Scale,
+    bottom_axis,
+    empty_chart,
+    horizontal_rules,
+    left_axis,
+    number_table,
+    scale_around,
+)
 
 LINES_MAX = 3
 _MARGIN = 0.06
@@ -53,10 +61,9 @@ def course_chart(
     if len(places) < 2 or not known:
         return empty_chart(chart_id, title, "There are too few iterations to draw.")
     low, high = min(known), max(known)
-    margin = (high - low) * _MARGIN or abs(high) * _MARGIN or 1.0
-    down, across = Scale(low - margin, high + margin), Scale(0, places[-1])
+    down, across = scale_around(low, high, _MARGIN), Scale(0, places[-1])
     write = ValueFormat.spanning(low, high)
-    ticks = round_ticks(low - margin, high + margin, _TICKS)
+    ticks = round_ticks(down.low, down.high, _TICKS)
 
     def height(value: float) -> float:
         return 100 - down.percent(value)

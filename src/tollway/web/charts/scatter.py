@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from tollway.web.charts.numbers import ValueFormat, round_ticks
-from tollway.web.charts.svg import Scale, bottom_axis, empty_chart, horizontal_rules, left_axis, percent
+from tollway.web.charts.svg import (
+    Scale,
+    bottom_axis,
+    empty_chart,
+    horizontal_rules,
+    left_axis,
+    percent,
+    scale_around,
+)
 
 _MARGIN = 0.04
 
@@ -65,5 +73,4 @@ def scatter_chart(
 
 def _axis(values: Sequence[float]) -> tuple[Scale, ValueFormat]:
     low, high = min(values), max(values)
-    margin = (high / 2 - low / 2) * 2 * _MARGIN or abs(high) * _MARGIN or 1.0
-    return Scale(low - margin, high + margin), ValueFormat.spanning(low, high)
+    return scale_around(low, high, _MARGIN), ValueFormat.spanning(low, high)

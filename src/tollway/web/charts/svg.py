@@ -1,5 +1,6 @@
 """Pieces that every chart is drawn from: percents, axes, smooth curves, legends, and the table beneath."""
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -48,6 +49,13 @@ class Scale:
         span = self.high / 2 - self.low / 2
         share = (value / 2 - self.low / 2) / span if span else 0.5
         return min(100.0, max(0.0, share * 100))
+
+
+def scale_around(low: float, high: float, margin: float) -> Scale:
+    """A scale from `low` to `high` with room beyond both, a share of their distance; of their size where that is 0."""
+    # Halved for the same reason.
+    room = (high / 2 - low / 2) * (2 * margin) or abs(high) * margin or 1.0
+    return Scale(max(low - room, -sys.float_info.max), min(high + room, sys.float_info.max))
 
 
 def percent(value: float) -> str:
