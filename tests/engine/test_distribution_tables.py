@@ -22,6 +22,7 @@ from tollway.engine.distributions import (
     Student,
 )
 from tollway.engine.distributions.parameters import BadDistribution
+from tollway.engine.distributions.pert import Floats
 
 TABLED = [
     Beta(2, 4),
@@ -104,3 +105,19 @@ def test_a_count_of_millions_is_a_table_of_its_likely_part():
 def test_a_count_with_too_many_steps_is_refused():
     with pytest.raises(BadDistribution, match="1,000,000 are"):
         Geometric(1e-8)
+
+
+def test_a_count_is_read_without_its_table() -> None:
+    """A server reads hundreds of them for one request; the table of a wide one takes seconds."""
+    looked_at: list[int] = []
+
+    class Watched(Poisson):
+        def _cumulated_at(self, counts: Floats) -> Floats:
+            looked_at.append(len(counts))
+            return super()._cumulated_at(counts)
+
+    shape = Watched(1e9)
+    assert shape.mean == 1e9
+    assert sum(looked_at) < 200
+    [median] = shape.quantile(np.array([0.5]))
+    assert median == pytest.approx(1e9, abs=1)

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from bisect import bisect_left
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar
@@ -106,12 +107,16 @@ class Count(Stepped):
             beyond = self._cumulated_at(np.array([first - 1.0, last]))
             if (first == low or beyond[0] < _TAIL) and (last == high or beyond[1] >= 1 - _TAIL):
                 break
+        first, last = int(first), int(last)
         if last - first < COUNT_VALUES_MAX:
-            reached = self._cumulated_at(np.arange(first, last + 1, dtype=np.float64))
-            start = int(np.searchsorted(reached, _TAIL))
-            end = int(np.searchsorted(reached, 1 - _TAIL))
-            first, last = first + start, first + min(end, len(reached) - 1)
-        return int(first), int(last)
+            # Looked for one by one: a table of all takes seconds, and whoever only reads the shape needs none.
+            counts = range(first, last + 1)
+            start, end = (bisect_left(counts, share, key=self._cumulated_to) for share in (_TAIL, 1 - _TAIL))
+            first, last = first + start, first + min(end, len(counts) - 1)
+        return first, last
+
+    def _cumulated_to(self, count: int) -> float:
+        return float(self._cumulated_at(np.array([float(count)]))[0])
 
     @cached_property
     def _steps(self) -> tuple[Floats, Floats]:
