@@ -23,7 +23,8 @@ async def show_distribution(
     distribution: Annotated[str, Query(max_length=DISTRIBUTION_LENGTH_MAX)] = "",
 ) -> Response:
     """Draw a distribution as it is typed, or say what is wrong with it; nothing where nothing is typed yet."""
-    picture, error = picture_or_error(distribution.strip())
+    # Some shapes are read off tables of a million steps, which take seconds to make.
+    picture, error = await asyncio.to_thread(picture_or_error, distribution.strip())
     return html(request, "customer/_distribution_picture.html", picture=picture, error=error)
 
 

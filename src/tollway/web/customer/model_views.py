@@ -1,5 +1,7 @@
 """A model's page as its template needs it: what is marked, what could be, and what the workbook holds."""
 
+import asyncio
+import time
 from typing import Any
 
 from fastapi import Request
@@ -19,6 +21,8 @@ from tollway.web.pages import Page, html
 
 # More would make the page slow; a script draws the others as soon as somebody changes them.
 PICTURES_MAX = 100
+# A few shapes take seconds each: those that come after them are drawn by the script too.
+PICTURES_SECONDS_MAX = 2.0
 
 
 async def model_page(
@@ -68,10 +72,9 @@ async def model_page(
             for one in model.inspection["outputs_detected"]
             if one["cell"].upper() not in outputs
         ],
-        inputs=[
-            _with_picture(_row_view(row, known, shown), is_drawn=place < PICTURES_MAX)
-            for place, row in enumerate(marks.inputs)
-        ],
+        inputs=await asyncio.to_thread(
+            _with_pictures, [_row_view(row, known, shown) for row in marks.inputs]
+        ),
         outputs=[
             _row_view(row, known, shown)
             | {"warning": blocked_warning(model, row["cell"]) or warning_of(model, row["cell"])}
@@ -104,10 +107,15 @@ def _row_view(row: dict[str, str], known: dict[str, Any], shown: dict[str, str])
     }
 
 
-def _with_picture(view: dict[str, Any], *, is_drawn: bool) -> dict[str, Any]:
-    """Add the picture of an input's distribution, or what is wrong with it where nothing is said yet."""
-    picture, error = picture_or_error(view["distribution"]) if is_drawn else ("", "")
-    return view | {"picture": picture, "error": view["error"] or error}
+def _with_pictures(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add the picture of each input's distribution, or what is wrong with it where nothing is said yet."""
+    started = time.perf_counter()
+    drawn = []
+    for place, view in enumerate(views):
+        has_time = place < PICTURES_MAX and time.perf_counter() - started < PICTURES_SECONDS_MAX
+        picture, error = picture_or_error(view["distribution"]) if has_time else ("", "")
+        drawn.append(view | {"picture": picture, "error": view["error"] or error})
+    return drawn
 
 
 def _value_text(found: dict[str, Any], shown: dict[str, str]) -> str:
