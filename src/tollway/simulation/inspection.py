@@ -6,12 +6,12 @@ environment, and is killed when it takes too long or its caller goes away.
 
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tollway.simulation.children import ChildEnded, ask_child
 from tollway.simulation.entities import SAMPLING_METHODS, InputMark, Inspected, InspectionBusy, RunPlan
 from tollway.simulation.reading import UNSUPPORTED_NAMED_MAX
 from tollway.simulation.refusals import BadFitData, TooComplex, UnsupportedFunction, refusal
@@ -23,8 +23,6 @@ CHILD_SECONDS_MAX = 60.0
 PLANNED_TOGETHER_MAX = 5
 # X22: a workbook may unpack to 20 times its plan's file size.
 UNPACKED_TIMES_MAX = 20
-# The child computes on one core, and sees nothing of our environment.
-CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,29 +230,10 @@ class Inspector:
         return answer
 
     async def _child(self, question: dict[str, Any]) -> dict[str, Any]:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-m",
-            "tollway.simulation.reading",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=CHILD_ENVIRONMENT,
-            close_fds=True,
-        )
         try:
-            async with asyncio.timeout(self._seconds_max):
-                answered, complained = await child.communicate(json.dumps(question).encode())
-        except TimeoutError as failure:
-            raise _too_complex(f"killed after {self._seconds_max:.0f} s") from failure
-        finally:
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
-        if child.returncode != 0:
-            last_words = complained.decode(errors="replace").strip().rpartition("\n")[2]
-            raise _too_complex(f"child ended with {child.returncode}: {last_words[:500]}")
+            answered = await ask_child("tollway.simulation.reading", question, self._seconds_max)
+        except ChildEnded as ended:
+            raise _too_complex(str(ended)) from ended
         found: dict[str, Any] = json.loads(answered)
         return found
 

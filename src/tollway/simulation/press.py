@@ -5,14 +5,13 @@ when it takes too long or its caller goes away.
 """
 
 import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tollway.simulation.children import ChildEnded, ask_child
 from tollway.simulation.downloads import DownloadsBusy, FileNotMade
 from tollway.simulation.export import RunFacts
 
@@ -23,8 +22,6 @@ CHILDREN_MAX = 2
 WAITING_MAX = 20
 CHILD_SECONDS_MAX = 120.0
 BUSY_RETRY_SECONDS = 10
-# The child sees nothing of our environment.
-CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
 
 
 class Press:
@@ -79,29 +76,10 @@ class Press:
             self._waiting -= 1
 
     async def _run_child(self, order: dict[str, Any]) -> None:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-m",
-            "tollway.simulation.printing",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env=CHILD_ENVIRONMENT,
-            close_fds=True,
-        )
         try:
-            async with asyncio.timeout(self._seconds_max):
-                _, complained = await child.communicate(json.dumps(order).encode())
-        except TimeoutError as failure:
-            raise _not_made(f"killed after {self._seconds_max:g} s") from failure
-        finally:
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
-        if child.returncode != 0:
-            last_words = complained.decode(errors="replace").strip().rpartition("\n")[2]
-            raise _not_made(f"child ended with {child.returncode}: {last_words[:500]}")
+            await ask_child("tollway.simulation.printing", order, self._seconds_max)
+        except ChildEnded as ended:
+            raise _not_made(str(ended)) from ended
 
 
 def _of_results(make: str, facts: RunFacts, summaries: Sequence[Any], target: Path) -> dict[str, Any]:
