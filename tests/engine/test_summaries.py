@@ -214,6 +214,14 @@ def test_sensitivities_are_tail_means_and_correlation_with_the_largest_swing_fir
         assert one.correlation == pytest.approx(np.corrcoef(uniforms[row], values)[0, 1], rel=1e-9)
 
 
+def test_a_mean_of_zeros_is_zero_whatever_the_sums_round_to():
+    uniforms = uniform_rows(7, 2, 0, 50_000)
+    found = summary(np.where(uniforms[0] < 0.1, 0.0, 700 + 300 * uniforms[1]))
+    (switch,) = (one for one in found.sensitivities if one.cell == "S!A1")
+    assert switch.low_mean == 0.0
+    assert switch.swing == switch.high_mean
+
+
 def test_an_output_without_numbers_in_a_tail_of_an_input_has_no_swing_for_it():
     uniforms = uniform_rows(7, 2, 0, 4_096)
     found = summary(uniforms[0], np.where(uniforms[1] >= 0.9, 2, 0))

@@ -19,6 +19,8 @@ VALUES_MAX = 4_194_304
 """Inputs times iterations; a run with more than 256 inputs has fewer iterations."""
 # A direction of the inputs that holds less of their variance than this is none but for rounding.
 _PIVOT_MIN = 1e-10
+# Some hundred units in the last place of the largest value.
+_ROUNDING_SHARE = 1e-13
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def list_sensitivities(
         )
     ):
         low, high = (
-            _finite(moments.tail_mean[tail, row, output]) if moments.tail_count[tail, row, output] else None
+            _settled_mean(moments, tail, row, output) if moments.tail_count[tail, row, output] else None
             for tail in (0, 1)
         )
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -227,6 +229,13 @@ def list_sensitivities(
             )
         )
     return sorted(found, key=lambda sensitivity: -abs(sensitivity.swing or 0.0))
+
+
+def _settled_mean(moments: Moments, tail: int, row: int, output: int) -> float | None:
+    """The output's mean in a tail of an input; what is left of 0 by sums of much larger numbers is 0."""
+    mean = _finite(moments.tail_mean[tail, row, output])
+    largest = max(abs(moments.min[output]), abs(moments.max[output]))
+    return 0.0 if mean is not None and abs(mean) < largest * _ROUNDING_SHARE else mean
 
 
 def _finite(number: float) -> float | None:
