@@ -120,7 +120,7 @@ def test_output_cells_that_cannot_be_read_are_refused(outputs, words):
 
 
 def test_an_output_that_no_input_reaches_is_refused():
-    with pytest.raises(OutputDoesNotDependOnInputs, match=r"2\.0 in every iteration") as raised:
+    with pytest.raises(OutputDoesNotDependOnInputs, match="it is 2 in every iteration") as raised:
         program_of(CELLS, ["A1"], ["C1"])
     assert raised.value.code == "output-does-not-depend-on-inputs"
     assert raised.value.cells == ("S!C1",)

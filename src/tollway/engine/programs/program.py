@@ -33,6 +33,7 @@ from tollway.engine.values import (
     UnreadableFormula,
     UnsupportedFormula,
     Value,
+    number_text,
 )
 from tollway.engine.workbooks.workbook import Workbook
 
@@ -312,7 +313,13 @@ def _name_output(
 
 def _does_not_vary(book: FormulaBook, address: Address, value: Value) -> OutputDoesNotDependOnInputs:
     written = book.text(address)
-    shown = value.text if isinstance(value, ErrorValue) else repr(value)
+    shown = (
+        number_text(value)
+        if isinstance(value, float)
+        else value.text
+        if isinstance(value, ErrorValue)
+        else repr(value)
+    )
     return OutputDoesNotDependOnInputs(
         f"{written} does not depend on any of the inputs: it is {shown} in every iteration. "
         "Mark a cell that it depends on as an input, or leave it out.",
