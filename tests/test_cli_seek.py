@@ -65,6 +65,15 @@ def test_stress_correlation_and_probability_are_taken(call):
     assert "probability of 1,000,000 or less in Portfolio!B16 is 0.05" in shown
 
 
+def test_what_rounding_leaves_of_a_goal_of_0_is_shown_as_0(call):
+    options = ["--input", "B5=normal(0.08, 0.02)", "--cell", "B6", "--low", "0", "--high", "1", "--seed", "7"]
+    options += ["--output", "B17", "--statistic", "p5", "--goal", "0"]
+    assert 0 < abs(json.loads(call(*options, "--json").stdout)["statistic"]) < 1e-9
+    shown = call(*options).stdout
+    assert "There the p5 of Portfolio!B17 is 0.0000 ±" in shown
+    assert "e-1" not in shown
+
+
 def test_what_is_out_of_reach_is_said(call):
     options = [*SEEK[:-4], "--goal", "1e9", "--iterations", "1e3", "--seed", "7"]
     shown = call(*options)

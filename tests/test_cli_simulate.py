@@ -178,6 +178,7 @@ def test_standard_errors_targets_ranks_and_the_verdict_are_shown(call, portfolio
         (["--input", "B5=nope(0,1)", "--output", "B16"], ["'nope'; it must be one of uniform"]),
         (["--input", "B10=normal(0,1)", "--output", "B16"], ["Portfolio!B10 holds a formula"]),
         (["--input", "Nowhere!B5=normal(0,1)", "--output", "B16"], ["no sheet 'Nowhere'"]),
+        ([*PORTFOLIO, "--input", "B6=normal(1, 0)"], ["--input B6: std of this normal distribution is 0"]),
         (["--input", "B5=normal(0,1)", "--output", "B5"], ["Portfolio!B5 holds a constant"]),
         (
             ["--input", "B4=uniform(1,2)", "--output", "B16"],
@@ -349,6 +350,8 @@ def test_what_the_workbook_draws_is_told_by_simulate_and_by_inspect(call):
     result = call("simulate", "model.xlsx", "--iterations", "1000", COLUMNS="160")
     assert "Written in the workbook: Sheet!B1 (Unit price), normal with mean 100" in result.stdout
     assert "Net profit" in result.stdout
+    # The formula tells what becomes of a number between 0 and 1.
+    assert "standard deviation 10: =_xll.RiskNormal(100,10" in " ".join(result.stdout.split())
     found = call("inspect", "model.xlsx", COLUMNS="160").stdout
     assert "Inputs written in the workbook" in found
     assert "=_xll.RiskTriang(800,1000,1500)" in found

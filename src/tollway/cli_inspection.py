@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 CANDIDATES_SHOWN = 40
 UNSUPPORTED_SHOWN = 40
 WRITTEN_SHOWN = 10
+FORMULA_LENGTH_SHOWN = 80
 
 
 def print_inspection(screen: Console, filename: str, found: "Inspection") -> None:
@@ -40,10 +41,16 @@ def print_written_inputs(screen: Console, program: "Program") -> None:
     for one in drawn[:WRITTEN_SHOWN]:
         name = f" ({one.name})" if one.name else ""
         screen.print(
-            f"Written in the workbook: {one.cell}{name}, {one.distribution.describe()}", markup=False
+            f"Written in the workbook: {one.cell}{name}, {one.distribution.describe()}: "
+            f"{_cut(one.written or '')}",
+            markup=False,
         )
     if len(drawn) > WRITTEN_SHOWN:
         screen.print(f"  and {len(drawn) - WRITTEN_SHOWN:,} more", markup=False)
+
+
+def _cut(formula: str) -> str:
+    return formula if len(formula) <= FORMULA_LENGTH_SHOWN else f"{formula[: FORMULA_LENGTH_SHOWN - 1]}…"
 
 
 def _self_check(found: "Inspection") -> Iterator[str]:

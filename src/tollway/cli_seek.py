@@ -12,9 +12,9 @@ from rich.table import Table
 from tollway.cli_results import figure
 from tollway.cli_simulate import (
     CannotRun,
-    cell_and_distribution,
     one_sentence,
     read_file,
+    read_input,
     screen_of_output,
 )
 
@@ -91,12 +91,10 @@ def seek(
         from dataclasses import replace
 
         from tollway.engine import (
-            Input,
             Sampling,
             check_sampling,
             check_seed,
             parse_correlation_text,
-            parse_distribution_text,
             parse_stress_text,
             read_correlations,
             read_stress,
@@ -110,8 +108,7 @@ def seek(
         asked = GoalSeek(cell, low, high, output, parse_statistic(statistic, at_or_below), goal, tolerance)
         correlated = [parse_correlation_text(text) for text in correlate or []]
         stressed = [parse_stress_text(text) for text in stress or []]
-        marked = [cell_and_distribution(text) for text in inputs or []]
-        varied = [Input(place, parse_distribution_text(text)) for place, text in marked]
+        varied = [read_input(text) for text in inputs or []]
         workbook = read_file(file)
         built = build_seek_program(workbook, varied, asked)
         correlation = read_correlations(correlated, workbook, built.program)
@@ -166,12 +163,20 @@ def _print(screen: Console, filename: str, asked: "GoalSeek", answer: "GoalSeekA
         screen.print(f"{answer.cell} at {figure(answer.value)}: {_VERDICTS[answer.outcome]}", markup=False)
     if answer.statistic is not None:
         screen.print(
-            f"There the {of_what} {answer.output} is {figure(answer.statistic)} ± {figure(answer.standard_error)}.",
+            f"There the {of_what} {answer.output} is {_reached(answer.statistic, answer.standard_error)} ± "
+            f"{figure(answer.standard_error)}.",
             markup=False,
         )
     table = Table()
     for heading in (answer.cell, "Statistic", "± standard error"):
         table.add_column(heading.replace("[", "\\["), justify="right")
     for one in sorted(answer.trials, key=lambda trial: trial.value):
-        table.add_row(figure(one.value), figure(one.statistic), figure(one.standard_error))
+        table.add_row(
+            figure(one.value), _reached(one.statistic, one.standard_error), figure(one.standard_error)
+        )
     screen.print(table)
+
+
+def _reached(statistic: float, standard_error: float | None) -> str:
+    """Write a statistic; a billion times smaller than its error, it is what rounding left of 0."""
+    return figure(0.0 if standard_error and abs(statistic) < standard_error * 1e-9 else statistic)

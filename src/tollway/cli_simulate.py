@@ -24,7 +24,7 @@ from rich.table import Table
 from tollway.cli_files import CannotWrite, FilesAsked
 
 if TYPE_CHECKING:
-    from tollway.engine import Program, RunDraws, Sampling, SpilledShards, Workbook
+    from tollway.engine import Input, Program, RunDraws, Sampling, SpilledShards, Workbook
     from tollway.simulation.export import RunFacts
     from tollway.simulation.samples import Sample
 
@@ -133,7 +133,6 @@ def simulate(
     with one_sentence():
         from tollway.engine import (
             CONFIDENCE_LEVELS_DEFAULT,
-            Input,
             ProgramFacts,
             RunDraws,
             Sampling,
@@ -145,7 +144,6 @@ def simulate(
             check_targets,
             check_tolerance,
             parse_correlation_text,
-            parse_distribution_text,
             parse_stress_text,
             read_correlations,
             read_stress,
@@ -162,8 +160,7 @@ def simulate(
         method = check_sampling(sampling)
         correlated = [parse_correlation_text(text) for text in correlate or []]
         stressed = [parse_stress_text(text) for text in stress or []]
-        marked = [cell_and_distribution(text) for text in inputs or []]
-        varied = [Input(cell, parse_distribution_text(distribution)) for cell, distribution in marked]
+        varied = [read_input(text) for text in inputs or []]
         workbook = read_file(file)
         outputs = outputs or _written_outputs(workbook)
         program = build_program(workbook, varied, outputs)
@@ -249,8 +246,10 @@ def _iteration_count(text: str) -> int:
     return int(count)
 
 
-def cell_and_distribution(text: str) -> tuple[str, str]:
-    """Part an input into its cell and its distribution, as texts. Raises: CannotRun."""
+def read_input(text: str) -> "Input":
+    """Read a cell and how it varies. Raises: CannotRun, which names the cell."""
+    from tollway.engine import BadDistribution, Input, parse_distribution_text
+
     # The last "=" that a distribution follows: a sheet's name may hold one, and so may a distribution (p5=10).
     found = re.fullmatch(r"(.*)=(\s*[A-Za-z]\w*\s*\(.*)", text, re.DOTALL)
     cell, equals, distribution = (found[1], "=", found[2]) if found else text.rpartition("=")
@@ -258,7 +257,10 @@ def cell_and_distribution(text: str) -> tuple[str, str]:
         raise CannotRun(
             f"--input is {text[:80]!r}; write the cell and how it varies, as 'Inputs!B1=normal(1000, 50)'."
         )
-    return cell.strip(), distribution
+    try:
+        return Input(cell.strip(), parse_distribution_text(distribution))
+    except BadDistribution as refusal:
+        raise CannotRun(f"--input {cell.strip()[:80]}: {refusal.message}") from None
 
 
 def read_file(file: Path) -> "Workbook":
