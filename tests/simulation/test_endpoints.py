@@ -24,7 +24,9 @@ from tollway.customers.entities import Mode
 from tollway.kit.clock import read_now
 from tollway.kit.problems import Problem
 from tollway.plans.entities import SubscriptionStatus
-from tollway.simulation.refusals import REFUSALS
+from tollway.simulation.bodies import VariableIn
+from tollway.simulation.endpoints import read_marks
+from tollway.simulation.refusals import REFUSALS, BadDistribution
 
 MODEL = "mdl_0123456789abcdef"
 RUN = "sim_0123456789abcdef"
@@ -652,3 +654,14 @@ async def test_iterations_may_be_written_as_1e5(client: httpx.AsyncClient, party
         f"{API}/simulations", headers=party.headers, json=run_body(model_id, iterations=10_000.5)
     )
     assert refused.status_code == 422
+
+
+async def test_distributions_that_take_too_long_to_solve_are_refused_by_their_place() -> None:
+    shape = {"type": "normal", "p5": 1, "p95": 2}
+    given = [VariableIn(cell=cell, distribution=shape) for cell in ("B4", "B5")]
+    marks = await read_marks(given, "/variables")
+    assert marks is not None
+    assert [one.cell for one in marks] == ["B4", "B5"]
+    with pytest.raises(BadDistribution, match="write these shapes by their parameters") as refused:
+        await read_marks(given, "/variables", seconds_max=0)
+    assert [one.pointer for one in refused.value.errors] == ["/variables/0/distribution"]

@@ -72,14 +72,14 @@ async def create_batch(request: Request, body: BatchIn, call: ThisCall, workshop
     rules = rules_of(request)
     order = BatchOrder(
         name=body.batch_name,
-        scenarios=[_scenario(body, index, one, rules) for index, one in enumerate(body.simulations)],
+        scenarios=[await _scenario(body, index, one, rules) for index, one in enumerate(body.simulations)],
         seed=body.simulation_config.seed,
     )
     outcome = await batch_flows.create_batch(workshop, call, order)
     return JSONResponse(outcome.body, status_code=201)
 
 
-def _scenario(body: BatchIn, index: int, given: ScenarioIn, rules: UrlRules) -> Scenario:
+async def _scenario(body: BatchIn, index: int, given: ScenarioIn, rules: UrlRules) -> Scenario:
     members, own = merged_config(body.simulation_config, given)
 
     def pointer(member: str) -> str:
@@ -94,7 +94,7 @@ def _scenario(body: BatchIn, index: int, given: ScenarioIn, rules: UrlRules) -> 
     order = RunOrder(
         model_id=given.model_id,
         iterations=members["iterations"],
-        inputs=read_marks(members["variables"], pointer("variables")),
+        inputs=await read_marks(members["variables"], pointer("variables")),
         outputs=members["output_cells"],
         # The seed of all is not each one's own: where none is given, the one that is chosen must reach all.
         seed=given.seed if "seed" in own else None,

@@ -72,6 +72,8 @@ from tollway.webhooks.entities import UrlRules, WebhookUrlRefused
 API_VERSION = "1.0.0"
 FORM_FIELDS_MAX = TAGS_MAX + 5
 FORM_FIELD_BYTES_MAX = 10_000
+# Hundreds of shapes are read in less, unless they are given by percentiles that are hard to solve.
+MARKS_SECONDS_MAX = 10.0
 
 router = APIRouter(prefix=shapes.PREFIX, route_class=ReplayingRoute, tags=["Monte Carlo API"])
 _started = time.monotonic()
@@ -264,7 +266,7 @@ async def change_model(model_id: ModelId, body: ModelIn, call: ThisCall, worksho
         name=body.model_name,
         description=body.description,
         tags=body.tags,
-        inputs=read_marks(body.inputs, "/inputs"),
+        inputs=await read_marks(body.inputs, "/inputs"),
         outputs=body.outputs,
         correlations=None
         if body.correlations is None
@@ -291,12 +293,27 @@ async def delete_model(model_id: ModelId, call: ThisCall, *, delete_runs: bool =
     return await call.answer("change", work)
 
 
-def read_marks(given: list[VariableIn] | None, pointer: str) -> list[InputMark] | None:
-    """Check each distribution before any workbook is opened."""
-    if given is None:
-        return None
+async def read_marks(
+    given: list[VariableIn] | None, pointer: str, *, seconds_max: float = MARKS_SECONDS_MAX
+) -> list[InputMark] | None:
+    """Check each distribution before any workbook is opened, beside the server's other work.
+
+    Raises: what says which distribution cannot be meant; BadDistribution for those that take too long to solve.
+    """
+    return None if given is None else await asyncio.to_thread(_read_marks, given, pointer, seconds_max)
+
+
+def _read_marks(given: list[VariableIn], pointer: str, seconds_max: float) -> list[InputMark]:
+    started = time.perf_counter()
     marks = []
     for index, one in enumerate(given):
+        if time.perf_counter() - started > seconds_max:
+            message = (
+                f"The distributions before this one took more than {seconds_max:g} seconds to read. Percentiles are "
+                "solved for parameters, some of them slowly: write these shapes by their parameters."
+            )
+            where = f"{pointer}/{index}/distribution"
+            raise refusal(BadDistribution.code, message, cells=[one.cell], pointer=where)
         try:
             distribution = parse_distribution(one.distribution)
         except EngineError as refused:
@@ -340,7 +357,7 @@ async def create_simulation(
     order = RunOrder(
         model_id=body.model_id,
         iterations=config.iterations,
-        inputs=read_marks(config.variables, flows.ORDER_POINTERS[0]),
+        inputs=await read_marks(config.variables, flows.ORDER_POINTERS[0]),
         outputs=config.output_cells,
         confidence_levels=config.confidence_levels,
         targets=config.targets,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -17,6 +18,13 @@ _DISTANCE_MAX, _TAIL_PANEL = 1e100, 0.25
 _TINY = 1e-100
 
 
+@cache
+def _rule() -> tuple[Floats, Floats]:
+    """Nodes and weights on -1 to 1, which take as long to find as all the rest."""
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return nodes, weights
+
+
 def quantile_moments(inverse: Callable[[Floats], Floats], kinks: Sequence[float] = ()) -> tuple[float, float]:
     """Integrate an inverse over the uniforms, by Gauss and Legendre's rule on panels of normal scores.
 
@@ -29,7 +37,7 @@ def quantile_moments(inverse: Callable[[Floats], Floats], kinks: Sequence[float]
     inner = ndtri(np.asarray(kinks, dtype=np.float64))
     edges = np.unique(np.concatenate([np.linspace(-_SCORE_MAX, _SCORE_MAX, _PANELS + 1), inner]))
     edges = edges[np.abs(edges) <= _SCORE_MAX]
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    nodes, weights = _rule()
     halves = np.diff(edges)[:, None] / 2
     scores = (edges[:-1, None] + halves * (1 + nodes)).ravel()
     shares = (halves * weights).ravel() * np.exp(-(scores**2) / 2) / math.sqrt(2 * math.pi)
@@ -53,7 +61,7 @@ def tail_moments(
     # In logarithms of the distance a power is an exponential, which short panels follow to the last digit.
     size = max(abs(start - centre), _TINY)
     edges = np.arange(0.0, math.log(_DISTANCE_MAX / size), _TAIL_PANEL)
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    nodes, weights = _rule()
     distances = size * np.exp((edges[:, None] + _TAIL_PANEL / 2 * (1 + nodes)).ravel())
     shares = np.tile(_TAIL_PANEL / 2 * weights, len(edges)) * distances * density(centre + sign * distances)
     first, second = (shares * distances).sum(), (shares * distances * distances).sum()
