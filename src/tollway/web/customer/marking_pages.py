@@ -1,5 +1,6 @@
 """`/models/{model_id}`: mark inputs and outputs in a workbook, and run it."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -52,7 +53,8 @@ async def start_run(request: Request, page: Working, model_id: str) -> Response:
         return await model_page(request, page, model_id, marks)
     async with page.database.transaction() as tx:
         model = await simulation.get_model(tx, page.caller, model_id)
-    order = read_order(model_id, marks, draws_itself=model.draws_itself)
+    # Percentiles may take seconds to be solved for parameters.
+    order = await asyncio.to_thread(read_order, model_id, marks, draws_itself=model.draws_itself)
     if order is None:
         return await model_page(request, page, model_id, marks, status=422)
     try:

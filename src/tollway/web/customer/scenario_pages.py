@@ -1,5 +1,6 @@
 """`/models/{model_id}/scenarios`: run what is marked as it is, and beside it with something changed."""
 
+import asyncio
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -114,7 +115,8 @@ async def start_scenarios(request: Request, page: Working, model_id: str) -> Res
     form = await request.form(max_files=0)
     basis, _ = await _basis_of(page, model_id, str(form.get("from", "")))
     draft = _draft_of(form)
-    order = _read_order(basis, draft)
+    # Percentiles may take seconds to be solved for parameters.
+    order = await asyncio.to_thread(_read_order, basis, draft)
     if order is None:
         return await _form_page(request, page, basis, draft, status=422)
     try:
