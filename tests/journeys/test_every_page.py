@@ -123,6 +123,8 @@ NO_TOUR = {
     "/llms.txt": "a file",
     "/security/second-factor/qr.svg": "a picture, which the tour decodes in its page",
     "/runs/{run_id}/events": "a stream, which fills the page of a run",
+    "/runs/{run_id}/scatter": "a part of the page of a run",
+    "/parts/distribution": "a part of the page of a model",
     "/api-keys/manage/{key_id}/overlap": "a part of the page of a key",
     "/data/erased": "what is left of an erased customer; test_your_data looks at it in every window",
     "/password/reset": "behind a mailed link; test_signing_in looks at it in every window",

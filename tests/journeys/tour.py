@@ -216,6 +216,8 @@ async def customer(walk: Walk) -> AsyncIterator[str]:
     await page.get_by_role("button", name="Fit", exact=True).click()
     await page.locator("#fits").wait_for()
     yield "fit"
+    await walk.open(f"{model}/fit")
+    yield "fit-asked"
     await walk.open(model)
     run = await walk.run(20_000)
     await walk.wait_for_results()

@@ -58,25 +58,6 @@ def of_catalogue(name: str, peer: str, kind: str) -> WrittenFunction:
     return WrittenFunction(name, peer, parameters, required, lambda given: built(entry, given))
 
 
-def reordered(name: str, peer: str, kind: str, parameters: str) -> WrittenFunction:
-    """A function with the parameters of one of our shapes in another order, all of them needed.
-
-    A word that is no parameter of the shape, such as "location", shifts it.
-    """
-    entry = CATALOGUE[kind]
-    names = parameters.split()
-
-    def build(given: Sequence[Given]) -> Distribution:
-        said = dict(zip(names, given, strict=True))
-        form: dict[str, object] = {one: said[one] for one in entry.parameters if one in said}
-        shift = [value for one, value in said.items() if one not in entry.parameters]
-        if shift and shift[0]:
-            form["shift"] = shift[0]
-        return parse_distribution({"type": kind, **form})
-
-    return WrittenFunction(name, peer, tuple(names), len(names), build)
-
-
 def made(
     name: str, peer: str, parameters: str, build: Build, required: int | None = None, *, repeats: bool = False
 ) -> WrittenFunction:
