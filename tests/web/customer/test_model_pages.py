@@ -173,6 +173,12 @@ async def test_a_sample_runs_and_its_results_are_read(ana: Visitor) -> None:
     assert usage["usage_this_month"] == "2 / 100 requests", "the upload and the run, as X11 counts"
 
 
+async def test_an_output_in_the_midst_of_a_sheet_has_the_name_beside_it(ana: Visitor) -> None:
+    page = (await ana.get(f"/models/{await use_sample(ana, 'financial')}")).text
+    assert "<b>Net present value</b>" in page
+    assert "<b>Project!B20</b>" not in page
+
+
 async def test_marks_are_remembered_and_a_run_can_be_started_from_another(ana: Visitor) -> None:
     model_id = await use_sample(ana)
     run_id = await start_run(ana, model_id)

@@ -12,7 +12,7 @@ from tollway.web.cells import general_text
 from tollway.web.customer.correlation_views import METHOD_WORDS, told_repair
 from tollway.web.customer.model_marks import Marks
 from tollway.web.customer.self_check import self_check, warning_of
-from tollway.web.customer.sheets import sheet_views, shown_texts
+from tollway.web.customer.sheets import labels_beside, sheet_views, shown_texts
 from tollway.web.customer.workbook_notes import blocked_warning, not_computed, notes_of
 from tollway.web.customer.written_views import written_inputs
 from tollway.web.distribution_pictures import picture_or_error
@@ -35,7 +35,11 @@ async def model_page(
         preview = await simulation.get_preview(tx, page.caller, model_id)
     detected = model.inspection["variables_detected"]
     known = {one["cell"].upper(): one for one in [*detected, *model.inspection["outputs_detected"]]}
-    shown = shown_texts(preview)
+    shown, labels = shown_texts(preview), labels_beside(preview)
+    # What a formula calls its output, RiskOutput("NPV"), goes before the text beside it.
+    labels |= {
+        one["cell"].upper(): one["name"] for one in model.inspection.get("written_outputs", []) if one["name"]
+    }
     inputs = {row["cell"].upper() for row in marks.inputs}
     outputs = {row["cell"].upper() for row in marks.outputs}
     suggestions = {one["cell"].upper(): shown_distribution(one["suggested_distribution"]) for one in detected}
@@ -73,10 +77,10 @@ async def model_page(
             if one["cell"].upper() not in outputs
         ],
         inputs=await asyncio.to_thread(
-            _with_pictures, [_row_view(row, known, shown) for row in marks.inputs]
+            _with_pictures, [_row_view(row, known, shown, labels) for row in marks.inputs]
         ),
         outputs=[
-            _row_view(row, known, shown)
+            _row_view(row, known, shown, labels)
             | {"warning": blocked_warning(model, row["cell"]) or warning_of(model, row["cell"])}
             for row in marks.outputs
         ],
@@ -96,12 +100,14 @@ async def model_page(
     )
 
 
-def _row_view(row: dict[str, str], known: dict[str, Any], shown: dict[str, str]) -> dict[str, Any]:
+def _row_view(
+    row: dict[str, str], known: dict[str, Any], shown: dict[str, str], labels: dict[str, str]
+) -> dict[str, Any]:
     found = known.get(row["cell"].upper(), {"cell": row["cell"]})
     return {
         "cell": row["cell"],
         "distribution": row.get("distribution", ""),
-        "name": found.get("name") or "",
+        "name": found.get("name") or labels.get(row["cell"].upper(), ""),
         "value": _value_text(found, shown),
         "error": row.get("error", ""),
     }

@@ -34,6 +34,21 @@ def shown_texts(preview: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def labels_beside(preview: dict[str, Any]) -> dict[str, str]:
+    """Return the nearest text to the left of every cell of a preview, by its qualified name in upper case."""
+    labels: dict[str, str] = {}
+    for sheet in preview["sheets"]:
+        row, label = 0, ""
+        for cell in sorted(sheet["cells"], key=lambda one: (one["row"], one["column"])):
+            if cell["row"] != row:
+                row, label = cell["row"], ""
+            if label:
+                labels[qualified(sheet["name"], cell["cell"]).upper()] = label
+            if cell["kind"] == "text":
+                label = shown_text(cell).strip()
+    return labels
+
+
 def qualified(sheet: str, cell: str) -> str:
     """Write a cell with its sheet, quoted where the name needs it."""
     plain = sheet.replace("_", "").replace(".", "").isalnum() and not sheet[:1].isdigit()
