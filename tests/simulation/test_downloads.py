@@ -111,7 +111,10 @@ async def test_results_come_in_every_format_and_samples_only_where_they_were_kep
         told = refused(await get_file(client, party, run, file_format), 409, "samples-not-kept")
         assert "keep_samples" in told["message"]
         assert told["seed"] == 7
-    assert (await get_file(client, party, run, "docx")).status_code == 422
+    told = refused(await get_file(client, party, run, "docx"), 422, "invalid-input")
+    assert told["errors"] == [
+        {"pointer": "/path/file_format", "detail": "must be 'pdf', 'xlsx', 'json', 'parquet' or 'csv'"}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tollway.kit.openapi import problem_responses
 from tollway.simulation import answers, download_flows, download_operations, shapes
 from tollway.simulation.downloads import (
     TOKEN_LENGTH_MAX,
+    DownloadFormat,
     DownloadsBusy,
     DownloadTokenRefused,
     DownloadTokensAtOnce,
@@ -60,14 +61,14 @@ def _file(*formats: FileFormat | SampleFormat) -> dict[int | str, dict[str, Any]
     | _file(*FileFormat, *SampleFormat),
 )
 async def download_results(
-    simulation_id: RunId, file_format: FileFormat | SampleFormat, call: ThisCall, workshop: TheWorkshop
+    simulation_id: RunId, file_format: DownloadFormat, call: ThisCall, workshop: TheWorkshop
 ) -> Response:
     """Download the results as a report (PDF), an Excel workbook with charts or JSON; the samples as Parquet or CSV.
 
     Samples are there where the run was started with `keep_samples`: one row an iteration, with every draw and every
     output, as the [guide to simulation](/docs/simulation) says.
     """
-    return _answer(await download_flows.download(workshop, call, simulation_id, file_format))
+    return _answer(await download_flows.download(workshop, call, simulation_id, file_format.narrowed()))
 
 
 @router.post(

@@ -35,6 +35,20 @@ class SampleFormat(enum.StrEnum):
     CSV = "csv"
 
 
+class DownloadFormat(enum.StrEnum):
+    """All of both: one list, so that an address that names none of it gets one sentence with all five."""
+
+    PDF = "pdf"
+    XLSX = "xlsx"
+    JSON = "json"
+    PARQUET = "parquet"
+    CSV = "csv"
+
+    def narrowed(self) -> FileFormat | SampleFormat:
+        """Say whether it is one of results or one of samples."""
+        return SampleFormat(self.value) if self.value in list(SampleFormat) else FileFormat(self.value)
+
+
 def download_links(run: Run) -> dict[str, str]:
     """Return where a run's results are downloaded by format, and its samples where they were kept."""
     results = {one.value: DOWNLOADS_PATH.format(run.public_id, one.value) for one in FileFormat}
