@@ -39,9 +39,11 @@ from tollway.engine import (
     run_shard,
 )
 from tollway.kit.clock import read_now
+from tollway.plans.entities import SubscriptionStatus
 from tollway.simulation import download_operations
 from tollway.simulation.downloads import (
     RAW_NUMBERS_MAX,
+    RUNS_WITH_SAMPLES_MAX,
     TOKENS_PER_RUN_MAX,
     DownloadTokensAtOnce,
     FileNotMade,
@@ -215,6 +217,26 @@ async def test_samples_beyond_the_plan_are_refused_with_how_many_fit(
     refused(await start(fitting + 1), 422, "samples-over-plan")
     assert (await start(fitting)).status_code == 201
     assert (await start(10_000)).json()["code"] == "samples-over-plan"
+
+
+async def test_samples_of_so_many_runs_are_kept_and_those_of_a_model_go_with_it(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    party = await make_party(parts.database, read_now(), tier="enterprise", status=SubscriptionStatus.ACTIVE)
+    model, other = await uploaded_id(client, party), await uploaded_id(client, party)
+
+    async def start(model_id: str) -> httpx.Response:
+        body = run_body(model_id, iterations=1_000, keep_samples=True)
+        return await client.post(f"{API}/simulations", headers=party.headers, json=body)
+
+    for _ in range(RUNS_WITH_SAMPLES_MAX):
+        assert (await start(model)).status_code == 201
+    told = refused(await start(other), 422, "samples-over-plan")
+    assert told["errors"][0]["pointer"] == "/simulation_config/keep_samples"
+    assert told["limit_value"] == RUNS_WITH_SAMPLES_MAX
+    gone = await client.delete(f"{API}/models/{model}?delete_runs=true", headers=party.headers)
+    assert gone.status_code == 200, gone.text
+    assert (await start(other)).status_code == 201
 
 
 async def test_samples_that_are_gone_from_the_store_are_told_of(

@@ -1,4 +1,4 @@
-"""SQL over download_tokens."""
+"""SQL over download_tokens, and over the samples that runs keep."""
 
 from datetime import datetime
 
@@ -48,3 +48,16 @@ async def find_run_id(tx: Transaction, token_hash: bytes, now: datetime) -> int 
 async def delete_expired(tx: Transaction, now: datetime) -> int:
     """Delete the tokens whose time is over; return how many."""
     return await tx.execute("DELETE FROM download_tokens WHERE expires_at <= %(now)s", {"now": now})
+
+
+async def count_runs_with_samples(tx: Transaction, customer_id: int) -> int:
+    """Count the customer's runs, in both modes, whose samples are kept or will be."""
+    return int(
+        await tx.find_value(
+            """
+            SELECT count(*) FROM runs WHERE customer_id = %(customer_id)s AND keeps_samples
+            AND (samples_blob IS NOT NULL OR status IN ('queued', 'running'))
+            """,
+            {"customer_id": customer_id},
+        )
+    )

@@ -16,6 +16,8 @@ TOKEN_LENGTH_MAX = 100
 DOWNLOADS_PATH = "/monte-carlo-api/simulations/{}/download/{}"
 TOKEN_DOWNLOADS_PATH = "/monte-carlo-api/download/{}/{}"  # noqa: S105 - where a token stands, not one
 BYTES_PER_NUMBER = 8
+# Samples are the largest files that runs leave: so many of them bound what one customer can fill.
+RUNS_WITH_SAMPLES_MAX = 20
 # The most numbers of outputs that stand in the JSON file too; they make it a few megabytes.
 RAW_NUMBERS_MAX = 100_000
 
@@ -60,6 +62,22 @@ def samples_links(run: Run) -> dict[str, str] | None:
     if run.samples_blob is None:
         return None
     return {one.value: DOWNLOADS_PATH.format(run.public_id, one.value) for one in SampleFormat}
+
+
+def assert_room_for_samples(kept_count: int) -> None:
+    """Refuse the samples of one more run than a customer may keep those of. Raises: SamplesOverPlan."""
+    if kept_count < RUNS_WITH_SAMPLES_MAX:
+        return
+    raise SamplesOverPlan(
+        f"The samples of {kept_count} runs are kept already, of {RUNS_WITH_SAMPLES_MAX} that may be. Delete a model "
+        "with its runs, wait until the results of one are deleted, or leave keep_samples out.",
+        errors=(
+            FieldError(
+                "/simulation_config/keep_samples", f"is possible for {RUNS_WITH_SAMPLES_MAX} runs at a time"
+            ),
+        ),
+        members={"limit": "runs_with_samples", "limit_value": RUNS_WITH_SAMPLES_MAX},
+    )
 
 
 def assert_samples_fit(iterations: int, plan: RunPlan, entitlement: Entitlement) -> None:

@@ -11,8 +11,16 @@ from tollway.kit.jobs import enqueue_job
 from tollway.kit.paging import Page, decode_cursor, page_of
 from tollway.kit.problems import FieldError
 from tollway.plans.entities import Entitlement, Feature, Limits
-from tollway.simulation import batch_store, event_operations, file_store, goal_seek_store, shards, store
-from tollway.simulation.downloads import assert_samples_fit
+from tollway.simulation import (
+    batch_store,
+    download_store,
+    event_operations,
+    file_store,
+    goal_seek_store,
+    shards,
+    store,
+)
+from tollway.simulation.downloads import assert_room_for_samples, assert_samples_fit
 from tollway.simulation.entities import (
     ENGINE_VERSION,
     InputMark,
@@ -219,6 +227,8 @@ async def create_run(
         assert_samples_fit(order.iterations, plan, entitlement)
     await store.lock_customer(tx, caller.owner_id)
     await assert_runs_allowed(tx, caller, limits)
+    if order.keep_samples:
+        assert_room_for_samples(await download_store.count_runs_with_samples(tx, caller.owner_id))
     model = await get_model(tx, caller, order.model_id, lock=True)
     public_id = new_id("sim")
     run_id = await store.insert_run(
