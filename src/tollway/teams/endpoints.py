@@ -8,12 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tollway.customers import member_operations as members
 from tollway.customers.callers import Caller
-from tollway.customers.entities import EMAIL_LENGTH_MAX, Member
+from tollway.customers.entities import EMAIL_LENGTH_MAX, AddressNotVerified, Member
 from tollway.customers.guard import Needs
 from tollway.customers.permissions import Permission, Role
 from tollway.kit.http import ReplayingRoute, database_of
+from tollway.kit.openapi import problem_responses
 from tollway.teams import operations
-from tollway.teams.entities import Invitation
+from tollway.teams.entities import Invitation, MemberAlready, TeamFull
 
 router = APIRouter(prefix="/api/team", route_class=ReplayingRoute, tags=["Team"])
 
@@ -85,7 +86,12 @@ async def list_team(request: Request, caller: Viewing) -> TeamOut:
     )
 
 
-@router.post("/invitations", status_code=201, summary="Invite somebody")
+@router.post(
+    "/invitations",
+    status_code=201,
+    summary="Invite somebody",
+    responses=problem_responses(AddressNotVerified, MemberAlready, TeamFull),
+)
 async def invite(request: Request, caller: Managing, body: InvitationIn) -> InvitationOut:
     """Mail an invitation that works once, for a week. A second one to the same address replaces the first."""
     async with database_of(request).transaction() as tx:
