@@ -27,7 +27,7 @@ ALTER TABLE runs
     -- Whether every draw and value is kept; their file, once the run is summarised.
     ADD COLUMN keeps_samples boolean NOT NULL DEFAULT false,
     ADD COLUMN samples_blob text;
-CREATE INDEX runs_by_batch ON runs (batch_id) WHERE batch_id IS NOT NULL;
+CREATE INDEX runs_by_batch ON runs (batch_id);
 
 -- Entries as the API takes them, for runs that take the marked inputs.
 ALTER TABLE models ADD COLUMN correlations jsonb NOT NULL DEFAULT '[]';

@@ -139,6 +139,7 @@ def simulate(
             SpilledShards,
             build_program,
             check_confidence_levels,
+            check_reach,
             check_sampling,
             check_seed,
             check_targets,
@@ -164,6 +165,7 @@ def simulate(
         workbook = read_file(file)
         outputs = outputs or _written_outputs(workbook)
         program = build_program(workbook, varied, outputs)
+        check_reach(program)
         drawn = Sampling(method, iteration_count, read_correlations(correlated, workbook, program))
         held = read_stress(stressed, workbook, program)
 

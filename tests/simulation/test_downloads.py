@@ -229,8 +229,13 @@ async def test_samples_of_so_many_runs_are_kept_and_those_of_a_model_go_with_it(
         body = run_body(model_id, iterations=1_000, keep_samples=True)
         return await client.post(f"{API}/simulations", headers=party.headers, json=body)
 
-    for _ in range(RUNS_WITH_SAMPLES_MAX):
-        assert (await start(model)).status_code == 201
+    config = run_body(model, iterations=1_000, keep_samples=True)["simulation_config"]
+    scenarios = [
+        {"model_id": model, "scenario_name": f"Scenario {number}"} for number in range(RUNS_WITH_SAMPLES_MAX)
+    ]
+    batch = {"batch_name": "Many", "simulations": scenarios, "simulation_config": config}
+    started = await client.post(f"{API}/simulations/batch", headers=party.headers, json=batch)
+    assert started.status_code == 201, started.text
     told = refused(await start(other), 422, "samples-over-plan")
     assert told["errors"][0]["pointer"] == "/simulation_config/keep_samples"
     assert told["limit_value"] == RUNS_WITH_SAMPLES_MAX

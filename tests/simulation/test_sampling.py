@@ -44,7 +44,13 @@ async def test_a_run_in_shards_gives_the_bits_of_the_library(
     book = read_workbook(workbooks.write(tmp_path / "model.xlsx", workbooks.portfolio()))
     inputs = {one["cell"]: parse_distribution(one["distribution"]) for one in workbooks.PORTFOLIO_VARIABLES}
     expected = simulate(
-        book, inputs, ["B16"], iterations=ITERATIONS, seed=7, sampling=sampling, correlations=CORRELATIONS
+        book,
+        inputs,
+        ["B16", "B18"],
+        iterations=ITERATIONS,
+        seed=7,
+        sampling=sampling,
+        correlations=CORRELATIONS,
     )["B16"]
     told = body["results"]["B16"]["statistics"]
     assert (told["mean"], told["std"], told["min"]) == (expected.mean, expected.std, expected.min)

@@ -61,5 +61,5 @@ async def test_the_line_of_curl_signs_as_we_do(receiver: Receiver) -> None:
 
 
 def test_the_guide_names_every_event_and_when_it_is_sent() -> None:
-    rows = dict(re.findall(r"^\| `([a-z.]+)` \| ([^|]+) \|$", GUIDE, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| ([^|]+) \|$", GUIDE, re.MULTILINE))
     assert {name: rows.get(name) for name in Event} == {one.value: one.meaning for one in Event}

@@ -25,6 +25,7 @@ from tollway.engine.distributions.parameters import BadDistribution
 from tollway.engine.inspect import Inspection, inspect_workbook
 from tollway.engine.programs.evaluate import Evaluation, evaluate
 from tollway.engine.programs.program import Input, Program, build_program
+from tollway.engine.programs.unread import check_reach
 from tollway.engine.runs.convergence import describe_convergence
 from tollway.engine.runs.live import ShardProgress, live_bin_edges, shard_progress
 from tollway.engine.runs.moments import BLOCK_ITERATIONS
@@ -142,6 +143,7 @@ __all__ = [
     "build_program",
     "calculate",
     "check_confidence_levels",
+    "check_reach",
     "check_sampling",
     "check_seed",
     "check_targets",

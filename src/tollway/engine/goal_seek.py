@@ -194,7 +194,15 @@ def build_seek_program(workbook: Workbook, inputs: Sequence[Input], seek: GoalSe
         places.append(sought)
     index = places.index(sought)
     try:
-        return SeekProgram(build_program(workbook, varied, [seek.output]), index, is_extra)
+        program = build_program(workbook, varied, [seek.output])
+        if index in program.unread:
+            raise BadInputCell(
+                f"{program.outputs[0]} does not depend on {program.inputs[index].cell}, whatever is put there; seek a "
+                "cell that it depends on.",
+                cells=(program.inputs[index].cell,),
+                field="cell",
+            )
+        return SeekProgram(program, index, is_extra)
     except EngineError as refused:
         if refused.field == f"inputs.{len(inputs)}.cell":
             refused.field = "cell"

@@ -144,6 +144,7 @@ def _question(scenario: Scenario, model: Model, seed: int) -> RunQuestion:
         run_iterations=order.iterations,
         correlations=model.correlations_for(order.inputs, order.correlations),
         stress=order.stress,
+        are_inputs_asked=bool(order.inputs),
     )
 
 

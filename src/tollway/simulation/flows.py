@@ -292,6 +292,7 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
         run_iterations=order.iterations,
         correlations=model.correlations_for(order.inputs, order.correlations),
         stress=order.stress,
+        are_inputs_asked=bool(order.inputs),
     )
 
     async def work(tx: Transaction) -> Outcome:

@@ -38,6 +38,7 @@ class RunQuestion:
         run_iterations: how long the run is, which some methods draw by.
         correlations: entries as the engine reads them.
         stress: likewise.
+        are_inputs_asked: they were named for these outputs; those that a model has marked may be more than these need.
     """
 
     inputs: Sequence[InputMark]
@@ -48,6 +49,7 @@ class RunQuestion:
     run_iterations: int | None = None
     correlations: Sequence[dict[str, Any]] = ()
     stress: Sequence[dict[str, Any]] = ()
+    are_inputs_asked: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return what the child process is asked."""
@@ -59,6 +61,7 @@ class RunQuestion:
             "run_iterations": self.run_iterations,
             "correlations": list(self.correlations),
             "stress": list(self.stress),
+            "are_inputs_asked": self.are_inputs_asked,
         }
 
     def plan_of(self, answer: dict[str, Any]) -> RunPlan:
@@ -115,6 +118,7 @@ class Inspector:
         run_iterations: int | None = None,
         correlations: Sequence[dict[str, Any]] = (),
         stress: Sequence[dict[str, Any]] = (),
+        are_inputs_asked: bool = False,
     ) -> RunPlan:
         """Build what a run with these inputs and outputs would execute, and measure one block of it.
 
@@ -125,7 +129,17 @@ class Inspector:
 
         Raises: the Problem that names the cell or the field.
         """
-        asked = RunQuestion(inputs, outputs, seed, pointers, sampling, run_iterations, correlations, stress)
+        asked = RunQuestion(
+            inputs,
+            outputs,
+            seed,
+            pointers,
+            sampling,
+            run_iterations,
+            correlations,
+            stress,
+            are_inputs_asked,
+        )
         answer = await self._ask("plan", workbook, file_bytes_max, asked.as_json(), where=pointers)
         return asked.plan_of(answer)
 

@@ -80,6 +80,7 @@ def plan(question: dict[str, Any]) -> dict[str, Any]:
     from tollway.engine import (
         Sampling,
         build_program,
+        check_reach,
         check_sampling,
         live_bin_edges,
         read_correlations,
@@ -91,6 +92,8 @@ def plan(question: dict[str, Any]) -> dict[str, Any]:
     inputs = [_input(workbook, index, one) for index, one in enumerate(question["inputs"])]
     outputs = [qualified(workbook, cell) for cell in question["outputs"]]
     program = build_program(workbook, inputs, outputs)
+    if question["are_inputs_asked"]:
+        check_reach(program)
     correlation = read_correlations(
         [_with_sheets(workbook, one) for one in question["correlations"]], workbook, program
     )

@@ -29,7 +29,7 @@ def run_form() -> dict[str, object]:
     return {
         "input_cell": ["Portfolio!B4", "Portfolio!B5", ""],
         "input_distribution": ["normal(0.15, 0.01)", "triangular(0.04, 0.05, 0.06)", ""],
-        "output_cell": ["Portfolio!B16", ""],
+        "output_cell": ["Portfolio!B16", "Portfolio!B18", ""],
         "iterations": "10,000",
         "seed": "7",
         "confidence": ["0.95"],

@@ -23,6 +23,7 @@ from tollway.engine.programs.lowering import Lowering
 from tollway.engine.programs.operations import Builder, Operation, Slot
 from tollway.engine.programs.slice_lanes import SliceLanes, interpret_slice
 from tollway.engine.programs.slicing import Slicing
+from tollway.engine.programs.unread import unread_inputs
 from tollway.engine.programs.written_draws import SettledDraws, draws_of, settle_draws
 from tollway.engine.values import (
     BadInputCell,
@@ -79,6 +80,8 @@ class Program:
     lanes: SliceLanes
     """Computes the outputs of one iteration by the exact interpreter."""
     correlations: tuple[dict[str, Any], ...] = ()
+    unread: tuple[int, ...] = ()
+    """Positions of given inputs that no output reads; `check_reach` refuses them where somebody asked for them."""
 
     @cached_property
     def releases(self) -> tuple[tuple[int, ...], ...]:
@@ -173,6 +176,7 @@ def _program(
         slot_count=builder.slot_count,
         lanes=lanes,
         correlations=written.correlations,
+        unread=tuple(unread_inputs(book, slicing, input_addresses[: len(inputs)])),
     )
 
 

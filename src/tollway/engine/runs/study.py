@@ -9,6 +9,7 @@ from tollway.engine.distributions.notation import parse_distribution_text
 from tollway.engine.exact.calculation import Calculation
 from tollway.engine.exact.graph import FormulaBook
 from tollway.engine.programs.program import Input, build_program, find_address
+from tollway.engine.programs.unread import check_reach
 from tollway.engine.runs.output_summary import OutputSummary
 from tollway.engine.runs.questions import (
     CONFIDENCE_LEVELS_DEFAULT,
@@ -92,7 +93,7 @@ def simulate(
     closely statistics must be known to count as settled, as a share of them: see `describe_convergence`.
 
     Raises: BadIterationCount, BadDistribution, BadConfidenceLevel, BadSampling, BadCorrelation, BadStress,
-    BadTarget, BadTolerance, and whatever build_program raises.
+    BadTarget, BadTolerance, BadInputCell for an input that no output reads, and whatever build_program raises.
     """
     if not 1 <= iterations <= ITERATIONS_MAX:
         raise BadIterationCount(
@@ -105,6 +106,7 @@ def simulate(
         for cell, given in inputs.items()
     ]
     program = build_program(workbook, varied, outputs)
+    check_reach(program)
     program = with_stress(program, read_stress(stress, workbook, program))
     drawn = Sampling(check_sampling(sampling), iterations, read_correlations(correlations, workbook, program))
     draws = RunDraws(program.inputs, check_seed(seed), drawn)

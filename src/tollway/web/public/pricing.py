@@ -24,7 +24,8 @@ from tollway.web.site import site_of
 # The table of docs/guides/limits.md; tests/web/public/test_pricing.py compares the two.
 COUNTED = (
     ("upload a workbook", "1"),
-    ("start a run", "1"),
+    ("start a run; each run of a batch", "1"),
+    ("seek a goal", "1"),
     ("everything else: health, documentation, lists, progress, results, downloads, deletes", "0"),
 )
 
