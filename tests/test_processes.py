@@ -21,6 +21,8 @@ from tollway.kit.embedded import EmbeddedPostgres
 from tollway.settings import new_secret
 from tollway.simulation.samples import SAMPLES
 
+UNDER_WAY = "SELECT count(*) FROM runs WHERE status IN ('queued', 'running')"
+
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(300)]
 
 
@@ -199,7 +201,7 @@ def test_a_run_survives_the_killing_of_server_and_worker(running: Installed) -> 
     """Acceptance 4: the run finishes, and no usage row is lost or doubled."""
     with running.client() as client:
         # What a test before this one left is computed first.
-        wait_until(lambda: not _under_way(client), lambda: running.output)
+        wait_until(lambda: running.query(UNDER_WAY) == [(0,)], lambda: running.output)
         uploaded = client.post("/models", files={"file": ("portfolio.xlsx", SAMPLES["portfolio"].to_bytes())})
         assert uploaded.status_code == 201, uploaded.text
         variables = [
@@ -250,13 +252,6 @@ def test_a_run_survives_the_killing_of_server_and_worker(running: Installed) -> 
         " AND l.request_timestamp >= q.period_start WHERE l.mode = 'test'"
     )
     assert used == this_month
-
-
-def _under_way(client: httpx.Client) -> bool:
-    listed = client.get("/simulations")
-    return listed.status_code != 200 or any(
-        one["status"] in ("queued", "running") for one in listed.json()["simulations"]
-    )
 
 
 @pytest.mark.parametrize("command", ["demo", "seed"])
