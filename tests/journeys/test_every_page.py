@@ -21,7 +21,7 @@ from tollway.app import Parts
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journeys"), pytest.mark.timeout(600)]
 
 EXTREMES = [view for view in VIEWS if view.name in ("dark", "light-320")]
-NARROWEST = [view for view in VIEWS if view.name == "light-320"]
+NARROWEST = [view._replace(without=()) for view in VIEWS if view.name == "light-320"]
 # One template draws all pages of error codes: axe looks at so many of them, at the others for what is too wide alone.
 CODES_LOOKED_AT = 10
 WIDTH_ALONE = [view._replace(rules=()) for view in NARROWEST]
