@@ -150,10 +150,10 @@ async def test_a_sample_runs_and_its_results_are_read(ana: Visitor) -> None:
             assert "Cancel run" in page, "it neither runs nor is over"
     assert "Portfolio value" in page
     assert "What moves" in page
-    assert page.count("View as table") == 7, "a table stands under every chart but the scatter's"
+    assert page.count("View as table") == 2 * 7, "a table under every chart of both outputs but the scatter's"
     assert "These iterations are enough" in page
     assert "Standard error" in page
-    assert page.count('role="tabpanel"') == 4
+    assert page.count('role="tabpanel"') == 2 * 4
     drawn = await ana.get(f"/runs/{run_id}/scatter?output=0&input=1")
     assert drawn.text.lstrip().startswith('<section class="card" id="output-1-scatter"')
     assert "over Expected return" in drawn.text
