@@ -213,7 +213,7 @@ def test_a_run_survives_the_killing_of_server_and_worker(running: Installed) -> 
             "simulation_config": {
                 "iterations": 100_000,
                 "variables": variables,
-                "output_cells": ["Portfolio!B16"],
+                "output_cells": ["Portfolio!B16", "Portfolio!B18"],
                 "seed": 11,
             },
         }

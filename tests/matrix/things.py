@@ -42,7 +42,7 @@ async def _model_and_run(house: House, client: httpx.AsyncClient) -> None:
     )
     assert answer.status_code == 201, answer.text
     model_id = answer.json()["model_id"]
-    config = {"iterations": 1_000, "variables": PORTFOLIO_VARIABLES, "output_cells": ["B16"]}
+    config = {"iterations": 1_000, "variables": PORTFOLIO_VARIABLES, "output_cells": ["B16", "B18"]}
     answer = await client.post(
         f"{SIMULATIONS}/simulations",
         headers=house.home.headers,
@@ -56,7 +56,11 @@ async def _model_and_run(house: House, client: httpx.AsyncClient) -> None:
 async def _studies(house: House, client: httpx.AsyncClient) -> None:
     """A batch of one run, and a goal seek."""
     config = {"iterations": 1_000, "variables": PORTFOLIO_VARIABLES}
-    scenario = {"model_id": house.ids["model_id"], "scenario_name": "As planned", "output_cells": ["B16"]}
+    scenario = {
+        "model_id": house.ids["model_id"],
+        "scenario_name": "As planned",
+        "output_cells": ["B16", "B18"],
+    }
     answer = await client.post(
         f"{SIMULATIONS}/simulations/batch",
         headers=house.home.headers,
