@@ -27,6 +27,7 @@ from tollway.engine.language.syntax import (
     cell_text,
     children,
     column_letters,
+    every_node,
     sheet_text,
 )
 from tollway.engine.values import (
@@ -374,26 +375,12 @@ def condensed(addresses: Sequence[Address], book: FormulaBook) -> str:
 
 def areas(tree: Node) -> list[Area]:
     """Every reference of a bound tree, in the order written."""
-    found: list[Area] = []
-    stack: list[Node] = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Area):
-            found.append(node)
-        else:
-            stack.extend(reversed(children(node)))
-    return found
+    return [node for node in every_node(tree) if isinstance(node, Area)]
 
 
 def is_external(tree: Node) -> bool:
     """Whether a formula refers to another workbook."""
-    stack: list[Node] = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, External):
-            return True
-        stack.extend(children(node))
-    return False
+    return any(isinstance(node, External) for node in every_node(tree))
 
 
 def is_computed_reference(node: Node) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -327,6 +327,15 @@ def children(node: Node) -> Sequence[Node]:
             return (formula, *(area for pair in inputs for area in pair))
         case _:
             return ()
+
+
+def every_node(tree: Node) -> Iterator[Node]:
+    """A node and all below it, in the order written; what is below a node is looked at after it was given."""
+    stack: list[Node] = [tree]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(children(node)))
 
 
 # --- addresses -----------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from tollway.engine.language.syntax import (
     Unary,
     Union,
     children,
+    every_node,
 )
 from tollway.engine.values import ErrorValue
 from tollway.engine.workbooks.cells import Bounds
@@ -169,7 +170,7 @@ class Slicing:
         return found
 
     def _place(self, address: Address, node: Node) -> Node | None:
-        if _has_parameter(node):
+        if any(isinstance(inner, Parameter) for inner in every_node(node)):
             return None
         # Whether it stands where an array is wanted changes what ranges inside it mean, and is not known here.
         meant, as_array = (
@@ -326,16 +327,6 @@ def _end(book: FormulaBook, side: Node) -> list[Area]:
     if isinstance(side, Call) and side.name == "INDEX" and isinstance(side.arguments[0], Area):
         return [area for argument in side.arguments[1:] for area in book.reads(argument).areas]
     return book.reads(side).areas
-
-
-def _has_parameter(node: Node) -> bool:
-    stack: list[Node] = [node]
-    while stack:
-        inner = stack.pop()
-        if isinstance(inner, Parameter):
-            return True
-        stack.extend(children(inner))
-    return False
 
 
 def rebuilt(node: Node, change: Change) -> Node:
