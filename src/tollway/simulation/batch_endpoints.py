@@ -12,13 +12,10 @@ from tollway.kit.http import ReplayingRoute
 from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.kit.paging import PAGE_SIZE, BadCursor
 from tollway.kit.problems import FieldError, Invalid
-from tollway.plans.entities import FeatureNotIncluded
 from tollway.simulation import batch_flows, batch_operations, shapes, study_answers, study_shapes
 from tollway.simulation.batch_bodies import BatchIn, ScenarioIn, merged_config
-from tollway.simulation.downloads import SamplesOverPlan
 from tollway.simulation.endpoints import (
-    COUNTED,
-    REPLAYED,
+    STARTED,
     Cursor,
     Limit,
     TheWorkshop,
@@ -28,17 +25,10 @@ from tollway.simulation.endpoints import (
 )
 from tollway.simulation.entities import (
     ORDER_POINTER,
-    InspectionBusy,
-    IterationsOverPlan,
-    ModelNotFound,
-    NothingMarked,
     RunOrder,
-    RunsAtOnce,
-    WorkbookDeleted,
 )
-from tollway.simulation.refusals import REFUSALS
 from tollway.simulation.studies import BadScenario, BatchNotFound, BatchOrder, Scenario
-from tollway.webhooks.entities import UrlRules, WebhookUrlRefused
+from tollway.webhooks.entities import UrlRules
 
 router = APIRouter(prefix=shapes.PREFIX, route_class=ReplayingRoute, tags=["Monte Carlo API"])
 
@@ -51,21 +41,7 @@ BatchId = Annotated[str, PathPart(description="Of one of your batches.", example
     summary="Start a batch",
     response_model=study_answers.CreatedBatch,
     openapi_extra={"parameters": [IDEMPOTENCY_HEADER]},
-    responses=problem_responses(
-        *COUNTED,
-        *REPLAYED,
-        BadScenario,
-        ModelNotFound,
-        WorkbookDeleted,
-        IterationsOverPlan,
-        NothingMarked,
-        RunsAtOnce,
-        InspectionBusy,
-        WebhookUrlRefused,
-        FeatureNotIncluded,
-        SamplesOverPlan,
-        *REFUSALS.values(),
-    ),
+    responses=problem_responses(BadScenario, *STARTED),
 )
 async def create_batch(request: Request, body: BatchIn, call: ThisCall, workshop: TheWorkshop) -> Response:
     """Start several runs on the same random numbers: all of them or none. Each counts one request."""

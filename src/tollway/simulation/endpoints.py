@@ -24,7 +24,7 @@ from tollway.kit.http import ReplayingRoute
 from tollway.kit.idempotency import BadIdempotencyKey, IdempotencyKeyReused
 from tollway.kit.openapi import IDEMPOTENCY_HEADER, problem_responses
 from tollway.kit.paging import PAGE_SIZE, PAGE_SIZE_MAX, BadCursor
-from tollway.kit.problems import FieldError, Invalid, TooLarge
+from tollway.kit.problems import FieldError, Invalid, Problem, TooLarge
 from tollway.metering.entities import DailyLimitReached, QuotaUsedUp, SpendingCapReached
 from tollway.plans.entities import FeatureNotIncluded, FreeTrialEnded
 from tollway.simulation import answers, flows, operations, shapes
@@ -98,6 +98,21 @@ Cursor = Annotated[str | None, Query(description="The `next_cursor` of the page 
 # How calls that count against the quota, and calls that may be repeated, are refused.
 COUNTED = (FreeTrialEnded, QuotaUsedUp, SpendingCapReached, DailyLimitReached)
 REPLAYED = (BadIdempotencyKey, IdempotencyKeyReused)
+# What may be wrong with whatever starts runs.
+STARTED: tuple[type[Problem], ...] = (
+    *COUNTED,
+    *REPLAYED,
+    ModelNotFound,
+    WorkbookDeleted,
+    IterationsOverPlan,
+    NothingMarked,
+    RunsAtOnce,
+    InspectionBusy,
+    WebhookUrlRefused,
+    FeatureNotIncluded,
+    SamplesOverPlan,
+    *REFUSALS.values(),
+)
 
 
 # --- health --------------------------------------------------------------------------------------------
@@ -334,20 +349,7 @@ def _read_marks(given: list[VariableIn], pointer: str, seconds_max: float) -> li
     summary="Start a run",
     response_model=answers.CreatedRun,
     openapi_extra={"parameters": [IDEMPOTENCY_HEADER]},
-    responses=problem_responses(
-        *COUNTED,
-        *REPLAYED,
-        ModelNotFound,
-        WorkbookDeleted,
-        IterationsOverPlan,
-        NothingMarked,
-        RunsAtOnce,
-        InspectionBusy,
-        WebhookUrlRefused,
-        FeatureNotIncluded,
-        SamplesOverPlan,
-        *REFUSALS.values(),
-    ),
+    responses=problem_responses(*STARTED),
 )
 async def create_simulation(
     request: Request, body: SimulationIn, call: ThisCall, workshop: TheWorkshop
