@@ -11,7 +11,7 @@ from tollway.kit.paging import Page, decode_cursor, page_of
 from tollway.kit.problems import FieldError
 from tollway.plans.entities import Entitlement
 from tollway.simulation import ending_operations, event_operations, goal_seek_store, operations, store
-from tollway.simulation.entities import IterationsOverPlan, Model, ModelNotFound, NothingMarked
+from tollway.simulation.entities import IterationsOverPlan, Model, NothingMarked
 from tollway.simulation.studies import (
     GoalSeekFailed,
     GoalSeekNotFound,
@@ -131,18 +131,9 @@ async def list_goal_seeks(
     tx: Transaction, caller: Caller, cursor: str | None, limit: int, *, model_id: str | None = None
 ) -> Page[GoalSeekRecord]:
     """List the caller's searches, newest first, of one model where it is given. Raises: ModelNotFound, BadCursor."""
-    model = None
-    if model_id is not None:
-        model = await store.find_model(tx, caller.owner_id, caller.mode, model_id)
-        if model is None:
-            raise ModelNotFound(f"You have no model {model_id[:40]!r} in {caller.mode} mode.")
+    of_model = await operations.find_listed_model(tx, caller, model_id)
     rows = await goal_seek_store.list_goal_seeks(
-        tx,
-        caller.owner_id,
-        caller.mode,
-        None if model is None else model.id,
-        decode_cursor(cursor),
-        limit + 1,
+        tx, caller.owner_id, caller.mode, of_model, decode_cursor(cursor), limit + 1
     )
     return page_of(rows, [one.id for one in rows], limit)
 

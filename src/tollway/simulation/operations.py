@@ -313,20 +313,19 @@ async def list_runs(
     tx: Transaction, caller: Caller, cursor: str | None, limit: int, *, model_id: str | None = None
 ) -> Page[Run]:
     """List the caller's runs, newest first, of one model where it is given. Raises: ModelNotFound, BadCursor."""
-    model = None
-    if model_id is not None:
-        model = await store.find_model(tx, caller.owner_id, caller.mode, model_id)
-        if model is None:
-            raise ModelNotFound(f"You have no model {model_id[:40]!r} in {caller.mode} mode.")
-    rows = await store.list_runs(
-        tx,
-        caller.owner_id,
-        caller.mode,
-        None if model is None else model.id,
-        decode_cursor(cursor),
-        limit + 1,
-    )
+    of_model = await find_listed_model(tx, caller, model_id)
+    rows = await store.list_runs(tx, caller.owner_id, caller.mode, of_model, decode_cursor(cursor), limit + 1)
     return page_of(rows, [one.id for one in rows], limit)
+
+
+async def find_listed_model(tx: Transaction, caller: Caller, model_id: str | None) -> int | None:
+    """Return the identity of the model that a list is of, None where it is of all. Raises: ModelNotFound."""
+    if model_id is None:
+        return None
+    model = await store.find_model(tx, caller.owner_id, caller.mode, model_id)
+    if model is None:
+        raise ModelNotFound(f"You have no model {model_id[:40]!r} in {caller.mode} mode.")
+    return model.id
 
 
 async def get_run(tx: Transaction, caller: Caller, run_id: str) -> Run:
