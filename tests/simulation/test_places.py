@@ -1,35 +1,18 @@
 """Places follow the workers that come and go, and one is always left for everybody."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
-from tollway.simulation.execution import Answer, ShardAnswer, ShardTask, SummaryAnswer, SummaryTask, Task
 from tollway.simulation.places import Places
 
 
 class Crowd:
-    """Workers that come and go, and are never asked to compute."""
-
-    shards_at_once_max = 100
+    """Workers that come and go."""
 
     def __init__(self, count: int) -> None:
         self.count = count
 
     async def count_places(self) -> int:
         return self.count
-
-    def guess_places(self) -> int:
-        return self.count
-
-    async def compute(self, task: ShardTask) -> ShardAnswer:
-        raise NotImplementedError
-
-    async def summarize(self, task: SummaryTask) -> SummaryAnswer:
-        raise NotImplementedError
-
-    async def run(self, function: Callable[[Task], Answer], task: Any) -> Answer:
-        raise NotImplementedError
 
 
 async def taken(places: Places, *, reserved: bool) -> int:

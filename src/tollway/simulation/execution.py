@@ -121,15 +121,19 @@ class SummaryAnswer:
     points: bytes | None
 
 
-class Workers(Protocol):
+class Crew(Protocol):
+    """Workers as far as they are counted."""
+
+    async def count_places(self) -> int:
+        """Count the shards that may be computed at once now; 0 while no worker can be reached."""
+
+
+class Workers(Crew, Protocol):
     """Who computes: the processes of this machine, or those of a cluster."""
 
     @property
     def shards_at_once_max(self) -> int:
         """The most shards that may ever be computed at once."""
-
-    async def count_places(self) -> int:
-        """Count the shards that may be computed at once now; 0 while no worker can be reached."""
 
     def guess_places(self) -> int:
         """Say how many places there were lately, asking nobody: for estimates."""

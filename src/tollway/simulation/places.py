@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from tollway.simulation.execution import Workers
+from tollway.simulation.execution import Crew
 
 
 class Places:
@@ -12,7 +12,7 @@ class Places:
     `reserved_max`: so many places are for runs of plans with reserved workers; one is always left for everybody.
     """
 
-    def __init__(self, workers: Workers, reserved_max: int) -> None:
+    def __init__(self, workers: Crew, reserved_max: int) -> None:
         self._workers = workers
         self._reserved_max = reserved_max
         self._taken = {False: 0, True: 0}
