@@ -5,13 +5,12 @@ the order names. The server stays free while it works, and whatever it needs too
 """
 
 import json
-import resource
 import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tollway.simulation.reading import limit_this_process
+from tollway.simulation.reading import limit_child
 
 if TYPE_CHECKING:
     from tollway.simulation.export import RunFacts
@@ -23,9 +22,7 @@ CPU_SECONDS_MAX = 300
 
 def main() -> None:
     """Make the file that is ordered on standard input."""
-    limit_this_process(resource.RLIMIT_CPU, CPU_SECONDS_MAX)
-    limit_this_process(resource.RLIMIT_AS, MEMORY_BYTES_MAX)
-    limit_this_process(resource.RLIMIT_CORE, 0)
+    limit_child(CPU_SECONDS_MAX, MEMORY_BYTES_MAX)
     order = json.load(sys.stdin)
     MAKERS[order["make"]](order)
 

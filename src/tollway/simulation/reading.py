@@ -32,9 +32,7 @@ PREVIEW_TEXT_LENGTH_MAX = 200
 
 def main() -> None:
     """Answer the question on standard input; exit 0 even with a refusal, which is an answer too."""
-    limit_this_process(resource.RLIMIT_CPU, CPU_SECONDS_MAX)
-    limit_this_process(resource.RLIMIT_AS, MEMORY_BYTES_MAX)
-    limit_this_process(resource.RLIMIT_CORE, 0)
+    limit_child(CPU_SECONDS_MAX, MEMORY_BYTES_MAX)
     question = json.load(sys.stdin)
     # Only now, under the limits.
     from tollway.engine import EngineError
@@ -54,6 +52,13 @@ def main() -> None:
     except (MemoryError, RecursionError):
         answer = {"refused": {"code": "too-complex", "message": "", "cells": [], "field": None}}
     json.dump(answer, sys.stdout)
+
+
+def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
+    """Bound what a child may take; one that is killed leaves no picture of its memory."""
+    limit_this_process(resource.RLIMIT_CPU, cpu_seconds)
+    limit_this_process(resource.RLIMIT_AS, memory_bytes)
+    limit_this_process(resource.RLIMIT_CORE, 0)
 
 
 def limit_this_process(kind: int, most: int) -> None:
