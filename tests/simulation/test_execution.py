@@ -28,14 +28,16 @@ async def processes() -> AsyncIterator[WorkerProcesses]:
 
 def task(path: Path, first_iteration: int, iteration_count: int) -> ShardTask:
     content = workbooks.portfolio()
+    sha256 = hashlib.sha256(content).digest()
     inputs = tuple(
         (f"Risk!{one['cell']}", str(one["name"]), json.dumps(one["distribution"]))
         for one in workbooks.PORTFOLIO_VARIABLES
     )
     return ShardTask(
         program=ProgramKey(
-            workbook=workbooks.write(path / "model.xlsx", content),
-            sha256=hashlib.sha256(content).digest(),
+            # A file of its own for each content: a workbook tells the second in which it was made.
+            workbook=workbooks.write(path / f"{sha256.hex()}.xlsx", content),
+            sha256=sha256,
             inputs=inputs,
             outputs=("Risk!B16", "Risk!B18"),
         ),
