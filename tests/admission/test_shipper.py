@@ -252,8 +252,8 @@ async def party_and_lease(database: Database, now: datetime, units: int) -> tupl
         quota_id = await tx.find_value(
             """
             INSERT INTO usage_quotas (subscription_id, mode, period_start, period_end, requests_included, requests_max,
-                overage_rate, created_at)
-            VALUES (%(id)s, 'test', %(now)s, %(now)s, 100, 100, 0, %(now)s) RETURNING id
+                overage_rate, terms_at, created_at)
+            VALUES (%(id)s, 'test', %(now)s, %(now)s, 100, 100, 0, %(now)s, %(now)s) RETURNING id
             """,
             {"id": party.subscription.id, "now": now},
         )

@@ -211,8 +211,9 @@ async def test_fair_use_of_an_unlimited_plan_is_found_until_the_period_ends(
     party = await house.party(now, "enterprise")
     await house.execute(
         """
-        INSERT INTO usage_quotas (subscription_id, mode, period_start, period_end, requests_used, created_at)
-        VALUES (%(id)s, 'live', %(now)s, %(end)s, 100000, %(now)s)
+        INSERT INTO usage_quotas (subscription_id, mode, period_start, period_end, requests_used, terms_at,
+            created_at)
+        VALUES (%(id)s, 'live', %(now)s, %(end)s, 100000, %(now)s, %(now)s)
         """,
         id=party.subscription.id, now=now, end=now + timedelta(days=1),
     )  # fmt: skip

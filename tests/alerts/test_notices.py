@@ -111,9 +111,9 @@ async def add_quota(house: House, party: Party, used: int, mode: Mode = Mode.LIV
     [row] = await house.rows(
         """
         INSERT INTO usage_quotas (subscription_id, mode, period_start, period_end, requests_included, requests_max,
-            requests_used, overage_rate, created_at)
+            requests_used, overage_rate, terms_at, created_at)
         VALUES (%(subscription)s, %(mode)s, %(start)s, %(end)s, %(requests_included)s, %(requests_max)s, %(used)s,
-            %(overage_rate)s, now()) RETURNING id
+            %(overage_rate)s, now(), now()) RETURNING id
         """,
         subscription=party.subscription.id, mode=mode.value, start=PERIOD[0], end=PERIOD[1], used=used, **values,
     )  # fmt: skip

@@ -205,8 +205,8 @@ async def test_quotas_under_way_are_added_up_by_plan(database: Database, small: 
             await tx.execute(
                 """
                 INSERT INTO usage_quotas (subscription_id, mode, period_start, period_end, requests_included,
-                    requests_used, overage_rate, created_at)
-                VALUES (%(subscription)s, 'live', %(start)s, %(end)s, 200, %(used)s, 0, %(start)s)
+                    requests_used, overage_rate, terms_at, created_at)
+                VALUES (%(subscription)s, 'live', %(start)s, %(end)s, 200, %(used)s, 0, %(start)s, %(start)s)
                 """,
                 {
                     "subscription": small.subscription.id,

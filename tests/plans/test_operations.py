@@ -146,6 +146,36 @@ async def test_lifting_the_quota_keeps_what_was_used(database: Database, now: da
     )
 
 
+async def test_a_call_that_comes_late_does_not_undo_what_was_given_meanwhile(
+    database: Database, now: datetime
+) -> None:
+    party = await make_party(database, now, tier="starter", status=SubscriptionStatus.ACTIVE)
+
+    async def given(instant: datetime) -> int | None:
+        async with database.transaction() as tx:
+            entitlement = await plans.get_entitlement(tx, party.customer_id, "montecarlo", instant)
+            return (await plans.get_quota(tx, entitlement, Mode.LIVE, instant)).requests_included
+
+    async def give(amount: int, instant: datetime) -> None:
+        async with database.transaction() as tx:
+            await plans.override(
+                tx, party.customer_id, "montecarlo", "requests_included", amount,
+                ends_at=now + timedelta(hours=1), reason="a test", created_by="user:usr_1", now=instant,
+            )  # fmt: skip
+
+    before = await given(now)
+    assert before is not None
+    await give(before + 500, now + timedelta(seconds=2))
+    # Its clock was read before, and it waited.
+    assert await given(now) == before + 500
+    assert await given(now + timedelta(seconds=2)) == before + 500
+    # Nor does a change whose clock was read before.
+    await give(before + 100, now + timedelta(seconds=1))
+    assert await given(now + timedelta(seconds=2)) == before + 500, "the newer of two overrides counts"
+    assert await given(now + timedelta(hours=1)) == before, "what ends still ends"
+    assert await given(now) == before
+
+
 async def test_a_new_month_is_a_new_quota_and_the_old_one_stays(database: Database, now: datetime) -> None:
     party = await make_party(database, now, tier="starter", status=SubscriptionStatus.ACTIVE)
     async with database.transaction() as tx:

@@ -62,6 +62,8 @@ class Quota:
     period_end: datetime
     requests_included: int | None
     requests_used: int
+    # When what it gives was last decided.
+    terms_at: datetime
     # What processes may spend and have not yet accounted for.
     requests_leased: int = 0
     # Where calls stop; None: nowhere.

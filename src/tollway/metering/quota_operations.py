@@ -42,9 +42,9 @@ async def get_quota(
     return await quota_store.open_quota(tx, subscription_id, mode, period, terms, now)
 
 
-async def change_terms(tx: Transaction, quota_id: int, terms: QuotaTerms) -> None:
-    """Change what the period under way gives; what was used and what is leased stay."""
-    await quota_store.update_terms(tx, quota_id, terms)
+async def change_terms(tx: Transaction, quota_id: int, terms: QuotaTerms, now: datetime) -> None:
+    """Change what the period under way gives to what holds at `now`; what was used and what is leased stay."""
+    await quota_store.update_terms(tx, quota_id, terms, now)
 
 
 # With an effect ------------------------------------------------------------------------------------

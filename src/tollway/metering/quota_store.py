@@ -32,7 +32,7 @@ async def open_quota(
         Quota,
         """
         SELECT id, subscription_id, mode, period_start, period_end, requests_included, requests_used,
-            requests_leased, requests_max
+            requests_leased, requests_max, terms_at
         FROM usage_quotas
         WHERE subscription_id = %(subscription_id)s AND mode = %(mode)s AND period_start = %(start)s
         """,
@@ -44,26 +44,26 @@ async def open_quota(
         Quota,
         """
         INSERT INTO usage_quotas (subscription_id, mode, period_start, period_end, requests_included,
-            requests_max, overage_rate, created_at)
+            requests_max, overage_rate, terms_at, created_at)
         VALUES (%(subscription_id)s, %(mode)s, %(start)s, %(end)s, %(requests_included)s, %(requests_max)s,
-            %(overage_rate)s, %(now)s)
+            %(overage_rate)s, %(now)s, %(now)s)
         ON CONFLICT (subscription_id, mode, period_start) DO UPDATE SET period_end = EXCLUDED.period_end
         RETURNING id, subscription_id, mode, period_start, period_end, requests_included, requests_used,
-            requests_leased, requests_max
+            requests_leased, requests_max, terms_at
         """,
         parameters,
     )
 
 
-async def update_terms(tx: Transaction, quota_id: int, terms: QuotaTerms) -> None:
+async def update_terms(tx: Transaction, quota_id: int, terms: QuotaTerms, terms_at: datetime) -> None:
     """Change what a period gives."""
     await tx.execute(
         """
         UPDATE usage_quotas SET requests_included = %(requests_included)s, requests_max = %(requests_max)s,
-            overage_rate = %(overage_rate)s
+            overage_rate = %(overage_rate)s, terms_at = %(terms_at)s
         WHERE id = %(id)s
         """,
-        asdict(terms) | {"id": quota_id},
+        asdict(terms) | {"id": quota_id, "terms_at": terms_at},
     )
 
 

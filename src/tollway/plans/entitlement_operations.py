@@ -106,11 +106,21 @@ async def lift_quota(tx: Transaction, entitlement: Entitlement, mode: Mode, now:
     """Bring the period under way to what the entitlement gives now; what was used stays used.
 
     Call it with the customer locked.
+
+    INVARIANT: a call that began before a change and comes after it does not undo it
+    (tests/plans/test_operations.py::test_a_call_that_comes_late_does_not_undo_what_was_given_meanwhile).
     """
     quota = await _open_quota(tx, entitlement, mode, now)
+    if now < quota.terms_at:
+        now = quota.terms_at
+        entitlement = await get_entitlement(
+            tx, entitlement.subscription.customer_id, entitlement.plan.product, now
+        )
     terms = entitlement.quota_terms(mode)
-    await metering.change_terms(tx, quota.id, terms)
-    quota = replace(quota, requests_included=terms.requests_included, requests_max=terms.requests_max)
+    await metering.change_terms(tx, quota.id, terms, now)
+    quota = replace(
+        quota, requests_included=terms.requests_included, requests_max=terms.requests_max, terms_at=now
+    )
     return _with_bounds(quota, entitlement, mode)
 
 

@@ -108,8 +108,8 @@ async def test_the_address_chooses_mode_product_and_period(ana: Visitor) -> None
         await tx.execute(
             """
             INSERT INTO usage_quotas (subscription_id, mode, period_start, period_end, requests_included,
-                requests_used, overage_rate, created_at)
-            SELECT id, 'live', '2026-01-10T08:30Z', '2026-02-10T08:30Z', 1000, 1003, 0.05, now()
+                requests_used, overage_rate, terms_at, created_at)
+            SELECT id, 'live', '2026-01-10T08:30Z', '2026-02-10T08:30Z', 1000, 1003, 0.05, now(), now()
             FROM api_subscriptions WHERE customer_id = %(id)s
             """,
             {"id": customer_id},
