@@ -4,15 +4,18 @@ from typing import Any
 
 import httpx
 import pytest
+from psycopg import AsyncCursor
 from tests.parties import Party, make_party
-from tests.simulation.conftest import API, caller_of, uploaded_id, wait_until, working
+from tests.simulation.conftest import API, Rows, caller_of, uploaded_id, wait_until, working
 from tests.simulation.workbooks import PORTFOLIO_VARIABLES, with_formula
 
 from tollway.app import Parts
 from tollway.kit.clock import read_now
+from tollway.plans import operations as plans
 from tollway.plans.entities import SubscriptionStatus
 from tollway.simulation import batch_operations
-from tollway.simulation.studies import SCENARIOS_MAX
+from tollway.simulation.entities import RunOrder, RunPlan
+from tollway.simulation.studies import SCENARIOS_MAX, BatchOrder, Scenario
 
 CONFIG = {"iterations": 4_096, "variables": PORTFOLIO_VARIABLES, "output_cells": ["B16", "B18"]}
 LOW_RETURN = {"stress": [{"cell": "B5", "percentiles": [0, 10]}]}
@@ -118,6 +121,44 @@ async def test_a_list_of_batches_reads_no_results(
         for name in ("results", "live", "inputs", "bin_edges", "correlations"):
             assert getattr(known, name)
             assert not getattr(run, name)
+
+
+async def test_a_batch_looks_once_at_what_is_under_way_and_reads_no_run_of_it(
+    parts: Parts, professional: Party, rows: Rows
+) -> None:
+    """Each run under way may hold megabytes, and a batch has twenty scenarios."""
+    now = read_now()
+    model = await rows.model(professional, now)
+    for _ in range(3):
+        await rows.run(professional, model, now)
+    order = RunOrder(model, 10_000, None, None, [0.95], None)
+    plan = RunPlan(inputs=[], outputs=[{"cell": "S!A2"}], bin_edges=[[0.0, 1.0]], seconds_per_iteration=1e-6)
+    scenarios = [Scenario(f"Scenario {index}", order, index) for index in range(SCENARIOS_MAX)]
+    statements: list[str] = []
+
+    class Recording(AsyncCursor[Any]):
+        """Notes what is asked on its way to the database."""
+
+        async def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
+            statements.append(" ".join(str(query).split()))
+            return await super().execute(query, *arguments, **options)
+
+    async with parts.database.transaction() as tx:
+        held = await plans.get_entitlement(tx, professional.customer_id, "montecarlo", now)
+        tx.connection.cursor_factory = Recording
+        try:
+            _, runs = await batch_operations.create_batch(
+                tx, caller_of(professional), BatchOrder("Stress", scenarios, 7), [plan] * SCENARIOS_MAX, held,
+                seed=7, quota_id=None, now=now,
+            )  # fmt: skip
+        finally:
+            tx.connection.cursor_factory = AsyncCursor
+    assert len(runs) == SCENARIOS_MAX
+    looks = [
+        one for one in statements if one.startswith("SELECT") and "status IN ('queued', 'running')" in one
+    ]
+    assert len(looks) == 1, looks
+    assert looks[0].startswith("SELECT count(*)"), "sums, and no row of a run"
 
 
 async def test_members_of_a_scenario_win_over_those_of_all(

@@ -61,7 +61,7 @@ async def create_batch(
     """Queue the runs of scenarios that were planned against their workbooks.
 
     Raises: ModelNotFound, RunsAtOnce, SamplesOverPlan. Writes: batches, and for each scenario what
-    `operations.create_run` does.
+    `operations.queue_run` does.
 
     INVARIANT: either every scenario is queued or none
     (tests/simulation/test_batches.py::test_a_batch_that_does_not_fit_starts_nothing).
@@ -75,7 +75,7 @@ async def create_batch(
     runs = []
     for one, plan in zip(order.scenarios, plans, strict=True):
         try:
-            run = await operations.create_run(
+            run = await operations.queue_run(
                 tx,
                 caller,
                 one.order,

@@ -279,6 +279,14 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class UnderWay:
+    """How many runs of a customer are queued or running, and what is left of the shortest, in seconds of one core."""
+
+    run_count: int
+    seconds_to_next_end: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """Where one shard begins and how long it is."""
 

@@ -210,24 +210,40 @@ async def create_run(
     seed: int,
     quota_id: int | None,
     now: datetime,
-    batch_id: int | None = None,
-    scenario_name: str | None = None,
 ) -> Run:
-    """Queue a run that was planned against the workbook, as a scenario of a batch where that is given.
+    """Queue a run that was planned against the workbook, if the plan allows one more at once.
 
-    Its weight beside other customers' runs is that of the plan now, whatever comes later.
-    Raises: ModelNotFound, RunsAtOnce, SamplesOverPlan. Writes: runs, run_shards, customer_turns. Defers: a job for
-    each shard.
+    Raises: RunsAtOnce, and as `queue_run`. Writes: as `queue_run`.
 
     INVARIANT: runs under way never pass the plan's number, however many calls come at once
     (tests/simulation/test_operations.py::test_parallel_calls_never_pass_the_runs_at_once).
     """
+    await store.lock_customer(tx, caller.owner_id)
+    await assert_runs_allowed(tx, caller, entitlement.limits)
+    return await queue_run(tx, caller, order, plan, entitlement, seed=seed, quota_id=quota_id, now=now)
+
+
+async def queue_run(
+    tx: Transaction,
+    caller: Caller,
+    order: RunOrder,
+    plan: RunPlan,
+    entitlement: Entitlement,
+    *,
+    seed: int,
+    quota_id: int | None,
+    now: datetime,
+    batch_id: int | None = None,
+    scenario_name: str | None = None,
+) -> Run:
+    """Queue a run that `assert_runs_allowed` let through in this transaction, as a scenario of a batch where given.
+
+    Its weight beside other customers' runs is that of the plan now, whatever comes later.
+    Raises: ModelNotFound, SamplesOverPlan. Writes: runs, run_shards, customer_turns. Defers: a job for each shard.
+    """
     limits = entitlement.limits
     if order.keep_samples:
         assert_samples_fit(order.iterations, plan, entitlement)
-    await store.lock_customer(tx, caller.owner_id)
-    await assert_runs_allowed(tx, caller, limits)
-    if order.keep_samples:
         assert_room_for_samples(await download_store.count_runs_with_samples(tx, caller.owner_id))
     model = await get_model(tx, caller, order.model_id, lock=True)
     public_id = new_id("sim")
@@ -267,20 +283,21 @@ async def assert_runs_allowed(tx: Transaction, caller: Caller, limits: Limits, c
 
     Whoever calls this has locked the customer's row, or two could both find room for one.
     """
-    under_way = await store.list_under_way(tx, caller.owner_id)
-    if len(under_way) + count <= limits.runs_at_once_max:
+    under_way = await store.sum_up_under_way(tx, caller.owner_id)
+    if under_way.run_count + count <= limits.runs_at_once_max:
         return
     if count > 1:
-        raise _too_many_together(len(under_way), count, limits.runs_at_once_max)
-    seconds = min(
-        (one.iterations - one.iterations_completed) * one.seconds_per_iteration for one in under_way
-    )
-    wait = min(RETRY_SECONDS_MAX, max(1, math.ceil(seconds)))
+        raise _too_many_together(under_way.run_count, count, limits.runs_at_once_max)
+    wait = min(RETRY_SECONDS_MAX, max(1, math.ceil(under_way.seconds_to_next_end)))
     raise RunsAtOnce(
-        f"{len(under_way)} runs are queued or running, the most that your plan allows at once. "
+        f"{under_way.run_count} runs are queued or running, the most that your plan allows at once. "
         f"The next one should end in about {wait} seconds; or cancel one, or choose a larger plan.",
         retry_after_seconds=wait,
-        members={"limit": "runs_at_once", "limit_value": limits.runs_at_once_max, "used": len(under_way)},
+        members={
+            "limit": "runs_at_once",
+            "limit_value": limits.runs_at_once_max,
+            "used": under_way.run_count,
+        },
     )
 
 

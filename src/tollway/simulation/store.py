@@ -6,7 +6,7 @@ from typing import Any
 
 from tollway.customers.entities import Mode
 from tollway.kit.db import Transaction
-from tollway.simulation.entities import Inspected, Model, Run, RunPlan, RunStatus
+from tollway.simulation.entities import Inspected, Model, Run, RunPlan, RunStatus, UnderWay
 
 # Everybody who watches a run listens here; the payload is the run's public id.
 PROGRESS_CHANNEL = "run_progress"
@@ -171,12 +171,15 @@ async def lock_customer(tx: Transaction, customer_id: int) -> None:
     await tx.execute("SELECT id FROM api_customers WHERE id = %(id)s FOR NO KEY UPDATE", {"id": customer_id})
 
 
-async def list_under_way(tx: Transaction, customer_id: int) -> list[Run]:
-    """List a customer's runs that are queued or running, in both modes."""
-    return await tx.list_all(
-        Run,
-        SELECT_RUN
-        + " WHERE r.customer_id = %(customer_id)s AND r.status IN ('queued', 'running') ORDER BY r.id",
+async def sum_up_under_way(tx: Transaction, customer_id: int) -> UnderWay:
+    """Count a customer's runs that are queued or running, in both modes; no run itself is read."""
+    return await tx.get_one(
+        UnderWay,
+        """
+        SELECT count(*) AS run_count,
+            coalesce(min((iterations - iterations_completed) * seconds_per_iteration), 0) AS seconds_to_next_end
+        FROM runs WHERE customer_id = %(customer_id)s AND status IN ('queued', 'running')
+        """,
         {"customer_id": customer_id},
     )
 
