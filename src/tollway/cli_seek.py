@@ -100,7 +100,13 @@ def seek(
             read_stress,
             with_stress,
         )
-        from tollway.engine.goal_seek import GoalSeek, build_seek_program, parse_statistic, seek_goal
+        from tollway.engine.goal_seek import (
+            GoalSeek,
+            build_seek_program,
+            check_sought,
+            parse_statistic,
+            seek_goal,
+        )
 
         count = _iteration_count(iterations)
         chosen_seed = check_seed(secrets.randbelow(2**32) if seed is None else seed)
@@ -113,8 +119,7 @@ def seek(
         built = build_seek_program(workbook, varied, asked)
         correlation = read_correlations(correlated, workbook, built.program)
         held = read_stress(stressed, workbook, built.program)
-        if any(one["cell"] == built.program.inputs[built.sought_index].cell for one in held):
-            raise CannotRun("--stress holds the cell that is sought; leave it out, or seek another cell.")
+        check_sought(built, correlation, held)
         answer = seek_goal(
             replace(built, program=with_stress(built.program, held)),
             asked,

@@ -8,8 +8,10 @@ from scipy.stats import norm
 from tests.engine.sheets import workbook_of
 
 from tollway.engine import (
+    BadCorrelation,
     BadInputCell,
     BadOutputCell,
+    BadStress,
     Input,
     Normal,
     Sampling,
@@ -28,6 +30,7 @@ from tollway.engine.goal_seek import (
     SeekProgram,
     Statistic,
     build_seek_program,
+    check_sought,
     parse_statistic,
     seek_goal,
 )
@@ -178,6 +181,26 @@ def test_correlation_and_stress_hold_in_every_trial():
     assert stressed.value < plain.value - 10, "a higher A1 leaves less to add"
     # The mean of a product falls by the covariance, which is near -0.9 * 2 * 0.5.
     assert correlated.value - plain.value == pytest.approx(0.9, abs=0.1)
+
+
+def test_the_cell_sought_is_neither_correlated_nor_held():
+    built = build_seek_program(BOOK, INPUTS, seek_of())
+    correlation = read_correlations([{"cells": ["A1", "A3"], "correlation": 0.5}], BOOK, built.program)
+    with pytest.raises(BadCorrelation, match=r"!A3 is correlated, and it is sought") as refused:
+        check_sought(built, correlation, [])
+    assert refused.value.field == "correlations"
+    stress = [{"cell": cell, "percentiles": [0, 5]} for cell in ("A1", "A3")]
+    with pytest.raises(BadStress, match=r"!A3 is sought, so it .* cannot be held in a range") as refused:
+        check_sought(built, None, read_stress(stress, BOOK, built.program))
+    assert refused.value.field == "stress.1.cell"
+
+
+def test_an_input_that_is_sought_may_be_correlated():
+    built = build_seek_program(BOOK, INPUTS, seek_of(cell="A1"))
+    correlation = read_correlations([{"cells": ["A1", "A2"], "correlation": 0.5}], BOOK, built.program)
+    check_sought(
+        built, correlation, read_stress([{"cell": "A2", "percentiles": [0, 5]}], BOOK, built.program)
+    )
 
 
 def test_a_workbook_that_draws_by_itself_draws_in_every_trial_what_it_draws_in_a_run():

@@ -197,6 +197,8 @@ async def test_no_more_searches_wait_than_the_plan_has_runs_at_once(
          "/simulation_config/stress/0/cell"),
         ({"simulation_config": CONFIG | {"stress": [{"cell": "B9", "percentiles": [0, 5]}]}}, 422, "bad-stress",
          "/simulation_config/stress/0/cell"),
+        ({"simulation_config": CONFIG | {"correlations": [{"cells": ["B4", "B7"], "correlation": 0.5}]}}, 422,
+         "bad-correlation", "/simulation_config/correlations"),
         ({"simulation_config": CONFIG | {"correlations": [{"cells": ["B4", "B5"], "correlation": 2}]}}, 422,
          "bad-correlation", "/simulation_config/correlations/0/correlation"),
         ({"simulation_config": CONFIG | {"variables": [{"cell": "B4", "distribution": {"type": "x"}}]}}, 422,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from numbers import Real
@@ -24,7 +24,9 @@ from tollway.engine.programs.evaluate import evaluate
 from tollway.engine.programs.program import Input, Program, build_program, find_address
 from tollway.engine.runs.moments import BLOCK_ITERATIONS
 from tollway.engine.sampling.correlation import RankCorrelation
+from tollway.engine.sampling.correlation_entries import BadCorrelation
 from tollway.engine.sampling.draws import PLAIN, Sampling, draws_from_uniforms, uniform_rows
+from tollway.engine.sampling.stress import BadStress
 from tollway.engine.values import BadInputCell, EngineError
 from tollway.engine.workbooks.workbook import Workbook
 
@@ -209,6 +211,33 @@ def build_seek_program(workbook: Workbook, inputs: Sequence[Input], seek: GoalSe
         elif refused.field is not None and refused.field.startswith("outputs"):
             refused.field = "output"
         raise
+
+
+def check_sought(
+    built: SeekProgram, correlation: RankCorrelation | None, stress: Sequence[Mapping[str, Any]]
+) -> None:
+    """Refuse to correlate or to hold the cell sought, which has one number in each trial.
+
+    Takes what `read_correlations` and `read_stress` gave for the program built. An input that is sought may be
+    correlated: the others then draw what they draw in a run.
+
+    Raises: BadCorrelation naming `correlations`, BadStress naming `stress.N.cell`.
+    """
+    sought = built.program.inputs[built.sought_index].cell
+    if built.is_extra and correlation is not None and sought in correlation.cells:
+        raise BadCorrelation(
+            f"{sought} is correlated, and it is sought: it has one number in each trial. Leave it out.",
+            cells=(sought,),
+            field="correlations",
+        )
+    for index, one in enumerate(stress):
+        if one["cell"] == sought:
+            raise BadStress(
+                f"{sought} is sought, so it has one number in each trial and cannot be held in a range; leave one of "
+                "the two out.",
+                cells=(sought,),
+                field=f"stress.{index}.cell",
+            )
 
 
 @dataclass(frozen=True)

@@ -154,8 +154,6 @@ def plan_seek(question: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     from tollway.engine import (
-        BadCorrelation,
-        BadStress,
         Sampling,
         check_sampling,
         draw,
@@ -163,7 +161,7 @@ def plan_seek(question: dict[str, Any]) -> dict[str, Any]:
         read_correlations,
         read_stress,
     )
-    from tollway.engine.goal_seek import GoalSeek, build_seek_program, parse_statistic
+    from tollway.engine.goal_seek import GoalSeek, build_seek_program, check_sought, parse_statistic
 
     workbook = _read(question)
     inputs = [_input(workbook, index, one) for index, one in enumerate(question["inputs"])]
@@ -184,20 +182,7 @@ def plan_seek(question: dict[str, Any]) -> dict[str, Any]:
     stress = read_stress(
         [one | {"cell": qualified(workbook, one["cell"])} for one in question["stress"]], workbook, program
     )
-    if built.is_extra and correlation is not None and sought.cell in correlation.cells:
-        raise BadCorrelation(
-            f"{sought.cell} is correlated, and it is sought: it has one number in each trial. Leave it out.",
-            cells=(sought.cell,),
-            field="correlations",
-        )
-    for index, one in enumerate(stress):
-        if one["cell"] == sought.cell:
-            raise BadStress(
-                f"{sought.cell} is sought, so it has one number in each trial and cannot be held in a range; leave "
-                "one of the two out.",
-                cells=(sought.cell,),
-                field=f"stress.{index}.cell",
-            )
+    check_sought(built, correlation, stress)
     sampling = Sampling(check_sampling(question["sampling"]), question["run_iterations"], correlation)
     count = min(BLOCK_ITERATIONS, question["run_iterations"])
     draws = draw(program.inputs, question["seed"], 0, count, sampling)
