@@ -20,7 +20,7 @@ from tollway.simulation.endpoints import (
     Limit,
     TheWorkshop,
     ThisCall,
-    read_marks,
+    read_variables,
     rules_of,
 )
 from tollway.simulation.entities import (
@@ -70,7 +70,7 @@ async def _scenario(body: BatchIn, index: int, given: ScenarioIn, rules: UrlRule
     order = RunOrder(
         model_id=given.model_id,
         iterations=members["iterations"],
-        inputs=await read_marks(members["variables"], pointer("variables")),
+        inputs=await read_variables(members["variables"], pointer("variables")),
         outputs=members["output_cells"],
         # The seed of all is not each one's own: where none is given, the one that is chosen must reach all.
         seed=given.seed if "seed" in own else None,

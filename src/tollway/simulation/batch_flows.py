@@ -136,7 +136,7 @@ async def _plans_of(
 def _question(scenario: Scenario, model: Model, seed: int) -> RunQuestion:
     order = scenario.order
     return RunQuestion(
-        inputs=order.inputs or model.input_marks,
+        inputs=model.marks_for(order.inputs),
         outputs=order.outputs or model.output_cells,
         seed=seed if order.seed is None else order.seed,
         pointers=tuple(scenario.pointer(member) for member in PLANNED_MEMBERS),

@@ -318,6 +318,11 @@ async def read_marks(
     return None if given is None else await asyncio.to_thread(_read_marks, given, pointer, seconds_max)
 
 
+async def read_variables(given: list[VariableIn] | None, pointer: str) -> list[InputMark] | None:
+    """Check the inputs of a run; to name none is to leave them to the model. Raises: what `read_marks` raises."""
+    return await read_marks(given, pointer) or None
+
+
 def _read_marks(given: list[VariableIn], pointer: str, seconds_max: float) -> list[InputMark]:
     started = time.perf_counter()
     marks = []
@@ -359,7 +364,7 @@ async def create_simulation(
     order = RunOrder(
         model_id=body.model_id,
         iterations=config.iterations,
-        inputs=await read_marks(config.variables, flows.ORDER_POINTERS[0]),
+        inputs=await read_variables(config.variables, flows.ORDER_POINTERS[0]),
         outputs=config.output_cells,
         confidence_levels=config.confidence_levels,
         targets=config.targets,

@@ -105,7 +105,10 @@ class RunPlan:
 
 @dataclass(frozen=True, slots=True)
 class RunOrder:
-    """What a customer asks for; inputs and outputs that are None are those that the model has marked."""
+    """What a customer asks for; inputs and outputs that are None are those that the model has marked.
+
+    Inputs that are an empty list are none: a run of a workbook that draws by itself, whatever is marked by now.
+    """
 
     model_id: str
     iterations: int
@@ -190,11 +193,15 @@ class Model:
         """The cells marked as inputs."""
         return [InputMark.from_json(one) for one in self.inputs]
 
+    def marks_for(self, inputs: list[InputMark] | None) -> list[InputMark]:
+        """The marks of a run: those given, which may be none, else those of the model."""
+        return self.input_marks if inputs is None else inputs
+
     def correlations_for(
         self, inputs: list[InputMark] | None, given: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
         """The correlations of a run: those given, else those marked where it takes the marked inputs."""
-        return given or ([] if inputs else self.correlations)
+        return given or (self.correlations if inputs is None else [])
 
     @property
     def draws_itself(self) -> bool:

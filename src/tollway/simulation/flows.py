@@ -284,7 +284,7 @@ async def create_run(workshop: Workshop, call: Call, order: RunOrder) -> Outcome
     plan = await workshop.inspector.plan_run(
         await local_workbook(workshop, model),
         model.workbook_bytes,
-        order.inputs or model.input_marks,
+        model.marks_for(order.inputs),
         order.outputs or model.output_cells,
         seed,
         pointers=ORDER_POINTERS,

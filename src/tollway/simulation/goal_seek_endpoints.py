@@ -38,7 +38,7 @@ from tollway.simulation.endpoints import (
     OfModel,
     TheWorkshop,
     ThisCall,
-    read_marks,
+    read_variables,
 )
 from tollway.simulation.entities import (
     CORRELATIONS_MAX,
@@ -167,7 +167,7 @@ async def create_goal_seek(body: GoalSeekIn, call: ThisCall, workshop: TheWorksh
         goal=body.goal,
         tolerance=body.tolerance,
         iterations=config.iterations,
-        inputs=await read_marks(config.variables, SEEK_POINTERS["inputs"]),
+        inputs=await read_variables(config.variables, SEEK_POINTERS["inputs"]),
         seed=config.seed,
         sampling=config.sampling,
         correlations=[one.model_dump(exclude_none=True) for one in config.correlations],

@@ -51,7 +51,7 @@ async def create_goal_seek(workshop: Workshop, call: Call, order: GoalSeekOrder)
         model.workbook_bytes,
         asked
         | {
-            "inputs": [one.as_json() for one in order.inputs or model.input_marks],
+            "inputs": [one.as_json() for one in model.marks_for(order.inputs)],
             "correlations": model.correlations_for(order.inputs, order.correlations),
             "stress": order.stress,
             "run_iterations": order.iterations,

@@ -77,3 +77,24 @@ async def test_what_a_workbook_draws_can_be_held_in_a_scenario(ana: Visitor) -> 
     assert [run["stress"] for run in runs] == [[], held]
     again = (await ana.get(f"/models/{model}/scenarios?from={runs[0]['public_id']}")).text
     assert 'name="hold" value="Sheet!B1|0..10"' in again
+
+
+async def test_scenarios_from_a_run_draw_what_the_run_drew_whatever_was_marked_since(ana: Visitor) -> None:
+    model = await uploaded(ana, "@RISK")
+    first = await ana.post(f"/models/{model}/runs", UNMARKED | {"output_cell": "Sheet!B4"})
+    run = first.headers["location"].rsplit("/", 1)[1]
+    marks = '[{"cell": "Sheet!B1", "name": null, "distribution": {"type": "uniform", "min": 1, "max": 2}}]'
+    pairs = '[{"cells": ["Sheet!B1", "Sheet!B2"], "correlation": 0.5}]'
+    async with ana.parts.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE models SET inputs = %(marks)s::jsonb, correlations = %(pairs)s::jsonb",
+            {"marks": marks, "pairs": pairs},
+        )
+        await tx.execute("UPDATE runs SET status = 'completed', finished_at = now()")
+    form = {"batch_name": "Bad years", "iterations": "2000", "hold": "Sheet!B1|0..10", "from": run}
+    started = await ana.post(f"/models/{model}/scenarios", form)
+    assert started.status_code == 303, started.text
+    async with ana.parts.database.transaction() as tx:
+        as_run, *scenarios = await tx.list_rows("SELECT inputs, correlations FROM runs ORDER BY id")
+    assert len(scenarios) == 2
+    assert all(scenario == as_run for scenario in scenarios)
