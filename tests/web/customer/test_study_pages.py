@@ -4,8 +4,9 @@ import json
 import re
 
 import pytest
-from tests.simulation.conftest import wait_until, working
-from tests.web.conftest import Visitor
+from tests.simulation.conftest import XLSX, wait_until, working
+from tests.simulation.workbooks import with_cells
+from tests.web.conftest import HTML, Visitor
 
 from tollway.app import Parts
 
@@ -155,6 +156,41 @@ async def test_what_is_wrong_with_scenarios_is_said_and_what_was_typed_stays(
     assert 'value="7"' in answer.text or fields.get("seed") == "-1"
     async with ana.parts.database.transaction() as tx:
         assert await tx.find_value("SELECT count(*) FROM runs") == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [("9..5", "which is no range"), ("0..200", "a percentile lies between 0 and 100"), ("nonsense", "is no")],
+)
+async def test_a_wrong_change_is_told_beside_the_row_that_it_is_typed_in(
+    ana: Visitor, model: str, change: str, words: str
+) -> None:
+    rows = {
+        "scenario_name": ["Good", "Bad"],
+        "scenario_cell": ["Portfolio!B4", "Portfolio!B5"],
+        "scenario_change": ["0..5", change],
+    }
+    refused = await ana.post(f"/models/{model}/scenarios", scenario_form(**rows))
+    assert refused.status_code == 422
+    assert 'aria-describedby="row-error-2"' in refused.text
+    assert "row-error-1" not in refused.text
+    [told] = re.findall(r'id="row-error-2">(.+?)</p>', refused.text)
+    assert words in told
+
+
+async def test_an_input_that_the_outputs_do_not_need_is_told_beside_its_row(ana: Visitor) -> None:
+    cells = {"B1": "=RiskNormal(1,1)", "B2": "=RiskNormal(2,1)", "B3": "=RiskOutput()+B1*2", "B4": "=B2*2"}
+    uploaded = await ana.client.post(
+        "/models",
+        files={"file": ("m.xlsx", with_cells(cells), XLSX)},
+        headers=HTML | {"Origin": "http://localhost"},
+    )
+    path = uploaded.headers["location"]
+    rows = {"scenario_name": ["Low"], "scenario_cell": ["Sheet!B2"], "scenario_change": ["0..10"]}
+    refused = await ana.post(f"{path}/scenarios", scenario_form(**rows))
+    assert refused.status_code == 422
+    [told] = re.findall(r'id="row-error-1">(.+?)</p>', refused.text)
+    assert "Sheet!B2 is to be held and is no input of this run" in told
 
 
 async def test_a_goal_is_sought_and_its_answer_shown(ana: Visitor, model: str) -> None:

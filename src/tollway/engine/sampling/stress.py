@@ -64,11 +64,12 @@ def read_stress(given: Sequence[object], workbook: Workbook, program: Program) -
             raise BadStress(
                 f"{cell} is to be held twice; leave one of the two out.", cells=(cell,), field=f"{field}.cell"
             )
-        held[cell] = _percentiles(entry["percentiles"], cell, f"{field}.percentiles")
+        held[cell] = check_percentiles(entry["percentiles"], cell, f"{field}.percentiles")
     return [{"cell": cell, "percentiles": percentiles} for cell, percentiles in held.items()]
 
 
-def _percentiles(given: object, cell: str, field: str) -> list[float]:
+def check_percentiles(given: object, cell: str, field: str = "percentiles") -> list[float]:
+    """Return the two percentiles that an input is to be held between. Raises: BadStress naming the field."""
     if not isinstance(given, Sequence) or isinstance(given, str | bytes) or len(given) != 2:
         raise BadStress(f"`percentiles` of {cell} must be two numbers. {_HOW}", cells=(cell,), field=field)
     ends = []

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from tollway.engine import EngineError
+from tollway.engine.sampling.stress import check_percentiles
 from tollway.kit.http import ReplayingRoute, refuse_cross_site
 from tollway.kit.problems import NotFound, Problem
 from tollway.simulation import batch_flows
@@ -37,6 +38,14 @@ CHANGE_LENGTH_MAX = 1_000
 # The two ends that one click holds an input in.
 TAILS = (("0..10", "lowest tenth"), ("90..100", "highest tenth"))
 
+# What a scenario of the form may have otherwise than the others.
+CHANGED_MEMBERS = frozenset({"variables", "stress"})
+
+CORRECT_BELOW = "Correct what is marked below."
+
+_CHANGE_POINTER = re.compile(
+    r"/simulations/(?P<scenario>\d+)/(?P<member>stress|variables)/(?P<place>\d+)(/|$)"
+)
 _PERCENTILES = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*(?:\.\.|-|to)\s*(\d{1,3}(?:\.\d+)?)\s*%?\s*")
 
 router = APIRouter(prefix="/models", route_class=ReplayingRoute, include_in_schema=False)
@@ -124,7 +133,7 @@ async def start_scenarios(request: Request, page: Working, model_id: str) -> Res
     except Problem as problem:
         if problem.status >= 500 or isinstance(problem, NotFound):
             raise
-        draft.errors |= _errors_of(problem, order)
+        draft.errors |= _place_in_rows(draft, problem, order) or _errors_of(problem, order)
         return await _form_page(request, page, basis, draft, status=problem.status)
     return redirect(f"/studies/batches/{outcome.body['batch_id']}")
 
@@ -214,7 +223,7 @@ def _read_order(basis: Basis, draft: Draft) -> BatchOrder | None:
     )
     orders = _scenarios(basis, draft, order)
     if any("error" in row for row in draft.rows):
-        draft.errors.setdefault("form", "Correct what is marked below.")
+        draft.errors.setdefault("form", CORRECT_BELOW)
     elif len(orders) < 2:
         draft.errors.setdefault("form", "Choose at least one change: hold an input, or fill in a row.")
     elif len(orders) > SCENARIOS_MAX:
@@ -222,9 +231,12 @@ def _read_order(basis: Basis, draft: Draft) -> BatchOrder | None:
             f"These are {len(orders)} scenarios with the one as marked; {SCENARIOS_MAX} are possible at once."
         )
     if draft.errors:
-        draft.errors.setdefault("form", "Correct what is marked below.")
+        draft.errors.setdefault("form", CORRECT_BELOW)
         return None
-    scenarios = [Scenario(name, one, place) for place, (name, one) in enumerate(orders.items())]
+    # What is wrong is told of the scenario that it is about.
+    scenarios = [
+        Scenario(name, one, place, CHANGED_MEMBERS) for place, (name, one) in enumerate(orders.items())
+    ]
     return BatchOrder(draft.name, scenarios, seed)
 
 
@@ -245,6 +257,7 @@ def _scenarios(basis: Basis, draft: Draft, order: RunOrder) -> dict[str, RunOrde
         name = (
             row["name"] or f"{names.get(row['cell'], row['cell'])}: {row['change']}"[:STUDY_NAME_LENGTH_MAX]
         )
+        row["scenario"] = name
         if row["cell"] not in names:
             row["error"] = "Choose an input."
         elif len(name) > STUDY_NAME_LENGTH_MAX:
@@ -258,7 +271,12 @@ def _scenarios(basis: Basis, draft: Draft, order: RunOrder) -> dict[str, RunOrde
         else:
             text = row["change"][:CHANGE_LENGTH_MAX]
             try:
-                changed_to = _percentiles_of(text) or read_distribution(text)
+                percentiles = _percentiles_of(text)
+                changed_to: Any = (
+                    read_distribution(text)
+                    if percentiles is None
+                    else check_percentiles(percentiles, row["cell"])
+                )
             except EngineError as refused:
                 row["error"] = in_words_of_the_form(refused.message)
             else:
@@ -286,6 +304,29 @@ def _changed(order: RunOrder, cell: str, change: Any) -> RunOrder:
     assert order.inputs is not None, "the form begins with the inputs of the model or of a run"
     inputs = [replace(one, distribution=change) if one.cell == cell else one for one in order.inputs]
     return replace(order, inputs=inputs)
+
+
+def _place_in_rows(draft: Draft, problem: Problem, order: BatchOrder) -> dict[str, str]:
+    """Put what is wrong with a change beside the row that it was typed in; nothing where it is about no row."""
+    for one in problem.errors:
+        changed = _changed_cell(one.pointer, order)
+        for row in draft.rows:
+            if changed == (row.get("scenario"), row["cell"]):
+                row["error"] = in_words_of_the_form(one.message)
+                return {"form": CORRECT_BELOW}
+    return {}
+
+
+def _changed_cell(pointer: str, order: BatchOrder) -> tuple[str, str] | None:
+    """Find the scenario and the cell that a pointer is about, such as `/simulations/1/stress/0/percentiles`."""
+    match = _CHANGE_POINTER.match(pointer)
+    if match is None:
+        return None
+    scenario = order.scenarios[int(match["scenario"])]
+    if match["member"] == "stress":
+        return scenario.name, str(scenario.order.stress[int(match["place"])]["cell"])
+    assert scenario.order.inputs is not None, "the form begins with the inputs of the model or of a run"
+    return scenario.name, scenario.order.inputs[int(match["place"])].cell
 
 
 def _errors_of(problem: Problem, order: BatchOrder) -> dict[str, str]:
