@@ -135,6 +135,18 @@ def test_everything_of_a_run_is_told(tmp_path: Path) -> None:
     assert "usually errs less" in texts
 
 
+def test_correlated_inputs_are_told_by_name_and_cell(tmp_path: Path) -> None:
+    pair = [{"cells": ["B1", "B2"], "correlation": 0.5}]
+    facts, summaries = small(tmp_path, correlations=pair)
+    price, volume = (readable(one["cell"]) for one in facts.inputs)
+    matrix = report_told(facts, summaries)["correlations"]["matrix"]
+    assert [row[0] for row in matrix["rows"]] == [f"Price ({price})", f"Volume ({volume})"]
+    assert matrix["header"] == ["", price, volume]
+    unnamed = [one | {"name": None} for one in facts.inputs]
+    matrix = report_told(replace(facts, inputs=unnamed), summaries)["correlations"]["matrix"]
+    assert [row[0] for row in matrix["rows"]] == [price, volume]
+
+
 def test_a_report_of_many_outputs_and_inputs_with_long_names_is_printed(tmp_path: Path) -> None:
     cells: dict[str, Any] = {}
     for row in range(1, 201):

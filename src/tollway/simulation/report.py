@@ -98,7 +98,7 @@ def report_told(facts: RunFacts, summaries: Sequence[Summary]) -> dict[str, Any]
         "settling-header": SETTLING_HEADER,
         "tornado-note": "Mean of the output while an input is in its lowest and in its highest tenth",
         "inputs": _inputs(facts),
-        "correlations": _correlations(facts.correlations),
+        "correlations": _correlations(facts),
         "notes": _notes(facts),
     }
 
@@ -300,23 +300,25 @@ def _inputs(facts: RunFacts) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _correlations(correlations: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if correlations is None:
+def _correlations(facts: RunFacts) -> dict[str, Any] | None:
+    if facts.correlations is None:
         return None
-    cells, matrix, repaired = (correlations[name] for name in ("cells", "matrix", "repaired"))
+    cells, matrix, repaired = (facts.correlations[name] for name in ("cells", "matrix", "repaired"))
+    named = {one["cell"]: _name_with_cell(one) for one in facts.inputs}
     about = "Spearman's, as they were asked for."
     if repaired is not None:
         about = (
             "Spearman's. No numbers can have those that were asked for; these are the nearest. The largest change is "
-            f"{repaired['largest_change']:.4f}, between {' and '.join(map(readable, repaired['cells']))}."
+            f"{repaired['largest_change']:.4f}, between {' and '.join(named[cell] for cell in repaired['cells'])}."
         )
     if len(cells) <= MATRIX_CELLS_MAX:
-        names = [readable(cell) for cell in cells]
+        # Columns are too narrow for names: these stand before the rows, with the cells that head the columns.
+        header = ["", *(readable(cell) for cell in cells)]
         rows = [
-            [name, *(_correlation(number) for number in numbers)]
-            for name, numbers in zip(names, matrix, strict=True)
+            [named[cell], *(_correlation(number) for number in numbers)]
+            for cell, numbers in zip(cells, matrix, strict=True)
         ]
-        return {"about": about, "matrix": {"header": ["", *names], "rows": rows}, "pairs": None, "more": ""}
+        return {"about": about, "matrix": {"header": header, "rows": rows}, "pairs": None, "more": ""}
     pairs = [
         (cells[row], cells[column], matrix[row][column])
         for row in range(len(cells))
@@ -329,11 +331,15 @@ def _correlations(correlations: Mapping[str, Any] | None) -> dict[str, Any] | No
         "about": about + " Pairs that are not listed have none.",
         "matrix": None,
         "pairs": [
-            (readable(first), readable(second), _correlation(number))
-            for first, second, number in pairs[:PAIRS_MAX]
+            (named[first], named[second], _correlation(number)) for first, second, number in pairs[:PAIRS_MAX]
         ],
         "more": f"{left:,} weaker pairs are in the workbook of results." if left > 0 else "",
     }
+
+
+def _name_with_cell(source: Mapping[str, Any]) -> str:
+    cell = readable(source["cell"])
+    return f"{readable(source['name'])} ({cell})" if source["name"] else cell
 
 
 def _correlation(number: float) -> str:
