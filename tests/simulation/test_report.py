@@ -147,6 +147,20 @@ def test_correlated_inputs_are_told_by_name_and_cell(tmp_path: Path) -> None:
     assert [row[0] for row in matrix["rows"]] == [price, volume]
 
 
+def test_a_single_output_begins_on_the_first_page(tmp_path: Path) -> None:
+    facts, summaries = small(tmp_path)
+    assert printed_pages(facts, summaries) == 2
+    page = typst.compile(
+        template(), sys_inputs={"told": json.dumps(report_told(facts, summaries))}, format="html"
+    ).decode()
+    assert "At a glance" not in page
+    assert "± is one standard error" in page
+    several = typst.compile(
+        template(), sys_inputs={"told": json.dumps(report_told(facts, summaries * 2))}, format="html"
+    ).decode()
+    assert "At a glance" in several
+
+
 def test_a_report_of_many_outputs_and_inputs_with_long_names_is_printed(tmp_path: Path) -> None:
     cells: dict[str, Any] = {}
     for row in range(1, 201):
