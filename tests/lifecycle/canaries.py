@@ -246,8 +246,9 @@ async def _write_runs(tx: Transaction, canary: Canary, now: datetime) -> None:
     )
     await tx.execute(
         """
-        INSERT INTO download_tokens (token_hash, run_id, customer_id, created_at, expires_at)
-        SELECT '\\x5a776974736368657220', id, customer_id, %(now)s, %(later)s FROM runs WHERE customer_id = %(c)s
+        INSERT INTO download_tokens (token_hash, public_id, run_id, customer_id, api_key_id, created_at, expires_at)
+        SELECT '\\x5a776974736368657220', 'dlt_1', r.id, r.customer_id, k.id, %(now)s, %(later)s
+        FROM runs r JOIN api_keys k USING (customer_id) WHERE r.customer_id = %(c)s ORDER BY k.id LIMIT 1
         """,
         {"c": canary.customer.id, "now": now, "later": now + timedelta(hours=1)},
     )

@@ -84,6 +84,8 @@ ENTRIES: dict[str, list[str]] = {
         "GET /monte-carlo-api/goal-seeks/{goal_seek_id}",
         "GET /monte-carlo-api/simulations/{simulation_id}/download/{file_format}",
         "POST /monte-carlo-api/simulations/{simulation_id}/generate-download-token",
+        "GET /monte-carlo-api/simulations/{simulation_id}/download-tokens",
+        "DELETE /monte-carlo-api/simulations/{simulation_id}/download-tokens/{download_token_id}",
         "POST /monte-carlo-api/fits",
     ],
     "own": [
@@ -157,6 +159,7 @@ ENTRIES: dict[str, list[str]] = {
         "GET /models/{model_id}/delete",
         "POST /models/{model_id}/delete",
         "POST /runs/{run_id}/cancel",
+        "POST /runs/{run_id}/download-tokens/{download_token_id}/revoke",
     ],
     "keys.manage": [
         "POST /dashboard/key",

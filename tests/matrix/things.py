@@ -10,9 +10,12 @@ from tollway.app import build_app
 from tollway.customers import operations as customers
 from tollway.customers.entities import Mode
 from tollway.kit.clock import read_now
+from tollway.kit.ids import new_id
 from tollway.metering import report_operations as reports
 from tollway.metering.report_operations import CallFilter
 from tollway.plans import operations as plans
+from tollway.simulation import download_store
+from tollway.simulation.downloads import TOKEN_TTL
 from tollway.webhooks import operations as webhooks
 from tollway.webhooks.entities import Event
 
@@ -51,6 +54,25 @@ async def _model_and_run(house: House, client: httpx.AsyncClient) -> None:
     assert answer.status_code == 201, answer.text
     run_id = answer.json()["simulation_id"]
     house.ids |= {"model_id": model_id, "simulation_id": run_id, "run_id": run_id}
+    house.ids["download_token_id"] = await _download_link(house, run_id)
+
+
+async def _download_link(house: House, run_id: str) -> str:
+    """A link, as if the run had results already."""
+    now, token_id = read_now(), new_id("dlt")
+    async with house.parts.database.transaction() as tx:
+        found = await tx.find_value("SELECT id FROM runs WHERE public_id = %(id)s", {"id": run_id})
+        await download_store.insert_token(
+            tx,
+            token_id.encode(),
+            token_id,
+            int(found),
+            house.home.customer_id,
+            house.home.api_key.id,
+            now,
+            now + TOKEN_TTL,
+        )
+    return token_id
 
 
 async def _studies(house: House, client: httpx.AsyncClient) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import openpyxl
 import pytest
 from pyarrow import parquet
-from tests.parties import Party, make_party
+from tests.parties import SEALER, Party, make_party
 from tests.simulation.conftest import (
     API,
     caller_of,
@@ -27,6 +27,9 @@ from tests.simulation.conftest import (
 from tests.simulation.workbooks import PORTFOLIO_VARIABLES, portfolio, saved
 
 from tollway.app import Parts, build_registry
+from tollway.audit.wording import words_for
+from tollway.customers.entities import Mode
+from tollway.customers.permissions import Scope
 from tollway.engine import (
     Input,
     ReadLimits,
@@ -38,6 +41,7 @@ from tollway.engine import (
     read_workbook,
     run_shard,
 )
+from tollway.keys import operations as keys
 from tollway.kit.clock import read_now
 from tollway.plans.entities import SubscriptionStatus
 from tollway.simulation import download_operations
@@ -331,6 +335,89 @@ async def test_a_link_ends_with_its_run_and_its_customer(
     assert (await client.get(link)).status_code == 200
     async with parts.database.transaction() as tx:
         await tx.execute(end)  # type: ignore[arg-type]  # written above
+    refused(await client.get(link), 403, "download-token-refused")
+
+
+async def test_links_are_listed_and_taken_back_by_their_customer_alone(
+    parts: Parts, client: httpx.AsyncClient, party: Party, other: Party, done: str
+) -> None:
+    kept, gone = [(await token_of(client, party, done)).json() for _ in range(2)]
+    url = f"{API}/simulations/{done}/download-tokens"
+    one = f"{url}/{gone['download_token_id']}"
+    async with parts.database.transaction() as tx:
+        reader = await keys.issue_api_key(
+            tx, SEALER, party.customer_id, product="montecarlo", mode=Mode.TEST, name="Reader", tier="trial",
+            now=read_now(), scopes=frozenset({Scope.READ}),
+        )  # fmt: skip
+    reading = {"Authorization": f"Bearer {reader.secret}"}
+    for method in ("GET", "DELETE"):
+        address = url if method == "GET" else one
+        assert (await client.request(method, address)).status_code == 401
+        refused(await client.request(method, address, headers=other.headers), 404, "run-not-found")
+    assert (await client.delete(one, headers=reading)).status_code == 403
+    listed = await client.get(url, headers=reading)
+    assert gone["download_token"] not in listed.text
+    assert listed.json()["download_tokens"][1] == {
+        "download_token_id": gone["download_token_id"],
+        "key_id": party.api_key.key_id,
+        "created_at": listed.json()["download_tokens"][1]["created_at"],
+        "expires_at": gone["expires_at"],
+    }
+
+    assert (await client.get(gone["download_links"]["json"])).status_code == 200
+    assert (await client.delete(one, headers=party.headers)).status_code == 200
+    refused(await client.get(gone["download_links"]["json"]), 403, "download-token-refused")
+    assert (await client.get(kept["download_links"]["json"])).status_code == 200
+    refused(await client.delete(one, headers=party.headers), 404, "download-token-not-found")
+    left = (await client.get(url, headers=party.headers)).json()["download_tokens"]
+    assert [each["download_token_id"] for each in left] == [kept["download_token_id"]]
+
+
+async def test_making_a_link_and_taking_it_back_stand_in_the_activity(
+    parts: Parts, client: httpx.AsyncClient, party: Party, done: str
+) -> None:
+    made = (await token_of(client, party, done)).json()
+    url = f"{API}/simulations/{done}/download-tokens/{made['download_token_id']}"
+    assert (await client.delete(url, headers=party.headers)).status_code == 200
+    async with parts.database.transaction() as tx:
+        entries = await tx.list_rows(
+            """
+            SELECT action, subject, actor, customer_id, details FROM audit_entries
+            WHERE action LIKE 'download_link.%' ORDER BY id
+            """
+        )
+    assert [one.pop("details") for one in entries] == [
+        {"simulation_id": done, "expires_at": made["expires_at"]},
+        {"simulation_id": done},
+    ]
+    for entry, action in zip(entries, ("download_link.created", "download_link.revoked"), strict=True):
+        assert entry == {
+            "action": action,
+            "subject": made["download_token_id"],
+            "actor": f"api_key:{party.api_key.key_id}",
+            "customer_id": party.customer_id,
+        }
+        assert words_for(action) != action
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "status = 'revoked', revoked_at = now()",
+        "status = 'deleted'",
+        "status = 'suspended'",
+        "expires_at = now()",
+        "grace_until = now()",
+    ],
+)
+async def test_a_link_ends_with_the_key_that_made_it(
+    parts: Parts, client: httpx.AsyncClient, party: Party, done: str, end: str
+) -> None:
+    link = (await token_of(client, party, done)).json()["download_links"]["json"]
+    assert (await client.get(link)).status_code == 200
+    async with parts.database.transaction() as tx:
+        await tx.execute(f"UPDATE api_keys SET {end} WHERE id = {party.api_key.id}")  # type: ignore[arg-type]
+        assert not await download_operations.list_download_links(tx, caller_of(party), done, read_now())
     refused(await client.get(link), 403, "download-token-refused")
 
 

@@ -49,6 +49,8 @@ WORDS = {
     "api_key.unsuspended": "Reactivated an API key",
     "api_key.revoked": "Revoked an API key",
     "api_key.deleted": "Deleted an API key",
+    "download_link.created": "Made a link to results that needs no API key",
+    "download_link.revoked": "Took a link to results back",
     "webhook.created": "Made a webhook",
     "webhook.changed": "Changed a webhook",
     "webhook.secret_rotated": "Rotated the secret of a webhook",

@@ -15,6 +15,7 @@ NAME = "The label beside the cell, where there is one."
 TIME = "ISO 8601, in UTC."
 MODEL_ID = "mdl_7abc9ec6ffdd68b5"
 RUN_ID = "sim_42ba04a8c362111d"
+DOWNLOAD_TOKEN_ID = "dlt_9f86d081884c7d65"  # noqa: S105 - a name, and an example
 DOWNLOAD_TOKEN = "q3vJ8mZt0eYc5rKxWb2LhUaN6dPfGs1oTiE7yMuVwRk"  # noqa: S105 - an example
 
 
@@ -383,9 +384,31 @@ class TokenLinks(_Answer):
 class DownloadToken(_Answer):
     """Links to the results of a run that need no API key."""
 
+    download_token_id: str = Field(description="By which they are taken back.", examples=[DOWNLOAD_TOKEN_ID])
     download_token: str = Field(description="Shown once.", examples=[DOWNLOAD_TOKEN])
     expires_at: str = Field(description=TIME, examples=["2026-06-15T13:00:00+00:00"])
     download_links: TokenLinks
+
+
+class ListedDownloadToken(_Answer):
+    """Links that work, by one token; the token itself is not told again."""
+
+    download_token_id: str = Field(examples=[DOWNLOAD_TOKEN_ID])
+    key_id: str | None = Field(description="Of the API key that made it.", examples=["mc_test_5Kq0ZbWd"])
+    created_at: str = Field(description=TIME, examples=["2026-06-15T12:00:00+00:00"])
+    expires_at: str = Field(description=TIME, examples=["2026-06-15T13:00:00+00:00"])
+
+
+class DownloadTokens(_Answer):
+    """The links of a run that work now."""
+
+    download_tokens: list[ListedDownloadToken]
+
+
+class RevokedDownloadToken(_Answer):
+    """That links were taken back."""
+
+    message: str = Field(examples=["Download link taken back"])
 
 
 class Results(_Answer):

@@ -14,6 +14,7 @@ from tollway.simulation.downloads import (
     TOKEN_LENGTH_MAX,
     DownloadFormat,
     DownloadsBusy,
+    DownloadTokenNotFound,
     DownloadTokenRefused,
     DownloadTokensAtOnce,
     FileFormat,
@@ -34,6 +35,9 @@ Token = Annotated[
         description="The `download_token` of the link.",
         examples=[answers.DOWNLOAD_TOKEN],
     ),
+]
+TokenId = Annotated[
+    str, Path(description="The `download_token_id` of the links.", examples=[answers.DOWNLOAD_TOKEN_ID])
 ]
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 CONTENT: dict[FileFormat | SampleFormat, dict[str, Any]] = {
@@ -81,7 +85,8 @@ async def download_results(
 async def generate_download_token(simulation_id: RunId, call: ThisCall) -> Response:
     """Make links to the results of a finished run that work without an API key, for an hour.
 
-    Whoever has a link can download the results, so send it as you would send the file. Each call makes a new token,
+    Whoever has a link can download the results, so send it as you would send the file. It ends with the API key that
+    made it, and can be taken back before. Each call makes a new token,
     also with an `Idempotency-Key`, because tokens are stored by their hash alone and cannot be told again.
     """
 
@@ -90,6 +95,40 @@ async def generate_download_token(simulation_id: RunId, call: ThisCall) -> Respo
         return Outcome(body=shapes.issued_download_token(token))
 
     return await call.answer("change", work, status=201)
+
+
+@router.get(
+    "/simulations/{simulation_id}/download-tokens",
+    summary="List download links",
+    response_model=answers.DownloadTokens,
+    responses=problem_responses(RunNotFound),
+)
+async def list_download_tokens(simulation_id: RunId, call: ThisCall) -> Response:
+    """List the links to the results of a run that work now, the first to expire first; tokens are not told again."""
+
+    async def work(tx: Transaction) -> Outcome:
+        links = await download_operations.list_download_links(tx, call.caller, simulation_id, call.now)
+        return Outcome(body={"download_tokens": [shapes.listed_download_link(one) for one in links]})
+
+    return await call.answer("read", work)
+
+
+@router.delete(
+    "/simulations/{simulation_id}/download-tokens/{download_token_id}",
+    summary="Take a download link back",
+    response_model=answers.RevokedDownloadToken,
+    responses=problem_responses(RunNotFound, DownloadTokenNotFound),
+)
+async def revoke_download_token(simulation_id: RunId, download_token_id: TokenId, call: ThisCall) -> Response:
+    """Make the links of one token stop working at once."""
+
+    async def work(tx: Transaction) -> Outcome:
+        await download_operations.revoke_download_link(
+            tx, call.caller, simulation_id, download_token_id, call.now
+        )
+        return Outcome(body={"message": "Download link taken back"})
+
+    return await call.answer("change", work)
 
 
 @router.get(

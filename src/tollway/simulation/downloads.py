@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tollway.kit.problems import Conflict, FieldError, Forbidden, Invalid, TooMany, Unavailable
+from tollway.kit.problems import Conflict, FieldError, Forbidden, Invalid, NotFound, TooMany, Unavailable
 from tollway.plans.entities import Entitlement
 from tollway.simulation.entities import Run, RunPlan
 
@@ -109,15 +109,37 @@ def assert_samples_fit(iterations: int, plan: RunPlan, entitlement: Entitlement)
 class DownloadToken:
     """Who holds it may download the results of one run until it expires; only its hash is stored."""
 
+    public_id: str
     secret: str
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class DownloadLink:
+    """What is known of a token, never the token itself: by which name it is taken back, and which key made it."""
+
+    public_id: str
+    run_id: int
+    customer_id: int
+    # None for one of before this was written down.
+    api_key_id: int | None
+    key_id: str | None
+    created_at: datetime
+    expires_at: datetime
+
+
 class DownloadTokenRefused(Forbidden):
-    """The token of a link is none, expired, or of a run or customer that is no longer served."""
+    """The token of a link is none, expired, taken back, or of a run, key or customer that is no longer served."""
 
     code = "download-token-refused"
     title = "That download link does not work"
+
+
+class DownloadTokenNotFound(NotFound):
+    """No link of the run has that id, or it works no more."""
+
+    code = "download-token-not-found"
+    title = "There is no such download link"
 
 
 class DownloadTokensAtOnce(TooMany):

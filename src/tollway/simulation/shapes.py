@@ -6,6 +6,7 @@ from typing import Any
 from tollway.simulation import shards
 from tollway.simulation.downloads import (
     TOKEN_DOWNLOADS_PATH,
+    DownloadLink,
     DownloadToken,
     FileFormat,
     download_links,
@@ -217,11 +218,22 @@ def results(run: Run, now: datetime) -> dict[str, Any]:
 def issued_download_token(token: DownloadToken) -> dict[str, Any]:
     """Shape the answer that tells a token, the only time that it is told."""
     return {
+        "download_token_id": token.public_id,
         "download_token": token.secret,
         "expires_at": token.expires_at.isoformat(),
         "download_links": {
             one.value: TOKEN_DOWNLOADS_PATH.format(token.secret, one.value) for one in FileFormat
         },
+    }
+
+
+def listed_download_link(link: DownloadLink) -> dict[str, Any]:
+    """Shape what a list tells of a link, which is not the token."""
+    return {
+        "download_token_id": link.public_id,
+        "key_id": link.key_id,
+        "created_at": link.created_at.isoformat(),
+        "expires_at": link.expires_at.isoformat(),
     }
 
 

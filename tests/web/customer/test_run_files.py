@@ -5,9 +5,14 @@ from pathlib import Path
 
 import openpyxl
 from pyarrow import parquet
+from tests.parties import SEALER
 from tests.simulation.conftest import XLSX, working
 from tests.web.conftest import HTML, Visitor
 from tests.web.customer.test_model_pages import ORIGIN, run_form, start_run, use_sample
+
+from tollway.customers.entities import Mode
+from tollway.keys import operations as keys
+from tollway.kit.clock import read_now
 
 KEEP = {"keep_samples": "on"}
 
@@ -41,6 +46,42 @@ async def test_every_file_of_a_run_is_offered_and_samples_where_they_were_kept(a
     assert text.splitlines()[0].startswith('"iteration","Portfolio!B4"')
     assert "checked" in box_of((await ana.get(f"/models/{model_id}?from={kept}")).text)
     assert "checked" not in box_of((await ana.get(f"/models/{model_id}")).text)
+
+
+async def test_links_that_need_no_key_are_shown_on_the_page_and_taken_back_there(
+    ana: Visitor, stranger: Visitor
+) -> None:
+    async with working(ana.parts):
+        run_id = await start_run(ana, await use_sample(ana))
+        page = await settled(ana, run_id)
+    assert "Links that need no API key" not in page
+    async with ana.parts.database.transaction() as tx:
+        customer_id = int(await tx.find_value("SELECT customer_id FROM runs"))
+        issued = await keys.issue_api_key(
+            tx, SEALER, customer_id, product="montecarlo", mode=Mode.TEST, name="Robot", tier="trial", now=read_now()
+        )  # fmt: skip
+    made = await ana.client.post(
+        f"/monte-carlo-api/simulations/{run_id}/generate-download-token",
+        headers={"Authorization": f"Bearer {issued.secret}"},
+    )
+    assert made.status_code == 201, made.text
+    link = made.json()["download_links"]["json"]
+    page = (await ana.get(f"/runs/{run_id}")).text
+    assert "Links that need no API key" in page
+    assert issued.api_key.key_id in page
+    assert made.json()["download_token"] not in page
+
+    take_back = f"/runs/{run_id}/download-tokens/{made.json()['download_token_id']}/revoke"
+    assert f'action="{take_back}"' in page
+    assert (await stranger.post(take_back)).headers["location"].startswith("/signin")
+    foreign = await ana.client.post(take_back, headers=HTML | {"Origin": "https://elsewhere.example"})
+    assert foreign.status_code == 403
+    assert (await stranger.client.get(link)).status_code == 200
+    for _ in range(2):
+        answer = await ana.post(take_back)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{run_id}#links")
+    assert (await stranger.client.get(link)).status_code == 403
+    assert "Links that need no API key" not in (await ana.get(f"/runs/{run_id}")).text
 
 
 def box_of(page: str) -> str:

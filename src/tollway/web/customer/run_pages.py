@@ -1,5 +1,6 @@
 """`/runs`: watch a run, read its results, take them along."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -12,10 +13,10 @@ from markupsafe import Markup
 from tollway.kit.clock import read_now
 from tollway.kit.http import ReplayingRoute, refuse_cross_site
 from tollway.kit.problems import Conflict, NotFound
-from tollway.simulation import download_flows
+from tollway.simulation import download_flows, download_operations
 from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
-from tollway.simulation.downloads import FileFormat, SampleFormat
+from tollway.simulation.downloads import DownloadTokenNotFound, FileFormat, SampleFormat
 from tollway.simulation.entities import Run, RunStatus
 from tollway.web.charts import histogram
 from tollway.web.customer.correlation_views import settings_of, used_correlations
@@ -68,6 +69,7 @@ async def show_run(request: Request, page: SignedIn, run_id: str) -> Response:
     async with page.database.transaction() as tx:
         shell, _ = await page.shell(tx)
         run = await simulation.get_run(tx, page.caller, run_id)
+        links = await download_operations.list_download_links(tx, page.caller, run_id, page.now)
     if not _is_settled(run, page.now):
         return html(
             request,
@@ -92,6 +94,7 @@ async def show_run(request: Request, page: SignedIn, run_id: str) -> Response:
         ],
         settings=[*settings_of(run), *study_settings(run), ("Credits", f"{run.credits_consumed:,}")],
         correlations=used_correlations(run),
+        links=links,
     )
 
 
@@ -132,6 +135,22 @@ async def cancel_run(request: Request, page: Working, run_id: str) -> Response:
         # It ended while the button was pressed: its page shows how.
         return redirect(f"/runs/{run_id}")
     return redirect(f"/runs/{run_id}")
+
+
+@router.post("/{run_id}/download-tokens/{download_token_id}/revoke")
+async def revoke_download_link(
+    request: Request, page: Working, run_id: str, download_token_id: str
+) -> Response:
+    """Take a link to the results back; one that works no more already is as good as taken back."""
+    refuse_cross_site(request)
+    async with page.database.transaction() as tx:
+        # Whose run it is, is asked first: another's is not there.
+        await simulation.get_run(tx, page.caller, run_id)
+        with contextlib.suppress(DownloadTokenNotFound):
+            await download_operations.revoke_download_link(
+                tx, page.caller, run_id, download_token_id, page.now
+            )
+    return redirect(f"/runs/{run_id}#links")
 
 
 @router.get("/{run_id}/download/{file_format}")
