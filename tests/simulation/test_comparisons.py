@@ -1,14 +1,20 @@
 """Two runs compared over HTTP: whose they are, what pairs them, and what cannot be compared."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from tests.parties import Party
-from tests.simulation.conftest import API, results_of, started_id, uploaded_id, working
+from tests.simulation.conftest import API, Rows, results_of, started_id, uploaded_id, working
 from tests.simulation.workbooks import PORTFOLIO_VARIABLES, with_formula
 
 from tollway.app import Parts
+from tollway.kit.clock import read_now
+from tollway.simulation.comparison_flows import compare_batch
+from tollway.simulation.entities import OUTPUTS_MAX, RunStatus
+from tollway.simulation.studies import SCENARIOS_MAX
 
 WIDE = {"type": "normal", "mean": 0.08, "std": 0.03}
 WIDER = [PORTFOLIO_VARIABLES[0], PORTFOLIO_VARIABLES[1] | {"distribution": WIDE}, PORTFOLIO_VARIABLES[2]]
@@ -116,3 +122,32 @@ async def test_runs_of_before_points_were_kept_are_compared_without_pairs(
     assert told["shares_random_numbers"] is True
     assert (mean["is_paired"], std["standard_error"]) == (False, None)
     assert mean["standard_error"] > 300
+
+
+async def test_others_are_served_while_a_batch_of_many_outputs_is_compared(
+    parts: Parts, party: Party, rows: Rows
+) -> None:
+    now = read_now()
+    run = await rows.run(party, await rows.model(party, now), now)
+    known = {"5": 1.0, "50": 2.0, "95": 3.0}
+    summary = {
+        "name": None, "mean": 2.0, "std": 1.0, "mean_standard_error": 0.01, "error_counts": {}, "percentiles": known,
+        "var": {"95": 1.0}, "cvar": {"95": 0.5},
+    }  # fmt: skip
+    results = [summary | {"cell": f"S!A{row}"} for row in range(OUTPUTS_MAX)]
+    over = replace(
+        run, status=RunStatus.COMPLETED, iterations_completed=run.iterations, summarized_at=now, results=results
+    )  # fmt: skip
+    served_count = 0
+
+    async def serve() -> None:
+        nonlocal served_count
+        while True:
+            served_count += 1
+            await asyncio.sleep(0)
+
+    serving = asyncio.create_task(serve())
+    compared = await compare_batch(parts.workshop, [over] * SCENARIOS_MAX)
+    serving.cancel()
+    assert [len(one.outputs) for one in compared] == [OUTPUTS_MAX] * (SCENARIOS_MAX - 1)
+    assert served_count >= len(compared), "between any two of them, at least"

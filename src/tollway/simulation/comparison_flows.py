@@ -1,6 +1,8 @@
 """Runs beside each other: their summaries, and where they share their random numbers the first iterations in pairs."""
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from tollway.admission.operations import Call, Outcome
 from tollway.customers.callers import Caller
@@ -57,14 +59,24 @@ async def _compared(workshop: Workshop, base: Run, others: Sequence[Run]) -> lis
     found: list[Compared] = []
     for other in others:
         kinship = kinship_of(base, other)
-        pairs: dict[tuple[int, int], Pairs] = {}
+        other_points: Points | None = None
         if kinship.shares_random_numbers:
             if not is_read:
                 base_points, is_read = await read_points(workshop.blobs, base), True
-            pairs = _pairs(base, base_points, other, await read_points(workshop.blobs, other))
-        outputs = compare_outputs(base.results or [], other.results or [], pairs, base.iterations_completed)
-        found.append(Compared(base, other, kinship, [one.as_json() for one in outputs]))
+            other_points = await read_points(workshop.blobs, other)
+        # A batch of many outputs takes seconds, in which the server goes on serving.
+        outputs = await asyncio.to_thread(_outputs, base, base_points, other, other_points)
+        found.append(Compared(base, other, kinship, outputs))
     return found
+
+
+def _outputs(
+    base: Run, base_points: Points | None, other: Run, other_points: Points | None
+) -> list[dict[str, Any]]:
+    """Compare the outputs of two runs, in pairs where the points of both are given."""
+    pairs = _pairs(base, base_points, other, other_points)
+    outputs = compare_outputs(base.results or [], other.results or [], pairs, base.iterations_completed)
+    return [one.as_json() for one in outputs]
 
 
 def _pairs(
