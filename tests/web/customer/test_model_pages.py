@@ -451,3 +451,36 @@ async def test_impossible_correlations_are_told_before_a_run(ana: Visitor, stran
     model_id = await use_sample(ana)
     answer = await ana.post(f"/models/{model_id}/runs", run_form() | pairs(*impossible) | {"draw": "1"})
     assert "the nearest possible ones" in answer.text, "without a script too"
+
+
+async def test_run_again_holds_the_inputs_that_the_run_held(ana: Visitor) -> None:
+    model = await use_sample(ana)
+    run = await start_run(ana, model, stress="Portfolio!B4=0..10; Portfolio!B5=97.5..100")
+    async with ana.parts.database.transaction() as tx:
+        stress = await tx.find_value("SELECT stress FROM runs")
+    assert stress == [
+        {"cell": "Portfolio!B4", "percentiles": [0.0, 10.0]},
+        {"cell": "Portfolio!B5", "percentiles": [97.5, 100.0]},
+    ]
+    again = (await ana.get(f"/models/{model}?from={run}")).text
+    assert 'name="stress" type="text" value="Portfolio!B4=0..10; Portfolio!B5=97.5..100"' in again
+
+
+@pytest.mark.parametrize(
+    ("stress", "words"),
+    [
+        ("lowest tenth", "says not where an input is held"),
+        ("Portfolio!B4=9..5", "which is no range"),
+        ("Portfolio!B4=0..101", "a percentile lies between 0 and 100"),
+        ("Portfolio!B7=0..5", "is to be held and is no input of this run"),
+        ("'a;b'!B4=0..5", "no sheet"),
+    ],
+)
+async def test_stress_that_cannot_be_meant_is_told_beside_its_field(
+    ana: Visitor, stress: str, words: str
+) -> None:
+    model = await use_sample(ana)
+    refused = await ana.post(f"/models/{model}/runs", run_form() | {"stress": stress})
+    assert refused.status_code == 422
+    [told] = re.findall(r'id="error-stress">(.+?)</p>', refused.text)
+    assert words in told

@@ -6,7 +6,8 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
-from tollway.engine import EngineError
+from tollway.engine import EngineError, parse_stress_text
+from tollway.engine.sampling.stress import check_percentiles
 from tollway.kit.problems import Problem
 from tollway.simulation.entities import (
     CORRELATIONS_MAX,
@@ -38,7 +39,7 @@ TOLERANCE_OFFERED = f"{TOLERANCE_DEFAULT * 100:g}"
 # What is larger is beyond what any output is written with.
 TARGET_ABS_MAX = 1e150
 # Errors of a run that stand beside a field of their own.
-PLACED_FIELDS = ("iterations", "seed", "keep_samples", "targets", "tolerance")
+PLACED_FIELDS = ("iterations", "seed", "keep_samples", "targets", "tolerance", "stress")
 CONFIDENCE_OFFERED = ("0.95", "0.99")
 # Python refuses to read a number of thousands of digits, and reads slowly before it does.
 DIGITS_MAX = 30
@@ -59,6 +60,8 @@ class Marks:
     targets: str = ""
     # In percent.
     tolerance: str = TOLERANCE_OFFERED
+    # Cells with two percentiles, as the command line takes them.
+    stress: str = ""
     errors: dict[str, str] = field(default_factory=dict)
 
     def put_input(self, cell: str, distribution: str) -> None:
@@ -103,6 +106,7 @@ def marks_of_run(run: Run) -> Marks:
         keep_samples=run.keeps_samples,
         targets="; ".join(f"{value:.15g}" for value in run.targets),
         tolerance=f"{run.tolerance * 100:g}",
+        stress=_text_of_stress(run),
     )
 
 
@@ -125,6 +129,13 @@ def marks_of_form(form: FormData) -> Marks:
         keep_samples=form.get("keep_samples") == "on",
         targets=str(form.get("targets", "")).strip(),
         tolerance=str(form.get("tolerance", TOLERANCE_OFFERED)).strip(),
+        stress=str(form.get("stress", "")).strip(),
+    )
+
+
+def _text_of_stress(run: Run) -> str:
+    return "; ".join(
+        f"{one['cell']}={one['percentiles'][0]:.15g}..{one['percentiles'][1]:.15g}" for one in run.stress
     )
 
 
@@ -161,7 +172,7 @@ def read_order(model_id: str, marks: Marks, *, draws_itself: bool = False) -> Ru
     if marks.seed and (seed is None or seed > SEED_MAX):
         marks.errors["seed"] = f"Enter a whole number from 0 to {SEED_MAX:,}, or leave it empty."
     correlations = _read_sampling(marks)
-    targets, tolerance = _read_targets(marks), _read_tolerance(marks)
+    targets, tolerance, stress = _read_targets(marks), _read_tolerance(marks), _read_stress(marks)
     levels = [level for level in marks.confidence if level in ("0.9", "0.95", "0.99")]
     if not levels:
         marks.errors["confidence"] = "Choose at least one."
@@ -181,6 +192,7 @@ def read_order(model_id: str, marks: Marks, *, draws_itself: bool = False) -> Ru
         keep_samples=marks.keep_samples,
         targets=targets,
         tolerance=tolerance,
+        stress=stress,
     )
 
 
@@ -221,6 +233,23 @@ def _read_tolerance(marks: Marks) -> float:
     return float(number[0]) / 100
 
 
+# A sheet's name in apostrophes may hold what parts two entries.
+_STRESSED = re.compile(r"(?:'(?:[^']|'')*'|[^;'])+")
+
+
+def _read_stress(marks: Marks) -> list[dict[str, Any]]:
+    """Read which inputs are held where; what is wrong with one is left in `marks`."""
+    found = []
+    try:
+        for text in filter(str.strip, _STRESSED.findall(marks.stress)):
+            entry = parse_stress_text(text)
+            found.append(entry | {"percentiles": check_percentiles(entry["percentiles"], entry["cell"])})
+    except EngineError as refused:
+        marks.errors["stress"] = refused.message
+        return []
+    return found
+
+
 def _whole_number(text: str) -> int | None:
     """Read digits; None for anything else, and for more digits than any of our numbers has."""
     return int(text) if text.isdecimal() and len(text) <= DIGITS_MAX else None
@@ -238,5 +267,6 @@ def place_errors(marks: Marks, problem: Problem) -> None:
             if index < len(rows[parts[named]]):
                 rows[parts[named]][index]["error"] = in_words_of_the_form(one.message)
                 continue
-        marks.errors[parts[-1] if parts[-1] in PLACED_FIELDS else "form"] = one.message
+        placed = next((part for part in parts if part in PLACED_FIELDS), "form")
+        marks.errors[placed] = one.message
     marks.errors.setdefault("form", problem.message)

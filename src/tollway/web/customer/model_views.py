@@ -91,6 +91,7 @@ async def model_page(
         sampling=marks.sampling,
         targets=marks.targets,
         tolerance=marks.tolerance,
+        stress=marks.stress,
         sampling_methods=list(METHOD_WORDS.items()),
         repair=told_repair(marks.correlations),
         correlations=[{"error": ""} | row for row in marks.correlations],
