@@ -484,3 +484,32 @@ async def test_stress_that_cannot_be_meant_is_told_beside_its_field(
     assert refused.status_code == 422
     [told] = re.findall(r'id="error-stress">(.+?)</p>', refused.text)
     assert words in told
+
+
+async def test_correlated_inputs_of_a_run_are_told_by_name_and_cell(ana: Visitor) -> None:
+    model = await use_sample(ana)
+    cells = ["Portfolio!B4", "Portfolio!B4", "Portfolio!B5"]
+    others = ["Portfolio!B5", "Portfolio!B6", "Portfolio!B6"]
+    run = await start_run(
+        ana,
+        model,
+        input_cell=["Portfolio!B4", "Portfolio!B5", "Portfolio!B6"],
+        input_distribution=["normal(0.15, 0.01)", "normal(0.05, 0.01)", "normal(0.02, 0.01)"],
+        correlation_first=cells,
+        correlation_second=others,
+        correlation_value=["0.9", "0.9", "-0.9"],
+    )
+    await ana.post(f"/runs/{run}/cancel")
+    page = (await ana.get(f"/runs/{run}")).text
+    [table] = re.findall(r'aria-label="Correlations of this run, scrollable".+?</section>', page, re.DOTALL)
+    names = {
+        cell: name
+        for name, cell in re.findall(r'<th scope="row">([^<]+)</th><td><code>(Portfolio!B[456])</code>', page)
+    }
+    assert len(set(names.values()) - set(names)) == 3, "each input of the sample has a name"
+    for cell, name in names.items():
+        assert f"{name} <code>{cell}</code>" in table
+        assert f"<code>{cell}</code>" not in table.replace(f"{name} <code>{cell}</code>", "")
+    assert re.search(
+        r"The largest change is [\d.]+, between [^(]+ \(Portfolio!B\d\) and [^(]+ \(Portfolio!B\d\)", table
+    )

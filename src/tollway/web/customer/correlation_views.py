@@ -135,17 +135,19 @@ def used_correlations(run: Run) -> dict[str, Any] | None:
         {pair[:2]: pair[2] for pair in _pairs(run.correlations, asked=True)},
     )
     repaired = run.correlations["repaired"]
+    names = {one["cell"]: one["name"] or one["cell"] for one in run.inputs}
     told = ""
     if repaired is not None:
+        between = " and ".join(_name_with_cell(names, cell) for cell in repaired["cells"])
         told = (
             "No numbers can have all the correlations that were asked for, so the nearest possible ones were used. "
-            f"The largest change is {repaired['largest_change']:.3g}, between {' and '.join(repaired['cells'])}."
+            f"The largest change is {repaired['largest_change']:.3g}, between {between}."
         )
     return {
         "pairs": [
             {
-                "first": first,
-                "second": second,
+                "first": {"cell": first, "name": names[first]},
+                "second": {"cell": second, "name": names[second]},
                 "asked": f"{asked.get((first, second), 0):.4g}",
                 "used": f"{value:.4g}",
             }
@@ -154,6 +156,10 @@ def used_correlations(run: Run) -> dict[str, Any] | None:
         "more": max(0, len(used) - PAIRS_SHOWN_MAX),
         "repaired": told,
     }
+
+
+def _name_with_cell(names: dict[str, str], cell: str) -> str:
+    return cell if names[cell] == cell else f"{names[cell]} ({cell})"
 
 
 def _pairs(correlations: dict[str, Any] | None, *, asked: bool = False) -> list[tuple[str, str, float]]:
