@@ -163,6 +163,8 @@ def test_standard_errors_targets_ranks_and_the_verdict_are_shown(call, portfolio
     moving = next(line for line in result.stdout.splitlines() if "Expected return Portfolio!B5" in line)
     assert "+0.9" in moving
     assert moving.strip("│ ").endswith("%")
+    endless = call("simulate", portfolio, *PORTFOLIO, *options, "--tolerance", "1e-9").stdout
+    assert "It would take more than 1,000,000,000." in " ".join(endless.split())
     body = json.loads(call("simulate", portfolio, *PORTFOLIO, *options, "--json").stdout)["results"]["B16"]
     assert [one["value"] for one in body["statistics"]["targets"]] == [1e6, 1.1e6]
     assert body["convergence"]["tolerance"] == 0.001

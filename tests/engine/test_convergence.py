@@ -8,6 +8,7 @@ import pytest
 from tests.engine.runs_of import cut_into, facts_of, shard_of, summaries_of
 
 from tollway.engine import BadTolerance, describe_convergence, summarize
+from tollway.engine.runs.convergence import ITERATIONS_NEEDED_MAX, cap_needed, describe_needed
 from tollway.engine.runs.standard_errors import NORMAL_QUANTILE
 
 NORMAL = np.random.default_rng(5).normal(100, 10, (1, 100_000))
@@ -123,6 +124,29 @@ def test_the_verdict_is_a_sentence():
     (one,) = summaries_of(np.array([[3.0]]))
     assert "should be enough" not in describe_convergence(one.convergence)
     assert describe_convergence(None) == "Whether there were iterations enough is not known for this run."
+
+
+def test_more_iterations_than_anybody_has_are_told_in_words():
+    (found,) = summaries_of(NORMAL, tolerance=1e-9)
+    convergence = found.convergence
+    assert not convergence.is_settled
+    assert convergence.iterations_needed is None
+    assert {one.iterations_needed for one in convergence.statistics} == {None}
+    for told in (convergence, found.as_json()["convergence"]):
+        assert describe_convergence(told).endswith("It would take more than 1,000,000,000.")
+    (near,) = summaries_of(NORMAL, tolerance=1e-4)
+    assert 100_000_000 < near.convergence.iterations_needed <= ITERATIONS_NEEDED_MAX
+
+
+def test_what_was_stored_before_there_was_a_cap_is_told_as_what_is_stored_now():
+    (found,) = summaries_of(NORMAL, tolerance=1e-9)
+    now = found.as_json()["convergence"]
+    huge = {"iterations_needed": 13 * 10**30}
+    before = now | huge | {"statistics": [one | huge for one in now["statistics"]]}
+    assert cap_needed(before) == now
+    assert describe_convergence(before) == describe_convergence(now)
+    assert describe_needed(before["statistics"][0]) == "more than 1,000,000,000"
+    assert cap_needed(None) is None
 
 
 @pytest.mark.parametrize("tolerance", [0, 1, -0.1, 3, math.nan, "0.03", None, True])

@@ -291,6 +291,19 @@ def test_the_workbook_says_whether_there_were_iterations_enough(summaries):
     assert sum(isinstance(row[0], int) for row in rows) == 4 * 20
 
 
+def test_both_files_tell_of_more_iterations_than_anybody_has_in_words(summaries):
+    huge = {"is_settled": False, "iterations_needed": 13 * 10**30}
+    convergence = summaries[0]["convergence"]
+    statistics = [one | huge for one in convergence["statistics"]]
+    before = [summaries[0] | {"convergence": convergence | huge | {"statistics": statistics}}, *summaries[1:]]
+    told = results_json(FACTS, before)["results"]["B20"]["convergence"]
+    assert {told["iterations_needed"], *(one["iterations_needed"] for one in told["statistics"])} == {None}
+    sheet = opened(results_xlsx(FACTS, before))["Convergence"]
+    mean = next(row for row in sheet.iter_rows(values_only=True) if row[0] == "Mean")
+    assert mean[4:6] == ("no", "more than 1,000,000,000")
+    assert any(text.endswith("It would take more than 1,000,000,000.") for text in texts([sheet]))
+
+
 def test_a_run_without_outputs_done_still_makes_both_files():
     facts = replace(FACTS, references=[], status="failed", iterations_completed=0)
     assert opened(results_xlsx(facts, [])).sheetnames == ["Summary", "Inputs", "Run"]

@@ -88,6 +88,25 @@ async def test_what_the_api_tells_of_errors_ranks_targets_and_convergence(
     assert len(found["convergence"]["checkpoints"]) == 20
 
 
+async def test_more_iterations_than_anybody_has_are_not_told_as_a_number(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    run = await finished(parts, client, party, tolerance=1e-9)
+    url = f"{API}/simulations/{run.public_id}/results"
+    body = (await client.get(url, headers=party.headers)).json()
+    found = body["results"]["B16"]["convergence"]
+    assert (found["is_settled"], found["iterations_needed"]) == (False, None)
+    assert all(one["half_width"] > one["allowed"] for one in found["statistics"])
+    assert run.results is not None
+    huge = {"iterations_needed": 13 * 10**30}
+    before = [one | {"convergence": one["convergence"] | huge} for one in run.results]
+    async with parts.database.transaction() as tx:
+        await tx.execute("UPDATE runs SET results = %(before)s::jsonb", {"before": json.dumps(before)})
+    told = (await client.get(url, headers=party.headers)).json()
+    answers.Results.model_validate(told)
+    assert told["results"]["B16"]["convergence"] == found
+
+
 LATER = (
     "kurtosis", "mode", "standard_errors", "error_shares", "targets", "convergence", "sensitivity_iterations",
     "sensitivity_remark",

@@ -25,6 +25,10 @@ CONVERGENCE: dict[str, Any] = {
         {"iterations": 10_000, "mean": 10.0, "low": 9.9, "high": 10.1, "percentiles": {"5": 6.7, "50": 10, "95": None}},
     ],
 }  # fmt: skip
+BEYOND: dict[str, Any] = {
+    "iterations_needed": None,
+    "statistics": [STATISTIC | {"is_settled": False, "iterations_needed": None}],
+}
 NEW = OLD | {
     "kurtosis": -0.1, "mode": 9.8,
     "standard_errors": {
@@ -81,6 +85,11 @@ def test_an_output_is_moved_in_four_ways() -> None:
         ({}, "P95 is not yet known within 3%: about 15,625 iterations in all would be enough."),
         ({"iterations_needed": None}, "how many iterations would be enough is not known"),
         (
+            BEYOND,
+            "P95 is not yet known within 3%: more than 1,000,000,000 iterations in all would be needed.",
+        ),
+        ({"iterations_needed": 13 * 10**30}, "more than 1,000,000,000 iterations in all would be needed."),
+        (
             {"is_settled": True, "tolerance": 0.005},
             "These iterations are enough: every statistic is known within 0.50%, with 95% confidence.",
         ),
@@ -103,3 +112,5 @@ def test_how_it_settled_is_drawn_over_the_iterations() -> None:
     assert 'class="band"' in told["mean"]
     assert told["percentiles"].count('class="line-') == 3
     assert told["rows"][0]["needed"] == "15,625"
+    beyond = details_view(NEW | {"convergence": CONVERGENCE | BEYOND}, "output-1")["convergence"]
+    assert beyond["rows"][0]["needed"] == "more than 1,000,000,000"

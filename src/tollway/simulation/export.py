@@ -13,6 +13,7 @@ from typing import Any
 import xlsxwriter
 
 from tollway.engine import parse_distribution
+from tollway.engine.runs.convergence import cap_needed
 from tollway.simulation.export_convergence import write_convergence
 from tollway.simulation.export_statistics import format_of_size, number_format_of, statistics_rows
 
@@ -138,7 +139,7 @@ def _output_json(summary: Summary) -> dict[str, Any]:
         "sensitivities": [dict(one) for one in summary["sensitivities"]],
         "sensitivity_iterations": summary.get("sensitivity_iterations"),
         "sensitivity_remark": summary.get("sensitivity_remark"),
-        "convergence": summary.get("convergence"),
+        "convergence": cap_needed(summary.get("convergence")),
         "remark": summary["remark"],
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from tollway.engine import describe_convergence
+from tollway.engine.runs.convergence import ITERATIONS_NEEDED_MAX, describe_needed
 
 STATISTICS = {
     "mean": "Mean",
@@ -58,8 +59,11 @@ def _write_verdicts(writer: Writes, sheet: Any, row: int, convergence: Mapping[s
         for column, member in enumerate(("value", "half_width", "allowed"), start=1):
             writer.number(sheet, row, column, one[member], "General")
         writer.text(sheet, row, 4, "yes" if one["is_settled"] else "no")
-        if one["iterations_needed"] is not None:
-            writer.number(sheet, row, 5, one["iterations_needed"], "#,##0")
+        needed = one["iterations_needed"]
+        if needed is not None and needed <= ITERATIONS_NEEDED_MAX:
+            writer.number(sheet, row, 5, needed, "#,##0")
+        else:
+            writer.text(sheet, row, 5, describe_needed(one))
     return row + 1
 
 

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tollway.engine.runs.convergence import ITERATIONS_NEEDED_MAX
+
 CELL = "Where it is, with its sheet."
 
 
@@ -141,7 +143,9 @@ class SettledStatistic(Answer):
     )
     is_settled: bool
     iterations_needed: int | None = Field(
-        description="Of the whole run, so that it would settle; null where it has, or where that is not known."
+        le=ITERATIONS_NEEDED_MAX,
+        description="Of the whole run, so that it would settle; null where it has, where that is not known, or where "
+        f"it is more than {ITERATIONS_NEEDED_MAX:,}: then `half_width` and `allowed` are numbers.",
     )
 
 
@@ -165,7 +169,9 @@ class Convergence(Answer):
     confidence: float = Field(examples=[0.95])
     is_settled: bool
     iterations_needed: int | None = Field(
-        description="The most that any statistic needs; null where all have settled, or where that is not known."
+        le=ITERATIONS_NEEDED_MAX,
+        description="The most that any statistic needs; null where all have settled, or where one's is not known or "
+        f"more than {ITERATIONS_NEEDED_MAX:,}.",
     )
     statistics: list[SettledStatistic]
     checkpoints: list[Checkpoint]

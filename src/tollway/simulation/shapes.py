@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from tollway.engine.runs.convergence import cap_needed
 from tollway.simulation import shards
 from tollway.simulation.downloads import (
     TOKEN_DOWNLOADS_PATH,
@@ -272,7 +273,7 @@ def _output_results(output: dict[str, Any], summary: dict[str, Any]) -> dict[str
         "sensitivities": summary["sensitivities"],
         "sensitivity_iterations": summary.get("sensitivity_iterations"),
         "sensitivity_remark": summary.get("sensitivity_remark"),
-        "convergence": summary.get("convergence"),
+        "convergence": cap_needed(summary.get("convergence")),
         "remark": summary["remark"],
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tollway.engine.runs.convergence import MORE_NEEDED, describe_needed
 from tollway.web.charts import (
     CourseLine,
     InfluenceRow,
@@ -233,7 +234,7 @@ def _convergence(summary: Summary, anchor: str, write: Write) -> dict[str, Any] 
                 "half_width": "" if one["half_width"] is None else _own_digits(one["half_width"]),
                 "allowed": "" if one["allowed"] is None else _own_digits(one["allowed"]),
                 "is_settled": one["is_settled"],
-                "needed": "" if one["iterations_needed"] is None else f"{one['iterations_needed']:,}",
+                "needed": describe_needed(one),
             }
             for one in told["statistics"]
         ],
@@ -256,8 +257,10 @@ def verdict_of(convergence: dict[str, Any]) -> str:
         STATISTIC_WORDS[one["statistic"]] for one in convergence["statistics"] if not one["is_settled"]
     ]
     names = " and ".join([", ".join(open_ones[:-1]), open_ones[-1]] if len(open_ones) > 1 else open_ones)
-    needed = convergence["iterations_needed"]
+    needed = describe_needed(convergence)
     first = f"{names} {'are' if len(open_ones) > 1 else 'is'} not yet known within {within}"
-    if needed is None:
+    if not needed:
         return f"{first}, and how many iterations would be enough is not known."
-    return f"{first}: about {needed:,} iterations in all would be enough."
+    if needed == MORE_NEEDED:
+        return f"{first}: {needed} iterations in all would be needed."
+    return f"{first}: about {needed} iterations in all would be enough."

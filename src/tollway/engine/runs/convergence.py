@@ -2,11 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from tollway.engine.runs.output_summary import Checkpoint, Convergence, SettledStatistic
 from tollway.engine.runs.standard_errors import CONFIDENCE, NORMAL_QUANTILE
 from tollway.engine.runs.tallies import RUNNING_PERCENTS, Prefix, Tally
+
+ITERATIONS_NEEDED_MAX = 1_000_000_000
+"""Ten times what a run may have. Beyond it a number is not told: where almost nothing is allowed it has no end."""
+MORE_NEEDED = f"more than {ITERATIONS_NEEDED_MAX:,}"
+"""What is said in its place."""
 
 # How people call what is judged.
 _NAMES = {
@@ -70,8 +76,40 @@ def _judged(
         # The error falls with the root of the iterations.
         ratio = half_width / allowed if allowed else math.inf
         wanted = iteration_count * ratio * ratio
-        needed = _readable(wanted) if math.isfinite(wanted) else None
+        needed = _readable(wanted) if wanted <= ITERATIONS_NEEDED_MAX else None
     return SettledStatistic(name, value, half_width, allowed, half_width <= allowed, needed)
+
+
+def cap_needed(convergence: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Leave out of the JSON form what is beyond ITERATIONS_NEEDED_MAX: results of before were stored with it."""
+    if convergence is None:
+        return None
+    statistics = [one | {"iterations_needed": _told(one)} for one in convergence["statistics"]]
+    return {**convergence, "iterations_needed": _told(convergence), "statistics": statistics}
+
+
+def _told(judged: Mapping[str, Any]) -> int | None:
+    needed: int | None = judged["iterations_needed"]
+    return None if needed is None or needed > ITERATIONS_NEEDED_MAX else needed
+
+
+def describe_needed(judged: Mapping[str, Any]) -> str:
+    """Say how many iterations a statistic or a whole verdict needs: "15,625" or "more than 1,000,000,000".
+
+    Takes the JSON form. Gives "" where it has settled, and where that is not known.
+    """
+    if judged["is_settled"]:
+        return ""
+    needed = judged.get("iterations_needed")
+    if needed is None:
+        return MORE_NEEDED if any(map(_is_beyond, judged.get("statistics", [judged]))) else ""
+    return f"{needed:,}" if needed <= ITERATIONS_NEEDED_MAX else MORE_NEEDED
+
+
+def _is_beyond(one: Mapping[str, Any]) -> bool:
+    """Whether a statistic needs more than is told: both widths are known and no number is."""
+    is_open = not one["is_settled"] and one.get("iterations_needed") is None
+    return is_open and one["half_width"] is not None and one["allowed"] is not None
 
 
 def _readable(wanted: float) -> int:
@@ -116,9 +154,10 @@ def describe_convergence(convergence: Convergence | Mapping[str, Any] | None) ->
     if told["is_settled"]:
         return f"There were enough iterations: {_listed(names[True])} are known {within}."
     sentence = f"There were too few iterations to know {_listed(names[False])} {within}."
-    if (needed := told["iterations_needed"]) is not None:
-        sentence += f" About {needed:,} should be enough."
-    return sentence
+    needed = describe_needed(told)
+    if needed == MORE_NEEDED:
+        return f"{sentence} It would take {needed}."
+    return f"{sentence} About {needed} should be enough." if needed else sentence
 
 
 def _as_mapping(convergence: Convergence) -> dict[str, Any]:
@@ -127,9 +166,7 @@ def _as_mapping(convergence: Convergence) -> dict[str, Any]:
         "confidence": convergence.confidence,
         "is_settled": convergence.is_settled,
         "iterations_needed": convergence.iterations_needed,
-        "statistics": [
-            {"statistic": one.statistic, "is_settled": one.is_settled} for one in convergence.statistics
-        ],
+        "statistics": [asdict(one) for one in convergence.statistics],
     }
 
 

@@ -62,7 +62,8 @@ class SettledStatistic:
     """What half of the interval may measure."""
     is_settled: bool
     iterations_needed: int | None
-    """Of the whole run, so that it would settle; None where it has, or where that is not known."""
+    """Of the whole run, so that it would settle, ITERATIONS_NEEDED_MAX at most; None where it has, where that is not
+    known, and where it is more."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Convergence:
     confidence: float
     is_settled: bool
     iterations_needed: int | None
-    """The most that any statistic needs; None where all have settled, or where that is not known."""
+    """The most that any statistic needs; None where all have settled, and where one's is None."""
     statistics: list[SettledStatistic]
     checkpoints: list[Checkpoint]
 
