@@ -148,18 +148,19 @@ async def _list_plans(tx: "Transaction", _now: datetime) -> "list[tuple[Plan, in
 
 def _in_transaction(work: "Callable[[Transaction, datetime], Awaitable[Answer]]") -> Answer:
     """Run one piece of work in one transaction of the configured database."""
-    from tollway.app import open_parts
     from tollway.kit.clock import read_now
+    from tollway.kit.db import Database
     from tollway.processes import connected
     from tollway.settings import Settings, read_settings
 
     async def run(ready: Settings) -> Answer:
-        parts = await open_parts(ready)
+        database = Database(ready.database_url.get_secret_value())
+        await database.open()
         try:
-            async with parts.database.transaction() as tx:
+            async with database.transaction() as tx:
                 return await work(tx, read_now())
         finally:
-            await parts.close()
+            await database.close()
 
     with connected(read_settings()) as ready:
         return asyncio.run(run(ready))
