@@ -1,6 +1,8 @@
 """Pictures of distributions, as they are written in the form."""
 
+import time
 from collections.abc import Callable
+from typing import Any
 
 from markupsafe import Markup
 
@@ -10,6 +12,22 @@ from tollway.web.cells import general_text
 from tollway.web.charts import shape_picture
 from tollway.web.distributions import in_words_of_the_form
 from tollway.web.results import figure_format
+
+# More would make the page slow; a script draws the others as soon as somebody changes them.
+PICTURES_MAX = 100
+# A few shapes take seconds each: those that come after them are drawn by the script too.
+PICTURES_SECONDS_MAX = 2.0
+
+
+def with_pictures(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add the picture of each input's distribution, or what is wrong with it where nothing is said yet."""
+    started = time.perf_counter()
+    drawn = []
+    for place, view in enumerate(views):
+        has_time = place < PICTURES_MAX and time.perf_counter() - started < PICTURES_SECONDS_MAX
+        picture, error = picture_or_error(view["distribution"]) if has_time else ("", "")
+        drawn.append(view | {"picture": picture, "error": view["error"] or error})
+    return drawn
 
 
 def picture_or_error(text: str) -> tuple[Markup | str, str]:

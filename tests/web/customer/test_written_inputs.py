@@ -1,8 +1,11 @@
 """A workbook of another simulation tool on the pages: what it draws is listed, and it runs as it came."""
 
+import re
+
 import pytest
 from tests.simulation.conftest import XLSX, working
 from tests.simulation.peer_workbooks import profit
+from tests.simulation.workbooks import with_cells
 from tests.web.conftest import HTML, Visitor
 
 ORIGIN = {"Origin": "http://localhost"}
@@ -16,8 +19,16 @@ UNMARKED = {
 
 
 async def uploaded(visitor: Visitor, style: str) -> str:
+    return await uploaded_file(visitor, profit(style))
+
+
+async def uploaded_cells(visitor: Visitor, cells: dict[str, object]) -> str:
+    return await uploaded_file(visitor, with_cells(cells))
+
+
+async def uploaded_file(visitor: Visitor, content: bytes) -> str:
     answer = await visitor.client.post(
-        "/models", files={"file": ("model.xlsx", profit(style), XLSX)}, headers=HTML | ORIGIN
+        "/models", files={"file": ("model.xlsx", content, XLSX)}, headers=HTML | ORIGIN
     )
     assert answer.status_code == 303, answer.text
     return str(answer.headers["location"]).rsplit("/", 1)[1]
@@ -40,6 +51,24 @@ async def test_what_a_workbook_draws_is_listed_and_run_without_a_mark(ana: Visit
     assert ("Volume" if style == "@RISK" else "Chance") in results
     again = await ana.get(f"/models/{model}?from={run}")
     assert 'name="input_cell" value="Sheet!B1"' not in again.text, "it is written, not marked"
+
+
+async def test_written_inputs_have_pictures_and_those_computed_from_others_a_sentence(ana: Visitor) -> None:
+    cells = {
+        "B1": "=RiskNormal(5,1)",
+        "B2": "=RiskPoisson(B1*2)",
+        "B3": "=NORM.INV(RAND(),B1,2)",
+        "B4": "=RiskOutput()+B1+B2+B3",
+    }
+    page = (await ana.get(f"/models/{await uploaded_cells(ana, cells)}")).text
+    rows = dict(re.findall(r'<li data-candidate="Sheet!(B\d)">(.+?)</li>', page, re.DOTALL))
+    assert "normal(5, 1)" in rows["B1"]
+    assert '<figure class="shape"' in rows["B1"]
+    for computed in ("B2", "B3"):
+        assert "computed from other inputs" in rows[computed]
+        assert "uniform" not in rows[computed]
+        assert '<figure class="shape"' not in rows[computed]
+        assert "data-add-input" not in rows[computed], "there is no distribution to begin with"
 
 
 async def test_a_written_input_is_drawn_otherwise_once_its_cell_is_marked(ana: Visitor) -> None:

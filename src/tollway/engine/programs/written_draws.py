@@ -133,13 +133,12 @@ def list_draws(
     found: list[DrawFound] = []
     for place, one in settled.items():
         owner = owner_of(place)
-        is_computed = isinstance(one.node, Drawn) and not one.node.is_settled and place not in problems
         found.extend(
             DrawFound(
                 cell,
                 one.name or _name(book, owner, cell),
                 _formula(book, owner),
-                None if is_computed else one.distribution,
+                None if one.is_computed else one.distribution,
                 problems.get(place),
             )
             for cell in cells[place]
@@ -174,12 +173,17 @@ class DrawFound:
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """What becomes of one call: `node` stands in its place, with the calls inside it still to be replaced."""
+    """What becomes of one call: `node` stands in its place, with the calls inside it still to be replaced.
+
+    `is_computed` says that the distribution is that of a chance alone, of which the call computes its value by
+    arguments that vary.
+    """
 
     node: Node
     chances: tuple[Address, ...] = ()
     distribution: Distribution | None = None
     name: str | None = None
+    is_computed: bool = False
 
 
 def _settled(
@@ -208,9 +212,11 @@ class _Settling:
             return self._array(node, is_fixed=is_fixed)
         if node.name in INVERSES:
             shape = self._inverted(node) if is_fixed else None
-            return _Settled(unfused(node) if shape is None else drawn, (place,), shape or _CHANCE)
+            if shape is None:
+                return _Settled(unfused(node), (place,), _CHANCE, is_computed=not is_fixed)
+            return _Settled(drawn, (place,), shape)
         if not is_fixed:
-            return _Settled(node, (place,), _CHANCE)
+            return _Settled(node, (place,), _CHANCE, is_computed=True)
         given, said = self._arguments(node)
         if node.name == RANDBETWEEN and all(isinstance(one, float) for one in given):
             low, high = whole_ends(given[0], given[1])

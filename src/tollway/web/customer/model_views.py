@@ -1,7 +1,6 @@
 """A model's page as its template needs it: what is marked, what could be, and what the workbook holds."""
 
 import asyncio
-import time
 from typing import Any
 
 from fastapi import Request
@@ -15,14 +14,9 @@ from tollway.web.customer.self_check import self_check, warning_of
 from tollway.web.customer.sheets import labels_beside, sheet_views, shown_texts
 from tollway.web.customer.workbook_notes import blocked_warning, not_computed, notes_of
 from tollway.web.customer.written_views import written_inputs
-from tollway.web.distribution_pictures import picture_or_error
+from tollway.web.distribution_pictures import with_pictures
 from tollway.web.distributions import DISTRIBUTION_LENGTH_MAX, shown_distribution
 from tollway.web.pages import Page, html
-
-# More would make the page slow; a script draws the others as soon as somebody changes them.
-PICTURES_MAX = 100
-# A few shapes take seconds each: those that come after them are drawn by the script too.
-PICTURES_SECONDS_MAX = 2.0
 
 
 async def model_page(
@@ -59,7 +53,7 @@ async def model_page(
         },
         check=self_check(model),
         not_computed=not_computed(model),
-        written=written_inputs(model, inputs),
+        written=await asyncio.to_thread(written_inputs, model, inputs),
         sheets=sheet_views(preview, inputs, outputs, suggestions),
         candidates=[
             {
@@ -77,7 +71,7 @@ async def model_page(
             if one["cell"].upper() not in outputs
         ],
         inputs=await asyncio.to_thread(
-            _with_pictures, [_row_view(row, known, shown, labels) for row in marks.inputs]
+            with_pictures, [_row_view(row, known, shown, labels) for row in marks.inputs]
         ),
         outputs=[
             _row_view(row, known, shown, labels)
@@ -112,17 +106,6 @@ def _row_view(
         "value": _value_text(found, shown),
         "error": row.get("error", ""),
     }
-
-
-def _with_pictures(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add the picture of each input's distribution, or what is wrong with it where nothing is said yet."""
-    started = time.perf_counter()
-    drawn = []
-    for place, view in enumerate(views):
-        has_time = place < PICTURES_MAX and time.perf_counter() - started < PICTURES_SECONDS_MAX
-        picture, error = picture_or_error(view["distribution"]) if has_time else ("", "")
-        drawn.append(view | {"picture": picture, "error": view["error"] or error})
-    return drawn
 
 
 def _value_text(found: dict[str, Any], shown: dict[str, str]) -> str:

@@ -4,9 +4,14 @@ from collections.abc import Collection
 from typing import Any
 
 from tollway.simulation.entities import Model
+from tollway.web.distribution_pictures import with_pictures
 from tollway.web.distributions import shown_distribution
 
 ROWS_SHOWN = 40
+COMPUTED = (
+    "Its parameters are computed from other inputs, so its distribution differs from iteration to iteration: no one "
+    "picture shows it."
+)
 
 
 def written_inputs(model: Model, marked: Collection[str]) -> dict[str, Any] | None:
@@ -23,16 +28,16 @@ def written_inputs(model: Model, marked: Collection[str]) -> dict[str, Any] | No
             "name": one["name"] or "",
             "formula": one["formula"],
             "distribution": _words(one),
+            "remark": COMPUTED if one["distribution"] is None and not one["problem"] else "",
             "problem": one["problem"] or "",
-            "change": "" if "#" in one["cell"] or one["distribution"] is None else _words(one),
+            "error": "",
+            "change": "" if "#" in one["cell"] else _words(one),
             "is_marked": one["cell"].upper() in marked,
         }
         for one in found[:ROWS_SHOWN]
     ]
-    return {"count": model.inspection["written_inputs_count"], "rows": rows}
+    return {"count": model.inspection["written_inputs_count"], "rows": with_pictures(rows)}
 
 
 def _words(one: dict[str, Any]) -> str:
-    if one["distribution"] is None:
-        return "" if one["problem"] else "depends on other inputs"
-    return shown_distribution(one["distribution"])
+    return "" if one["distribution"] is None else shown_distribution(one["distribution"])
