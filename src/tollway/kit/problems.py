@@ -96,7 +96,7 @@ class Conflict(Problem):
 
 
 class TooLarge(Problem):
-    """More bytes than the limit; `members` carries `limit_bytes`."""
+    """More than the limit; `members` carries `limit_bytes`, or `limit_fields` or `limit_files` of a form."""
 
     status = 413
     title = "That is too large"

@@ -1,5 +1,6 @@
 """Models and runs as pages: upload, mark, run, read; and nobody sees another's."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import xlsxwriter
 from tests.simulation.conftest import XLSX, working
 from tests.simulation.workbooks import portfolio
 from tests.web.conftest import HTML, Visitor
+
+from tollway.simulation.entities import CORRELATIONS_MAX, INPUTS_MAX
+from tollway.web.customer.model_marks import MARK_FIELDS_MAX
 
 ORIGIN = {"Origin": "http://localhost"}
 
@@ -430,6 +434,45 @@ async def test_without_a_script_distributions_are_drawn_by_a_button_and_errors_s
     assert answer.text.count('<figure class="shape">') == 1
     assert answer.text.count("field-error") == 1
     assert "The run was not started" not in answer.text
+
+
+def wide_book(path: Path, input_count: int) -> bytes:
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("Model")
+        for row in range(input_count):
+            sheet.write(row, 0, 1)
+        sheet.write_formula("B1", f"=SUM(A1:A{input_count})", None, input_count)
+    return path.read_bytes()
+
+
+async def test_a_model_with_as_many_inputs_and_pairs_as_a_run_takes_is_run_from_its_page(
+    ana: Visitor, tmp_path: Path
+) -> None:
+    content = wide_book(tmp_path / "wide.xlsx", INPUTS_MAX)
+    answer = await ana.client.post(
+        "/models", files={"file": ("wide.xlsx", content, XLSX)}, headers=HTML | ORIGIN
+    )
+    model_id = answer.headers["location"].rsplit("/", 1)[1]
+    cells = [f"Model!A{row}" for row in range(1, INPUTS_MAX + 1)]
+    rows = [(first, second, "0.1") for first, second in itertools.combinations(cells[:46], 2)]
+    marked = {"input_cell": cells, "input_distribution": ["normal(1, 0.1)"] * INPUTS_MAX}
+    await start_run(
+        ana, model_id, **marked, output_cell="Model!B1", iterations="1000", **pairs(*rows[:CORRELATIONS_MAX])
+    )
+    async with ana.parts.database.transaction() as tx:
+        run = (await tx.list_rows("SELECT inputs, correlations FROM runs"))[0]
+    assert len(run["inputs"]) == INPUTS_MAX
+    assert len(run["correlations"]["cells"]) == 46
+
+
+async def test_a_form_with_more_fields_than_any_model_has_is_refused_with_what_to_do(ana: Visitor) -> None:
+    model_id = await use_sample(ana)
+    cells = [f"Model!A{row}" for row in range(MARK_FIELDS_MAX + 1)]
+    for path in (f"/models/{model_id}/runs", "/parts/correlations"):
+        refused = await ana.post(path, {"output_cell": cells})
+        assert refused.status_code == 413
+        assert f"more than {MARK_FIELDS_MAX:,} fields, the most that is taken here" in refused.text
+        assert "take out what is beyond" in refused.text
 
 
 async def test_impossible_correlations_are_told_before_a_run(ana: Visitor, stranger: Visitor) -> None:

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from tollway.customers.permissions import Permission
+from tollway.kit.forms import received_form
 from tollway.kit.http import ReplayingRoute
-from tollway.simulation.entities import CORRELATIONS_MAX
 from tollway.web.customer.correlation_views import pair_fields, rows_of_form, told_repair
+from tollway.web.customer.model_marks import FORM_LIMITS
 from tollway.web.distribution_pictures import picture_or_error
 from tollway.web.distributions import DISTRIBUTION_LENGTH_MAX
 from tollway.web.pages import PageNeeds, html
@@ -31,7 +32,7 @@ async def show_distribution(
 @router.post("/correlations", dependencies=[Depends(PageNeeds(Permission.VIEW))])
 async def check_correlations(request: Request) -> Response:
     """Say what of the correlations in the form is impossible and would be changed; nothing where all is well."""
-    form = await request.form(max_files=0, max_fields=3 * (CORRELATIONS_MAX + 1))
-    rows = rows_of_form(*pair_fields(form))
+    async with received_form(request, FORM_LIMITS) as form:
+        rows = rows_of_form(*pair_fields(form))
     repair = await asyncio.to_thread(told_repair, rows)
     return html(request, "customer/_correlation_repair.html", repair=repair)

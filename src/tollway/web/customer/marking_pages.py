@@ -6,11 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from tollway.kit.forms import received_form
 from tollway.kit.http import ReplayingRoute, refuse_cross_site
 from tollway.kit.problems import NotFound, Problem
 from tollway.simulation import flows as simulation_flows
 from tollway.simulation import operations as simulation
 from tollway.web.customer.model_marks import (
+    FORM_LIMITS,
     marks_of_form,
     marks_of_model,
     marks_of_run,
@@ -41,9 +43,8 @@ async def show_model(
 async def start_run(request: Request, page: Working, model_id: str) -> Response:
     """Remember the marks and start a run; what is wrong is said beside its field."""
     refuse_cross_site(request)
-    # A form without files: nothing is spooled to disk that somebody would have to close.
-    form = await request.form(max_files=0)
-    marks = marks_of_form(form)
+    async with received_form(request, FORM_LIMITS) as form:
+        marks = marks_of_form(form)
     if added := str(form.get("add_input", "")):
         # No sheet's name holds a colon, while equals signs stand in names and in distributions.
         cell, _, text = added.partition(":")

@@ -8,6 +8,8 @@ from starlette.datastructures import FormData
 
 from tollway.engine import EngineError, parse_stress_text
 from tollway.engine.sampling.stress import check_percentiles
+from tollway.kit.forms import FormLimits
+from tollway.kit.http import BODY_BYTES_MAX
 from tollway.kit.problems import Problem
 from tollway.simulation.entities import (
     CORRELATIONS_MAX,
@@ -43,6 +45,27 @@ PLACED_FIELDS = ("iterations", "seed", "keep_samples", "targets", "tolerance", "
 CONFIDENCE_OFFERED = ("0.95", "0.99")
 # Python refuses to read a number of thousands of digits, and reads slowly before it does.
 DIGITS_MAX = 30
+
+
+# Rows that the page offers empty, of each sort.
+SPARE_ROWS_MAX = 2
+# What stands once in the form: iterations, seed, sampling, three levels of confidence, targets, tolerance, stress,
+# samples and the button, and as many again for what may come.
+SETTING_FIELDS_MAX = 22
+MARK_FIELDS_MAX = (
+    2 * (INPUTS_MAX + SPARE_ROWS_MAX)
+    + OUTPUTS_MAX
+    + SPARE_ROWS_MAX
+    + 3 * (CORRELATIONS_MAX + SPARE_ROWS_MAX)
+    + SETTING_FIELDS_MAX
+)
+"""As many as the page of the largest model sends."""
+FORM_LIMITS = FormLimits(
+    fields_max=MARK_FIELDS_MAX,
+    text_bytes_max=BODY_BYTES_MAX,
+    advice=f"A run takes {INPUTS_MAX:,} inputs, {OUTPUTS_MAX:,} outputs and {CORRELATIONS_MAX:,} correlated pairs: "
+    "take out what is beyond, or give the API the correlations as a matrix.",
+)
 
 
 @dataclass(slots=True)
