@@ -11,7 +11,7 @@ from tests.web.conftest import HTML, Visitor
 from tests.web.customer.test_model_pages import run_form, use_sample
 
 from tollway.kit.problems import Invalid
-from tollway.web.customer.fit_pages import read_column
+from tollway.web.customer.fit_pages import FORM_LIMITS, PASTED_BYTES_MAX, read_column
 
 ORIGIN = {"Origin": "http://localhost"}
 LOSSES = "\n".join(f"{value:.4f}" for value in np.random.default_rng(3).lognormal(1, 0.5, 300))
@@ -129,3 +129,35 @@ async def test_files_may_be_as_large_as_the_plan_says_and_the_model_is_ones_own(
     assert "fitted to 600 numbers" in answer.text
     assert (await ben.client.post("/models/fits", data=fields, headers=HTML | ORIGIN)).status_code == 404
     assert (await ben.get(f"/models/{model_id}/fit")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"output_cell": ["A1"] * FORM_LIMITS.fields_max}, f"more than {FORM_LIMITS.fields_max:,} fields"),
+        ({"fit_data": "1" * (PASTED_BYTES_MAX + 1)}, "more than 2,000,000 bytes in one field"),
+        ({"targets": ["1" * (PASTED_BYTES_MAX - 1)] * 2}, "more than 3,000,000 bytes of text"),
+    ],
+)
+async def test_a_form_beyond_its_limits_is_refused_with_what_is_expected(
+    ana: Visitor, fields: dict[str, object], says: str
+) -> None:
+    model_id = await use_sample(ana)
+    refused = await ana.client.post(
+        "/models/fits",
+        data={"fit_model": model_id} | fields,
+        files={"fit_file": ("losses.csv", LOSSES.encode(), "text/csv")},
+        headers=HTML | ORIGIN,
+    )
+    assert refused.status_code == 413
+    assert says in refused.text
+    assert "Paste at most 2,000,000 bytes of numbers, or choose one file" in refused.text
+
+
+async def test_what_is_marked_in_the_largest_model_comes_along(ana: Visitor) -> None:
+    model_id = await use_sample(ana)
+    rows = {"input_cell": "Portfolio!B4", "input_distribution": "normal(0, 1)"}
+    rows |= {f"correlation_{part}": "Portfolio!B4" for part in ("first", "second", "value")}
+    marked = {name: [value] * 1_000 for name, value in rows.items()}
+    page = await fitted(ana, model_id, fit_data=LOSSES, **marked, output_cell=["Portfolio!B16"] * 100)
+    assert "fitted to 300 numbers" in page

@@ -15,23 +15,36 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData, UploadFile
 
+from tollway.kit.forms import FormLimits, received_form
 from tollway.kit.http import ReplayingRoute, refuse_cross_site
 from tollway.kit.problems import FieldError, Invalid, Problem
 from tollway.plans import operations as plans
 from tollway.simulation import fit_flows
 from tollway.simulation import operations as simulation
-from tollway.simulation.entities import REFERENCE_LENGTH_MAX
+from tollway.simulation.entities import CORRELATIONS_MAX, INPUTS_MAX, OUTPUTS_MAX, REFERENCE_LENGTH_MAX
 from tollway.simulation.fit_flows import FITTED_VALUES_MAX
-from tollway.web.customer.model_marks import marks_of_model
-from tollway.web.customer.model_pages import FORM_OVERHEAD_BYTES, workshop_of
+from tollway.web.customer.model_marks import FORM_LIMITS as MARK_LIMITS
+from tollway.web.customer.model_marks import MARK_FIELDS_MAX, marks_of_model
+from tollway.web.customer.model_pages import workshop_of
 from tollway.web.fit_views import fits_view
 from tollway.web.pages import PRODUCT, Page, Working, html
 
 FILE_SUFFIXES = (".csv", ".xlsx", ".xlsm")
-# A thousand inputs with their distributions, and as many correlations.
-FIELDS_MAX = 10_000
 PASTED_BYTES_MAX = 2_000_000
 OWN_FIELDS = frozenset({"fit_model", "fit_cell", "fit_data", "fit_file", "fit_cells", "draw", "add_input"})
+
+FORM_LIMITS = FormLimits(
+    fields_max=MARK_FIELDS_MAX + len(OWN_FIELDS),
+    # What the model's page may send comes along.
+    text_bytes_max=PASTED_BYTES_MAX + MARK_LIMITS.text_bytes_max,
+    field_bytes_max=PASTED_BYTES_MAX,
+    files_max=1,
+    advice=f"Paste at most {PASTED_BYTES_MAX:,} bytes of numbers, or choose one file with them; along come what a run "
+    f"takes: {INPUTS_MAX:,} inputs, {OUTPUTS_MAX:,} outputs and {CORRELATIONS_MAX:,} correlated pairs.",
+)
+# The boundary and the name of one field.
+PART_HEAD_BYTES_MAX = 200
+BODY_BYTES_BESIDE_FILE_MAX = FORM_LIMITS.text_bytes_max + PART_HEAD_BYTES_MAX * (FORM_LIMITS.fields_max + 1)
 
 _NUMBER = re.compile(r"[+\-\u2212]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
@@ -63,8 +76,8 @@ async def fit_data(request: Request, page: Working) -> Response:
         entitlement = await plans.get_entitlement(tx, page.caller.owner_id, PRODUCT, page.now)
     byte_count_max = entitlement.limits.file_bytes_max
     # Known before the body is read: nobody fills the disk with more than their plan takes.
-    request.scope["body_bytes_max"] = byte_count_max + PASTED_BYTES_MAX + FORM_OVERHEAD_BYTES
-    async with request.form(max_files=1, max_fields=FIELDS_MAX, max_part_size=PASTED_BYTES_MAX) as form:
+    request.scope["body_bytes_max"] = byte_count_max + BODY_BYTES_BESIDE_FILE_MAX
+    async with received_form(request, FORM_LIMITS) as form:
         carried = [
             (name, value)
             for name, value in form.multi_items()
