@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,19 @@ async def test_a_dead_process_is_told_and_replaced(processes: WorkerProcesses, t
     with pytest.raises(WorkerDied):
         await computing
     assert (await processes.compute(task(tmp_path, 0, 4_096))).live[0]["count"] == 4_096
+
+
+async def test_the_process_that_all_others_are_copies_of_is_replaced(
+    processes: WorkerProcesses, tmp_path: Path
+) -> None:
+    first = await processes.compute(task(tmp_path, 0, 4_096))
+    pid = forkserver._forkserver._forkserver_pid
+    os.kill(pid, signal.SIGKILL)
+    # What it started goes on, and so does whoever needs a new one.
+    assert (await processes.compute(task(tmp_path, 0, 4_096))).content == first.content
+    processes.close()
+    assert (await processes.compute(task(tmp_path, 0, 4_096))).content == first.content
+    assert forkserver._forkserver._forkserver_pid != pid
 
 
 async def test_a_process_that_dies_while_it_answers_is_noticed(processes: WorkerProcesses) -> None:

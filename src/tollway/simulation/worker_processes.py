@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import connection
+from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from tollway.simulation.execution import (
@@ -28,6 +29,9 @@ from tollway.simulation.reading import limit_this_process
 
 # Address space of one process; a run that passed the inspection stays far below it.
 MEMORY_BYTES_MAX = 8_000_000_000
+# One process imports the engine, and the others are its copies: each starts within milliseconds, not a second.
+STARTER = multiprocessing.get_context("forkserver")
+STARTER.set_forkserver_preload([__name__, "tollway.engine"])
 
 
 class WorkerProcesses:
@@ -51,7 +55,7 @@ class WorkerProcesses:
     @property
     def process_ids(self) -> list[int]:
         """Those of the processes that are there now."""
-        return [one.process_id for one in self._all]
+        return [one.process_id for one in self._all if one.process_id is not None]
 
     @property
     def shards_at_once_max(self) -> int:
@@ -117,27 +121,27 @@ class WorkerProcesses:
 
 
 class _WorkerProcess:
+    """One process, which the first task starts."""
+
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_answer_tasks, args=(theirs,), daemon=True)
-        self._process.start()
-        # Now only the process holds that end, and it closes when the process dies.
-        theirs.close()
+        # Whoever ends it may come while it is being started.
+        self._starting = threading.Lock()
+        self._is_over = False
+        self._process: ForkServerProcess | None = None
+        self._ours, self._theirs = STARTER.Pipe()
 
     @property
-    def process_id(self) -> int:
-        process_id = self._process.pid
-        assert process_id is not None, "it was started"
-        return process_id
+    def process_id(self) -> int | None:
+        return None if self._process is None else self._process.pid
 
     @property
     def is_alive(self) -> bool:
-        return self._process.is_alive()
+        return self._process is not None and self._process.is_alive()
 
     def ask(self, function: Callable[[Any], Any], task: Any) -> tuple[BaseException | None, Any]:
         """Send a task and wait for what it raised or gave. Raises: WorkerDied."""
         try:
+            self._start()
             self._ours.send((function, task))
             failure, answer = self._ours.recv()
         except (EOFError, OSError) as gone:
@@ -146,8 +150,24 @@ class _WorkerProcess:
 
     def end(self) -> None:
         """Kill it, and wait until it is gone; whoever waits for its answer learns that it died."""
-        self._process.kill()
-        self._process.join()
+        with self._starting:
+            self._is_over = True
+            self._theirs.close()
+            if self._process is not None:
+                self._process.kill()
+                self._process.join()
+
+    def _start(self) -> None:
+        """Start it if it was not; the first one of all waits until the engine is imported. Raises: WorkerDied."""
+        with self._starting:
+            if self._is_over:
+                raise WorkerDied("a worker process was ended before it began")
+            if self._process is None:
+                process = STARTER.Process(target=_answer_tasks, args=(self._theirs,), daemon=True)
+                process.start()
+                self._process = process
+                # Now only the process holds that end, and it closes when the process dies.
+                self._theirs.close()
 
 
 # --- inside a worker process ---------------------------------------------------------------------------
