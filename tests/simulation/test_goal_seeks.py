@@ -1,8 +1,10 @@
 """Goal seeks over HTTP: asked, computed a few trials at a time, told, failed and given back, gone with their model."""
 
+import asyncio
 import os
 import signal
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import httpx
 import pytest
 from tests.parties import Party, make_party
 from tests.simulation import workbooks
-from tests.simulation.conftest import API, caller_of, uploaded_id, wait_until, working
+from tests.simulation.conftest import API, Rows, caller_of, uploaded_id, wait_until, working
 
 from tollway.app import Parts, build_registry
 from tollway.engine import Input, parse_distribution, read_workbook
@@ -24,12 +26,14 @@ from tollway.engine.goal_seek import (
 )
 from tollway.kit.blobs import Blobs
 from tollway.kit.clock import read_now
+from tollway.kit.db import Database
 from tollway.kit.jobs import count_waiting_jobs
+from tollway.plans import operations as plans
 from tollway.plans.entities import SubscriptionStatus
 from tollway.simulation import goal_seek_operations, retention
-from tollway.simulation.goal_seek_operations import ATTEMPTS_MAX, SEEK_JOB
+from tollway.simulation.goal_seek_operations import ATTEMPTS_MAX, LEASE, SEEK_JOB
 from tollway.simulation.seeking import make_trials, seek_task
-from tollway.simulation.studies import SEEK_ITERATIONS_MAX, SEEK_TOLERANCE_OFFERED
+from tollway.simulation.studies import SEEK_ITERATIONS_MAX, SEEK_TOLERANCE_OFFERED, GoalSeekRecord
 
 CONFIG: dict[str, Any] = {
     "iterations": 4_096,
@@ -369,3 +373,110 @@ async def test_a_search_whose_job_was_lost_is_sent_for_by_the_sweep(
         assert await count_waiting_jobs(tx, SEEK_JOB) == 1
     async with working(parts):
         assert (await answered(client, party, made["goal_seek_id"]))["status"] == "completed"
+
+    async with parts.database.transaction() as tx:
+        await tx.execute("UPDATE goal_seeks SET status = 'running', claimed_until = now() - interval '1 s'")
+        await tx.execute("DELETE FROM pgqueuer")
+    await sweep({})
+    async with parts.database.transaction() as tx:
+        assert await count_waiting_jobs(tx, SEEK_JOB) == 1, "its worker is gone"
+
+
+# --- turns ------------------------------------------------------------------------------------------
+
+
+async def asked(rows: Rows, party: Party, now: datetime) -> GoalSeekRecord:
+    """A search that waits, written as the operation writes it."""
+    model = await rows.model(party, now)
+    async with rows.database.transaction() as tx:
+        held = await plans.get_entitlement(tx, party.customer_id, "montecarlo", now)
+        return await goal_seek_operations.create_goal_seek(
+            tx, caller_of(party), model, {}, held, quota_id=None, now=now
+        )
+
+
+async def claimed(database: Database, now: datetime) -> GoalSeekRecord | None:
+    async with database.transaction() as tx:
+        return await goal_seek_operations.claim_next(tx, now)
+
+
+async def ended(database: Database, record: GoalSeekRecord, now: datetime, seconds: float = 1.0) -> None:
+    async with database.transaction() as tx:
+        await goal_seek_operations.count_seconds(tx, record, seconds)
+        assert await goal_seek_operations.finish_goal_seek(tx, record.id, {"outcome": "found"}, now)
+
+
+async def test_one_customer_takes_one_place_and_others_come_by_their_weight(
+    database: Database, rows: Rows, now: datetime
+) -> None:
+    tiers = {"professional": 3, "starter": 1}
+    parties = {
+        tier: await make_party(database, now, tier=tier, status=SubscriptionStatus.ACTIVE) for tier in tiers
+    }
+    for tier in ("professional", "professional", "professional", "starter", "starter"):
+        await asked(rows, parties[tier], now)
+    # Five workers claim at once, and there are five searches.
+    found = [one for one in await asyncio.gather(*(claimed(database, now) for _ in range(5))) if one]
+    assert sorted(one.customer_id for one in found) == sorted(one.customer_id for one in parties.values())
+    for one in found:
+        await ended(database, one, now)
+
+    served: Counter[int] = Counter()
+    for _ in range(40):
+        for party in parties.values():
+            await asked(rows, party, now)
+        one = await claimed(database, now)
+        assert one is not None
+        served[one.customer_id] += 1
+        await ended(database, one, now)
+        # As many wait as before.
+        async with database.transaction() as tx:
+            await tx.execute(
+                """
+                DELETE FROM goal_seeks WHERE id = (SELECT max(id) FROM goal_seeks WHERE status = 'queued'
+                    AND customer_id <> %(served)s)
+                """,
+                {"served": one.customer_id},
+            )
+    shares = {tier: served[party.customer_id] / 40 for tier, party in parties.items()}
+    assert shares == pytest.approx({"professional": 3 / 4, "starter": 1 / 4}, abs=0.06)
+
+
+async def test_a_customers_next_search_is_sent_for_when_their_last_one_ended(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    model = await uploaded_id(client, party)
+    asked_for = [(await ask(client, party, seek_body(model, goal=goal))).json() for goal in (1e6, 1.1e6)]
+    now = read_now()
+    first = await claimed(parts.database, now)
+    assert first is not None
+    async with parts.database.transaction() as tx:
+        assert await goal_seek_operations.claim_next(tx, now) is None
+        await tx.execute("DELETE FROM pgqueuer")
+        await goal_seek_operations.put_off_attempt(tx, first)
+        await goal_seek_operations.enqueue_next(tx, first.customer_id)
+    # One job is left for the two of them.
+    async with working(parts):
+        for one in asked_for:
+            assert (await answered(client, party, one["goal_seek_id"]))["status"] == "completed"
+
+
+async def test_what_a_worker_held_that_is_gone_is_claimed_again_after_its_lease(
+    database: Database, rows: Rows, party: Party, now: datetime
+) -> None:
+    await asked(rows, party, now)
+    first = await claimed(database, now)
+    assert first is not None
+    assert await claimed(database, now + LEASE) is None
+    async with database.transaction() as tx:
+        assert await goal_seek_operations.renew_claim(tx, first, now + LEASE)
+    assert await claimed(database, now + LEASE + timedelta(seconds=1)) is None, "it was heard of"
+    second = await claimed(database, now + 2 * LEASE + timedelta(seconds=1))
+    assert second is not None
+    assert (second.id, second.attempt_count) == (first.id, 2)
+    async with database.transaction() as tx:
+        assert not await goal_seek_operations.renew_claim(tx, first, now)
+        await goal_seek_operations.put_off_attempt(tx, first)
+        assert await tx.find_value("SELECT status FROM goal_seeks") == "running", (
+            "the first one comes too late"
+        )

@@ -1,14 +1,14 @@
 """What the worker does for goal seeks: a few trials at a time, until there is an answer."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from tollway.kit.clock import read_now
 from tollway.kit.db import Database
-from tollway.kit.jobs import JobRegistry, enqueue_job, list_unfinished_payloads
+from tollway.kit.jobs import JobRegistry
 from tollway.kit.log import log
-from tollway.simulation import goal_seek_operations, goal_seek_store, store
+from tollway.simulation import goal_seek_operations, store
 from tollway.simulation.copies import LocalCopies
 from tollway.simulation.execution import Workers
 from tollway.simulation.goal_seek_operations import SEEK_JOB
@@ -19,8 +19,8 @@ from tollway.simulation.studies import GoalSeekRecord
 SEEKS_AT_ONCE_MAX = 2
 # No slice of a search takes as long; one that does is tried again, and in the end the search fails.
 SLICE_SECONDS_MAX = 300.0
-# Longer than a slice takes: a search of which nothing was heard for so long has lost its job.
-OVERDUE = timedelta(minutes=10)
+# How often whoever computes one says that it still does.
+RENEW_SECONDS = 10.0
 
 
 class GoalSeeker:
@@ -38,28 +38,29 @@ class GoalSeeker:
         """Add the job."""
         registry.add(SEEK_JOB, self.seek, at_once_max=SEEKS_AT_ONCE_MAX)
 
-    async def seek(self, payload: dict[str, Any]) -> None:
-        """Compute a search that is not over; an attempt that fails is made again, three times in all."""
-        goal_seek_id = int(payload["goal_seek_id"])
+    async def seek(self, _payload: dict[str, Any]) -> None:
+        """Compute the search that is due, whosever it is; a failed attempt is made again, three times in all."""
         async with self.database.transaction() as tx:
-            record = await goal_seek_operations.begin_attempt(tx, goal_seek_id, read_now())
+            record = await goal_seek_operations.claim_next(tx, read_now())
         if record is None:
             return
+        answer, has_failed = None, False
         try:
             answer = await self._answer(record)
         except Exception as failure:  # noqa: BLE001 - whatever went wrong is tried again, then told
             log.warning("goal seek failed", goal_seek=record.public_id, exc_info=failure)
-            async with self.database.transaction() as tx:
-                await goal_seek_operations.give_up_attempt(tx, record, read_now())
-            return
+            has_failed = True
         async with self.database.transaction() as tx:
-            if answer is None:
+            if has_failed:
+                await goal_seek_operations.give_up_attempt(tx, record, read_now())
+            elif answer is None:
                 await goal_seek_operations.put_off_attempt(tx, record)
             else:
                 await goal_seek_operations.finish_goal_seek(tx, record.id, answer, read_now())
+            await goal_seek_operations.enqueue_next(tx, record.customer_id)
 
     async def _answer(self, record: GoalSeekRecord) -> dict[str, Any] | None:
-        """Make trials until there is an answer; None where the worker stops before that."""
+        """Make trials until there is an answer; None where the worker stops before that, or the search is gone."""
         async with self.database.transaction() as tx:
             blob, sha256 = await store.get_workbook(tx, record.model_id)
         workbook = await self.copies.get(blob, sha256)
@@ -69,19 +70,31 @@ class GoalSeeker:
                 return None
             task = seek_task(workbook, sha256, record, progress.trials)
             computing = asyncio.ensure_future(self.workers.run(make_trials, task))
-            done, _ = await asyncio.wait({computing}, timeout=SLICE_SECONDS_MAX)
-            if not done:
-                computing.cancel()
-                raise TimeoutError(f"a slice of a search took longer than {SLICE_SECONDS_MAX:.0f} s")
+            if not await self._hold_while(computing, record):
+                return None
             progress = computing.result()
             async with self.database.transaction() as tx:
-                await goal_seek_store.note_progress(tx, record.id, read_now())
+                await goal_seek_operations.count_seconds(tx, record, progress.seconds)
         return progress.answer
 
+    async def _hold_while(self, computing: asyncio.Future[Any], record: GoalSeekRecord) -> bool:
+        """Keep the lease while a slice is computed; False where it no longer matters."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SLICE_SECONDS_MAX
+        while True:
+            done, _ = await asyncio.wait({computing}, timeout=RENEW_SECONDS)
+            async with self.database.transaction() as tx:
+                held = await goal_seek_operations.renew_claim(tx, record, read_now())
+            if not held:
+                computing.cancel()
+                return False
+            if done:
+                return True
+            if loop.time() > deadline:
+                computing.cancel()
+                raise TimeoutError(f"a slice of a search took longer than {SLICE_SECONDS_MAX:.0f} s")
+
     async def sweep(self, now: datetime) -> None:
-        """Send for searches whose job was lost."""
+        """Send for searches whose worker or whose job was lost."""
         async with self.database.transaction() as tx:
-            asked = {one["goal_seek_id"] for one in await list_unfinished_payloads(tx, SEEK_JOB)}
-            for goal_seek_id in await goal_seek_store.list_overdue(tx, now - OVERDUE):
-                if goal_seek_id not in asked:
-                    await enqueue_job(tx, SEEK_JOB, {"goal_seek_id": goal_seek_id})
+            await goal_seek_operations.enqueue_lost(tx, now)

@@ -6,11 +6,19 @@ from typing import Any
 from tollway.customers.callers import Caller
 from tollway.kit.db import Transaction
 from tollway.kit.ids import new_id
-from tollway.kit.jobs import enqueue_job
+from tollway.kit.jobs import count_waiting_jobs, enqueue_job, enqueue_jobs
 from tollway.kit.paging import Page, decode_cursor, page_of
 from tollway.kit.problems import FieldError
 from tollway.plans.entities import Entitlement
-from tollway.simulation import ending_operations, event_operations, goal_seek_store, operations, store
+from tollway.simulation import (
+    ending_operations,
+    event_operations,
+    goal_seek_store,
+    operations,
+    shard_store,
+    shards,
+    store,
+)
 from tollway.simulation.entities import IterationsOverPlan, Model, NothingMarked
 from tollway.simulation.studies import (
     GoalSeekFailed,
@@ -25,6 +33,12 @@ from tollway.simulation.studies import (
 SEEK_JOB = "simulation.seek_goal"
 CREATE_GOAL_SEEK_PATH = "/monte-carlo-api/goal-seeks"
 ATTEMPTS_MAX = 3
+# Computed at the same time for one customer, over all workers: the other places are for others.
+SEEKS_OF_CUSTOMER_MAX = 1
+# Renewed three times before it runs out; what a killed worker held is free again after it.
+LEASE = timedelta(seconds=30)
+# One that could be computed for so long has lost its job.
+OVERDUE = timedelta(minutes=10)
 # One trial; a search makes ten or so, and sixty at most.
 TRIAL_SECONDS_MAX = 5.0
 RETRY_SECONDS = 5
@@ -82,7 +96,9 @@ async def create_goal_seek(
 ) -> GoalSeekRecord:
     """Queue a search whose question was planned against the workbook.
 
-    Raises: ModelNotFound, GoalSeeksAtOnce. Writes: goal_seeks, models. Defers: the search.
+    Raises: ModelNotFound, GoalSeeksAtOnce. Writes: goal_seeks, models, customer_turns. Defers: a search.
+
+    Its weight beside other customers' searches is that of the plan now, whatever comes later.
     """
     limits = entitlement.limits
     await store.lock_customer(tx, caller.owner_id)
@@ -100,19 +116,21 @@ async def create_goal_seek(
         )
     model = await operations.get_model(tx, caller, model_id, lock=True)
     public_id = new_id("gsk")
-    goal_seek_id = await goal_seek_store.insert_goal_seek(
+    await shard_store.join_turns(tx, caller.owner_id, shards.ATTEMPTS_MAX)
+    await goal_seek_store.insert_goal_seek(
         tx,
         public_id,
         model,
         api_key_id=caller.api_key_id,
         quota_id=quota_id,
         question=question,
+        processing_weight=entitlement.processing_weight,
         now=now,
         expires_at=now + timedelta(days=limits.result_days),
     )
     # A workbook that is used is kept on.
     await store.extend_model(tx, model.id, now + timedelta(days=limits.workbook_days))
-    await enqueue_job(tx, SEEK_JOB, {"goal_seek_id": goal_seek_id})
+    await enqueue_job(tx, SEEK_JOB, {})
     return await get_goal_seek(tx, caller, public_id)
 
 
@@ -141,8 +159,28 @@ async def list_goal_seeks(
 # --- how a search ends ---------------------------------------------------------------------------------
 
 
+async def claim_next(tx: Transaction, now: datetime) -> GoalSeekRecord | None:
+    """Claim the search that is due and count an attempt; None where none may be computed now.
+
+    Due is that of the customer who took least of their share, then their oldest: what is computed for searches and for
+    runs counts in one virtual time of their customer, by the weight of the plan, as `shards.claim_next_shard` says.
+    Who waits is passed by nobody for ever, because theirs stands still. Of one customer one is computed at a time.
+
+    INVARIANT: a customer takes one of the places, however many workers claim at once
+    (tests/simulation/test_goal_seeks.py::test_one_customer_takes_one_place_and_others_come_by_their_weight).
+
+    Writes: goal_seeks; what `fail_goal_seek` writes.
+    """
+    await goal_seek_store.lock_claims(tx)
+    while (due := await goal_seek_store.find_due(tx, now, SEEKS_OF_CUSTOMER_MAX)) is not None:
+        record = await begin_attempt(tx, due, now)
+        if record is not None:
+            return record
+    return None
+
+
 async def begin_attempt(tx: Transaction, goal_seek_id: int, now: datetime) -> GoalSeekRecord | None:
-    """Count an attempt and return the search; None where it is over or gone.
+    """Count an attempt and return the search, held for the length of a lease; None where it is over or gone.
 
     One that was attempted often enough fails now. Writes: goal_seeks; what `fail_goal_seek` writes.
     """
@@ -153,8 +191,30 @@ async def begin_attempt(tx: Transaction, goal_seek_id: int, now: datetime) -> Go
         # Whoever made the last attempt died with it.
         await fail_goal_seek(tx, goal_seek_id, now)
         return None
-    await goal_seek_store.begin_attempt(tx, goal_seek_id, now)
+    await goal_seek_store.begin_attempt(tx, goal_seek_id, now + LEASE)
     return await goal_seek_store.find_goal_seek_by_id(tx, goal_seek_id)
+
+
+async def renew_claim(tx: Transaction, record: GoalSeekRecord, now: datetime) -> bool:
+    """Hold a search for another lease; False where it is gone, over or another attempt's. Writes: goal_seeks."""
+    return await goal_seek_store.hold_until(tx, record, now + LEASE)
+
+
+async def count_seconds(tx: Transaction, record: GoalSeekRecord, seconds: float) -> None:
+    """Count what was computed for a search as taken of its customer's share. Writes: customer_turns."""
+    await shard_store.advance_turn_of_seek(tx, record.id, seconds)
+
+
+async def enqueue_next(tx: Transaction, customer_id: int) -> None:
+    """Send for the next search of a customer, whose jobs found the place of this customer taken. Defers: a search."""
+    if await goal_seek_store.has_queued(tx, customer_id):
+        await enqueue_job(tx, SEEK_JOB, {})
+
+
+async def enqueue_lost(tx: Transaction, now: datetime) -> None:
+    """Send for searches whose worker is gone, or whose job was lost. Defers: as many searches."""
+    lost = await goal_seek_store.count_lost(tx, now, now - OVERDUE, SEEKS_OF_CUSTOMER_MAX)
+    await enqueue_jobs(tx, SEEK_JOB, [{}] * max(0, lost - await count_waiting_jobs(tx, SEEK_JOB)))
 
 
 async def finish_goal_seek(tx: Transaction, goal_seek_id: int, answer: dict[str, Any], now: datetime) -> bool:
@@ -187,15 +247,19 @@ async def fail_goal_seek(tx: Transaction, goal_seek_id: int, now: datetime) -> b
 
 
 async def put_off_attempt(tx: Transaction, record: GoalSeekRecord) -> None:
-    """Leave a search to another worker, because this one stops; the attempt does not count."""
-    await goal_seek_store.undo_attempt(tx, record.id)
-    await enqueue_job(tx, SEEK_JOB, {"goal_seek_id": record.id})
+    """Leave a search to another worker, because this one stops; the attempt does not count. Writes: goal_seeks.
+
+    As after each end of an attempt, `enqueue_next` sends for what waits then.
+    """
+    await goal_seek_store.undo_attempt(tx, record)
 
 
 async def give_up_attempt(tx: Transaction, record: GoalSeekRecord, now: datetime) -> None:
-    """Try a search again soon after an attempt failed, or let it fail after the last one."""
+    """Try a search again soon after an attempt failed, or let it fail after the last one. Defers: a search."""
     if record.attempt_count >= ATTEMPTS_MAX:
         await fail_goal_seek(tx, record.id, now)
-    else:
-        delay = timedelta(seconds=record.attempt_count)
-        await enqueue_job(tx, SEEK_JOB, {"goal_seek_id": record.id}, delay=delay)
+        return
+    pause = timedelta(seconds=record.attempt_count)
+    # Held until then, because any other job could take it; its own comes when that is over.
+    await goal_seek_store.hold_until(tx, record, now + pause)
+    await enqueue_job(tx, SEEK_JOB, {}, delay=pause + timedelta(seconds=1))

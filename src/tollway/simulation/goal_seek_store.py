@@ -15,6 +15,12 @@ _SELECT = """
         g.finished_at, g.expires_at
     FROM goal_seeks g JOIN models m ON m.id = g.model_id
 """
+# It waits or its worker is gone, and no more of its customer are computed than may be.
+_CLAIMABLE = """
+    (g.status = 'queued' OR g.status = 'running' AND g.claimed_until < %(now)s)
+    AND (SELECT count(*) FROM goal_seeks o WHERE o.customer_id = g.customer_id
+        AND o.status = 'running' AND o.claimed_until >= %(now)s) < %(of_customer_max)s
+"""
 
 
 async def insert_goal_seek(
@@ -25,6 +31,7 @@ async def insert_goal_seek(
     api_key_id: int | None,
     quota_id: int | None,
     question: dict[str, Any],
+    processing_weight: int,
     now: datetime,
     expires_at: datetime,
 ) -> int:
@@ -32,9 +39,9 @@ async def insert_goal_seek(
     found = await tx.find_value(
         """
         INSERT INTO goal_seeks (public_id, customer_id, model_id, mode, api_key_id, quota_id, status, question,
-            created_at, expires_at)
+            processing_weight, created_at, expires_at)
         VALUES (%(public_id)s, %(customer_id)s, %(model_id)s, %(mode)s, %(api_key_id)s, %(quota_id)s, 'queued',
-            %(question)s::jsonb, %(now)s, %(expires_at)s)
+            %(question)s::jsonb, %(weight)s, %(now)s, %(expires_at)s)
         RETURNING id
         """,
         {
@@ -45,6 +52,7 @@ async def insert_goal_seek(
             "api_key_id": api_key_id,
             "quota_id": quota_id,
             "question": json.dumps(question),
+            "weight": processing_weight,
             "now": now,
             "expires_at": expires_at,
         },
@@ -116,33 +124,66 @@ async def count_goal_seeks_of_model(tx: Transaction, model_id: int) -> int:
     return int(found)
 
 
-async def begin_attempt(tx: Transaction, goal_seek_id: int, now: datetime) -> None:
-    """Count an attempt at a search that is not finished, and say that it is computed."""
+async def lock_claims(tx: Transaction) -> None:
+    """Make transactions that claim a search pass one by one, over all workers."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('goal_seek_claims'))")
+
+
+async def find_due(tx: Transaction, now: datetime, of_customer_max: int) -> int | None:
+    """Return the search to compute next, by its identity: of the customer who took least of their share, the oldest."""
+    found = await tx.find_value(
+        """
+        SELECT g.id FROM goal_seeks g
+        LEFT JOIN customer_turns t ON t.customer_id = g.customer_id AND NOT t.reserved
+        WHERE """
+        + _CLAIMABLE
+        + " ORDER BY t.virtual_seconds NULLS FIRST, g.id LIMIT 1",
+        {"now": now, "of_customer_max": of_customer_max},
+    )
+    return None if found is None else int(found)
+
+
+async def begin_attempt(tx: Transaction, goal_seek_id: int, until: datetime) -> None:
+    """Count an attempt at a search that is not finished, and hold it until an instant."""
     await tx.execute(
         """
-        UPDATE goal_seeks SET status = 'running', attempt_count = attempt_count + 1, heard_of_at = %(now)s
+        UPDATE goal_seeks SET status = 'running', attempt_count = attempt_count + 1, claimed_until = %(until)s
         WHERE id = %(id)s
         """,
-        {"id": goal_seek_id, "now": now},
+        {"id": goal_seek_id, "until": until},
     )
 
 
-async def note_progress(tx: Transaction, goal_seek_id: int, now: datetime) -> None:
-    """Say that a search is still computed."""
-    await tx.execute(
-        "UPDATE goal_seeks SET heard_of_at = %(now)s WHERE id = %(id)s", {"id": goal_seek_id, "now": now}
+async def hold_until(tx: Transaction, record: GoalSeekRecord, until: datetime) -> bool:
+    """Hold a search until an instant; False where it is no longer this attempt's."""
+    touched = await tx.execute(
+        """
+        UPDATE goal_seeks SET claimed_until = %(until)s
+        WHERE id = %(id)s AND status = 'running' AND attempt_count = %(attempt_count)s
+        """,
+        {"id": record.id, "attempt_count": record.attempt_count, "until": until},
     )
+    return touched == 1
 
 
-async def undo_attempt(tx: Transaction, goal_seek_id: int) -> None:
-    """Let a search wait again as if its last attempt had not been."""
+async def undo_attempt(tx: Transaction, record: GoalSeekRecord) -> None:
+    """Let a search wait again as if this attempt had not been; one that is another's by now stays."""
     await tx.execute(
         """
-        UPDATE goal_seeks SET status = 'queued', attempt_count = attempt_count - 1
-        WHERE id = %(id)s AND status = 'running'
+        UPDATE goal_seeks SET status = 'queued', attempt_count = attempt_count - 1, claimed_until = NULL
+        WHERE id = %(id)s AND status = 'running' AND attempt_count = %(attempt_count)s
         """,
-        {"id": goal_seek_id},
+        {"id": record.id, "attempt_count": record.attempt_count},
     )
+
+
+async def has_queued(tx: Transaction, customer_id: int) -> bool:
+    """Say whether a search of a customer waits."""
+    found = await tx.find_value(
+        "SELECT 1 FROM goal_seeks WHERE customer_id = %(customer_id)s AND status = 'queued' LIMIT 1",
+        {"customer_id": customer_id},
+    )
+    return found is not None
 
 
 async def end_goal_seek(
@@ -171,16 +212,15 @@ async def end_goal_seek(
     )
 
 
-async def list_overdue(tx: Transaction, before: datetime) -> list[int]:
-    """List searches that are not finished and of which nothing was heard since an instant, by their identity."""
-    rows = await tx.list_rows(
-        """
-        SELECT id FROM goal_seeks
-        WHERE status IN ('queued', 'running') AND coalesce(heard_of_at, created_at) < %(before)s ORDER BY id
-        """,
-        {"before": before},
+async def count_lost(tx: Transaction, now: datetime, queued_before: datetime, of_customer_max: int) -> int:
+    """Count the customers with a search that nobody computes: its worker is gone, or it waits for too long."""
+    found = await tx.find_value(
+        "SELECT count(DISTINCT g.customer_id) FROM goal_seeks g WHERE "
+        + _CLAIMABLE
+        + " AND (g.status = 'running' OR g.created_at < %(before)s)",
+        {"now": now, "before": queued_before, "of_customer_max": of_customer_max},
     )
-    return [int(row["id"]) for row in rows]
+    return int(found)
 
 
 async def delete_goal_seeks_of_model(tx: Transaction, model_id: int) -> None:

@@ -31,6 +31,8 @@ class SeekProgress:
 
     trials: list[dict[str, Any]]
     answer: dict[str, Any] | None
+    # Of one core that these took, reading the workbook included where this process had not yet.
+    seconds: float = 0.0
 
 
 def seek_task(
@@ -49,6 +51,7 @@ def make_trials(task: SeekTask) -> SeekProgress:
     from tollway.engine import RankCorrelation, Sampling, SamplingMethod
     from tollway.engine.goal_seek import Trial, seek_goal
 
+    started = time.thread_time()
     question = json.loads(task.question)
     built, seek = _built(task.workbook, task.sha256, task.question)
     correlation = None
@@ -81,8 +84,8 @@ def make_trials(task: SeekTask) -> SeekProgress:
             on_trial=note,
         )
     except _SliceEnded:
-        return SeekProgress(trials, None)
-    return SeekProgress(trials, answer.as_json())
+        return SeekProgress(trials, None, time.thread_time() - started)
+    return SeekProgress(trials, answer.as_json(), time.thread_time() - started)
 
 
 @lru_cache(maxsize=PROGRAMS_KEPT)

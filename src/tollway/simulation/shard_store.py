@@ -84,9 +84,10 @@ async def claim_shard(
 
 
 async def join_turns(tx: Transaction, customer_id: int, attempts_max: int) -> None:
-    """Let a customer whose shards were all taken begin where those stand who wait now, with no credit for the pause.
+    """Let a customer with nothing that waits begin where those stand who wait now, with no credit for the pause.
 
-    Where nobody waits, that is where whoever took most stands. Changes nothing while a shard of theirs waits.
+    Where nobody waits, that is where whoever took most stands. Changes nothing while a shard or a goal seek of theirs
+    waits.
     """
     await tx.execute(
         """
@@ -95,6 +96,9 @@ async def join_turns(tx: Transaction, customer_id: int, attempts_max: int) -> No
             WHERE r.status IN ('queued', 'running') AND EXISTS (
                 SELECT 1 FROM run_shards s
                 WHERE s.run_id = r.id AND s.status = 'waiting' AND s.attempt_count < %(attempts_max)s)
+            UNION ALL
+            -- No reserved worker computes them.
+            SELECT g.customer_id, false FROM goal_seeks g WHERE g.status = 'queued'
         )
         INSERT INTO customer_turns (customer_id, reserved, virtual_seconds)
         SELECT %(id)s, lanes.reserved, COALESCE(
@@ -103,7 +107,8 @@ async def join_turns(tx: Transaction, customer_id: int, attempts_max: int) -> No
             (SELECT max(t.virtual_seconds) FROM customer_turns t WHERE t.reserved = lanes.reserved),
             0)
         FROM (VALUES (false), (true)) AS lanes (reserved)
-        WHERE NOT EXISTS (SELECT 1 FROM waiting w WHERE w.customer_id = %(id)s)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM waiting w WHERE w.customer_id = %(id)s AND (w.reserved_workers OR NOT lanes.reserved))
         ON CONFLICT (customer_id, reserved) DO UPDATE
             SET virtual_seconds = GREATEST(customer_turns.virtual_seconds, EXCLUDED.virtual_seconds)
         """,
@@ -121,6 +126,19 @@ async def advance_turn(tx: Transaction, run_id: int, seconds: float, *, reserved
             SET virtual_seconds = customer_turns.virtual_seconds + EXCLUDED.virtual_seconds
         """,
         {"run_id": run_id, "seconds": seconds, "reserved": reserved},
+    )
+
+
+async def advance_turn_of_seek(tx: Transaction, goal_seek_id: int, seconds: float) -> None:
+    """Count seconds that were computed for a goal seek, divided by its weight; no reserved worker computes one."""
+    await tx.execute(
+        """
+        INSERT INTO customer_turns (customer_id, reserved, virtual_seconds)
+        SELECT customer_id, false, %(seconds)s::float8 / processing_weight FROM goal_seeks WHERE id = %(id)s
+        ON CONFLICT (customer_id, reserved) DO UPDATE
+            SET virtual_seconds = customer_turns.virtual_seconds + EXCLUDED.virtual_seconds
+        """,
+        {"id": goal_seek_id, "seconds": seconds},
     )
 
 
