@@ -11,6 +11,7 @@ from tollway.engine.distributions.notation import parse_distribution, parse_dist
 from tollway.engine.distributions.parameters import BadDistribution
 
 SOLVED = [entry for entry in CATALOGUE.values() if entry.roles and "fixed" not in entry.roles]
+HARD = {"type": "johnson_sb", "p5": 1, "p50": 2, "mean": 1.9, "std": 1}
 LEVELS = {1: (50,), 2: (5, 95), 3: (5, 50, 95), 4: (5, 30, 70, 95)}
 
 
@@ -70,6 +71,22 @@ def test_a_metalog_takes_its_percentiles_as_points():
     by_name = parse_distribution_text("metalog(p10=10, p50=15, p90=30, min=0)")
     assert by_name == parse_distribution_text("metalog(10:0.1, 15:0.5, 30:0.9, min=0)")
     assert by_name.quantile(np.array([0.1, 0.5, 0.9])) == pytest.approx([10, 15, 30])
+
+
+@pytest.mark.parametrize(
+    "read", [parse_distribution_text, lambda text, **how: parse_distribution(HARD, **how)]
+)
+def test_whoever_asks_may_stop_a_solution_on_the_way(read):
+    steps = []
+
+    def stop_after_ten():
+        steps.append(1)
+        if len(steps) == 10:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        read("johnson_sb(p5=1, p50=2, mean=1.9, std=1)", on_step=stop_after_ten)
+    assert len(steps) == 10
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from tollway.kit.problems import Problem
 from tollway.plans.entities import SubscriptionStatus
 from tollway.simulation.bodies import VariableIn
 from tollway.simulation.endpoints import read_marks
+from tollway.simulation.mark_flows import DistributionReader
 from tollway.simulation.refusals import REFUSALS, BadDistribution
 
 MODEL = "mdl_0123456789abcdef"
@@ -662,6 +663,21 @@ async def test_distributions_that_take_too_long_to_solve_are_refused_by_their_pl
     marks = await read_marks(given, "/variables")
     assert marks is not None
     assert [one.cell for one in marks] == ["B4", "B5"]
-    with pytest.raises(BadDistribution, match="write these shapes by their parameters") as refused:
-        await read_marks(given, "/variables", seconds_max=0)
+    with pytest.raises(BadDistribution, match="write it by its parameters") as refused:
+        await read_marks(given, "/variables", DistributionReader(seconds_max=0))
     assert [one.pointer for one in refused.value.errors] == ["/variables/0/distribution"]
+
+
+HARD = {"type": "johnson_sb", "p5": 1, "p50": 2, "mean": 1.9, "std": 1}
+
+
+async def test_distributions_of_a_request_share_the_time_for_solving_percentiles() -> None:
+    reader = DistributionReader(seconds_max=0.02)
+    # Thousands of shapes are tried before it is known that none has these.
+    with pytest.raises(BadDistribution, match=r"not found within 0\.02 seconds"):
+        await read_marks([VariableIn(cell="B4", distribution=HARD)], "/variables", reader)
+    soon = {"type": "normal", "p5": 1, "p95": 2}
+    given = [VariableIn(cell="B5", distribution={"type": "normal", "mean": 1, "std": 2})]
+    assert await read_marks(given, "/variables", reader), "parameters take no time"
+    with pytest.raises(BadDistribution, match="write it by its parameters"):
+        await read_marks([*given, VariableIn(cell="B6", distribution=soon)], "/variables", reader)

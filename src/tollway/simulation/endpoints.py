@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.datastructures import FormData, UploadFile
 
 from tollway.admission.operations import Call, Outcome, call_of
-from tollway.engine import EngineError, parse_distribution
+from tollway.engine import EngineError
 from tollway.kit.clock import read_now
 from tollway.kit.db import Transaction
 from tollway.kit.http import ReplayingRoute
@@ -59,6 +59,7 @@ from tollway.simulation.entities import (
     WorkbookDeleted,
 )
 from tollway.simulation.flows import Upload, Workshop
+from tollway.simulation.mark_flows import DistributionReader
 from tollway.simulation.refusals import (
     REFUSALS,
     BadCorrelation,
@@ -72,8 +73,6 @@ from tollway.webhooks.entities import UrlRules, WebhookUrlRefused
 API_VERSION = "1.0.0"
 FORM_FIELDS_MAX = TAGS_MAX + 5
 FORM_FIELD_BYTES_MAX = 10_000
-# Hundreds of shapes are read in less, unless they are given by percentiles that are hard to solve.
-MARKS_SECONDS_MAX = 10.0
 
 router = APIRouter(prefix=shapes.PREFIX, route_class=ReplayingRoute, tags=["Monte Carlo API"])
 _started = time.monotonic()
@@ -309,13 +308,19 @@ async def delete_model(model_id: ModelId, call: ThisCall, *, delete_runs: bool =
 
 
 async def read_marks(
-    given: list[VariableIn] | None, pointer: str, *, seconds_max: float = MARKS_SECONDS_MAX
+    given: list[VariableIn] | None, pointer: str, reader: DistributionReader | None = None
 ) -> list[InputMark] | None:
     """Check each distribution before any workbook is opened, beside the server's other work.
 
+    Args:
+        given: the inputs; None stays None.
+        pointer: where they stand in the body.
+        reader: one of its own where what else is read shares its time.
+
     Raises: what says which distribution cannot be meant; BadDistribution for those that take too long to solve.
     """
-    return None if given is None else await asyncio.to_thread(_read_marks, given, pointer, seconds_max)
+    shared = reader or DistributionReader()
+    return None if given is None else await asyncio.to_thread(_read_marks, given, pointer, shared)
 
 
 async def read_variables(given: list[VariableIn] | None, pointer: str) -> list[InputMark] | None:
@@ -323,19 +328,11 @@ async def read_variables(given: list[VariableIn] | None, pointer: str) -> list[I
     return await read_marks(given, pointer) or None
 
 
-def _read_marks(given: list[VariableIn], pointer: str, seconds_max: float) -> list[InputMark]:
-    started = time.perf_counter()
+def _read_marks(given: list[VariableIn], pointer: str, reader: DistributionReader) -> list[InputMark]:
     marks = []
     for index, one in enumerate(given):
-        if time.perf_counter() - started > seconds_max:
-            message = (
-                f"The distributions before this one took more than {seconds_max:g} seconds to read. Percentiles are "
-                "solved for parameters, some of them slowly: write these shapes by their parameters."
-            )
-            where = f"{pointer}/{index}/distribution"
-            raise refusal(BadDistribution.code, message, cells=[one.cell], pointer=where)
         try:
-            distribution = parse_distribution(one.distribution)
+            distribution = reader.read(one.distribution)
         except EngineError as refused:
             field = (refused.field or "distribution").replace(".", "/").replace("[", "/").replace("]", "")
             raise refusal(

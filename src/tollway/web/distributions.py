@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from tollway.engine import distribution_text, parse_distribution, parse_distribution_text
+from tollway.engine import distribution_text, parse_distribution
 from tollway.engine.distributions.catalogue import CATALOGUE, Entry
 from tollway.engine.distributions.notation import written_form
+from tollway.simulation.mark_flows import DistributionReader
 
 # As long as the fields for it take.
 DISTRIBUTION_LENGTH_MAX = 1_000
@@ -63,9 +64,9 @@ def shown_distribution(distribution: dict[str, Any]) -> str:
     return distribution_text(parse_distribution(distribution))
 
 
-def read_distribution(text: str) -> dict[str, Any]:
+def read_distribution(text: str, reader: DistributionReader) -> dict[str, Any]:
     """Read what `shown_distribution` wrote, or a person; raises EngineError with a sentence for the field."""
-    return parse_distribution_text(text).as_json()
+    return reader.read_text(text).as_json()
 
 
 def in_words_of_the_form(message: str) -> str:

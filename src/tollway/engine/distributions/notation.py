@@ -1,7 +1,7 @@
 """Reads a distribution as people and clients write it: a JSON object, or text such as normal(1000, 50)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tollway.engine.distributions import Adjusted, Distribution
@@ -18,7 +18,7 @@ _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,15})?)")
 _LISTS = ("values", "probabilities")
 
 
-def parse_distribution(given: object) -> Distribution:
+def parse_distribution(given: object, *, on_step: Callable[[], None] | None = None) -> Distribution:
     """Build a distribution from its JSON form, such as {"type": "normal", "mean": 1000, "std": 50}.
 
     Instead of parameters there may be percentiles ("p5": 10, "p95": 30), "mean" or "std", as many as there are
@@ -27,6 +27,8 @@ def parse_distribution(given: object) -> Distribution:
 
     Parameters that belong to another type may be present as null, as clients send them; with a value they
     are refused, because leaving them out of the calculation would answer another question.
+
+    Some shapes take seconds to be solved for: `on_step` is called on the way and may raise to stop.
 
     Raises: BadDistribution naming the parameter.
     """
@@ -42,7 +44,7 @@ def parse_distribution(given: object) -> Distribution:
         if name != "type" and (value is not None or name in entry.parameters)
     }
     adjustments = {name: present.pop(name) for name in ADJUSTMENTS if present.get(name) is not None}
-    base = _built(entry, present)
+    base = _built(entry, present, on_step)
     if not adjustments:
         return base
     return Adjusted(base, **{"shift": 0.0, **adjustments})
@@ -58,7 +60,7 @@ def _entry_of(kind: object) -> Entry:
     return CATALOGUE[kind.lower()]
 
 
-def _built(entry: Entry, present: Mapping[Any, object]) -> Distribution:
+def _built(entry: Entry, present: Mapping[Any, object], on_step: Callable[[], None] | None) -> Distribution:
     """Build the shape itself from parameters, or from percentiles and moments."""
     conditions = []
     for name, value in present.items():
@@ -85,7 +87,7 @@ def _built(entry: Entry, present: Mapping[Any, object]) -> Distribution:
         known |= {"values": [value for _, value in pairs], "probabilities": [share for share, _ in pairs]}
     elif conditions:
         numbers = {name: number(entry.kind, name, value) for name, value in known.items()}
-        return solved(entry, numbers, conditions)
+        return solved(entry, numbers, conditions, on_step)
     # What may be left out and is must not be handed over, or None would stand for it.
     given = {
         name: known.get(name) for name in entry.parameters if name in known or name not in entry.optional
@@ -98,8 +100,10 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_.]*)\s*=\s*(.*)", re.DOTALL)
 
 
-def parse_distribution_text(text: str) -> Distribution:
+def parse_distribution_text(text: str, *, on_step: Callable[[], None] | None = None) -> Distribution:
     """Build a distribution from text: normal(1000, 50), discrete(1:0.2, 5:0.8), normal(p5=10, p95=30, shift=1).
+
+    `on_step` is that of `parse_distribution`.
 
     Raises: BadDistribution saying what could not be read.
     """
@@ -127,7 +131,8 @@ def parse_distribution_text(text: str) -> Distribution:
             named[name] = _named_value(entry.kind, name, pair[2].strip())
         else:
             places.append(argument)
-    return parse_distribution({"type": entry.kind, **_placed(entry, places, named, text), **named})
+    members = {"type": entry.kind, **_placed(entry, places, named, text), **named}
+    return parse_distribution(members, on_step=on_step)
 
 
 def _arguments(text: str) -> list[str]:

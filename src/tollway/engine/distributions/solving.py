@@ -44,10 +44,17 @@ class _Outside(Exception):
     """No shape has these parameters."""
 
 
-def solved(entry: Entry, known: dict[str, float], conditions: Sequence[Condition]) -> Distribution:
+def solved(
+    entry: Entry,
+    known: dict[str, float],
+    conditions: Sequence[Condition],
+    on_step: Callable[[], None] | None = None,
+) -> Distribution:
     """Build the shape that has the known parameters and meets the conditions.
 
     Newton's steps, damped, from several starts; scales and shapes by their logarithm, so that they stay positive.
+
+    `on_step` is called before each shape that is tried, some thousands at most, and may raise to stop.
 
     Raises: BadDistribution where conditions do not fit the parameters, or no shape meets them.
     """
@@ -64,6 +71,8 @@ def solved(entry: Entry, known: dict[str, float], conditions: Sequence[Condition
         return _shape(entry, known | values)
 
     def misses(point: Floats) -> Floats:
+        if on_step is not None:
+            on_step()
         try:
             with np.errstate(all="ignore"):
                 missed: Floats = _misses(built(point), conditions) / spread

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from tollway.customers.permissions import Permission
 from tollway.kit.forms import received_form
 from tollway.kit.http import ReplayingRoute
+from tollway.simulation.mark_flows import DistributionReader
 from tollway.web.customer.correlation_views import pair_fields, rows_of_form, told_repair
 from tollway.web.customer.model_marks import FORM_LIMITS
 from tollway.web.distribution_pictures import picture_or_error
@@ -25,7 +26,7 @@ async def show_distribution(
 ) -> Response:
     """Draw a distribution as it is typed, or say what is wrong with it; nothing where nothing is typed yet."""
     # Some shapes are read off tables of a million steps, which take seconds to make.
-    picture, error = await asyncio.to_thread(picture_or_error, distribution.strip())
+    picture, error = await asyncio.to_thread(picture_or_error, distribution.strip(), DistributionReader())
     return html(request, "customer/_distribution_picture.html", picture=picture, error=error)
 
 

@@ -26,6 +26,7 @@ from tollway.simulation.entities import (
     Run,
     RunOrder,
 )
+from tollway.simulation.mark_flows import DistributionReader
 from tollway.web.charts.numbers import MINUS
 from tollway.web.customer.correlation_views import (
     pair_fields,
@@ -166,17 +167,20 @@ def _texts(values: list[Any]) -> list[str]:
     return [value for value in values if isinstance(value, str)]
 
 
-def read_order(model_id: str, marks: Marks, *, draws_itself: bool = False) -> RunOrder | None:
+def read_order(
+    model_id: str, marks: Marks, *, draws_itself: bool = False, reader: DistributionReader | None = None
+) -> RunOrder | None:
     """Read the form, or leave what is wrong with it in `marks` and return None.
 
-    No input need be marked in a workbook that draws by itself.
+    No input need be marked in a workbook that draws by itself. All distributions share the time of one reader.
     """
     inputs: list[InputMark] = []
+    reader = reader or DistributionReader()
     for row in marks.inputs:
         try:
             if not row["cell"]:
                 row["error"] = "Name the cell, such as Inputs!B4."
-            inputs.append(InputMark(row["cell"], read_distribution(row["distribution"])))
+            inputs.append(InputMark(row["cell"], read_distribution(row["distribution"], reader)))
         except EngineError as refused:
             row["error"] = in_words_of_the_form(refused.message)
     for row in [*marks.inputs, *marks.outputs]:

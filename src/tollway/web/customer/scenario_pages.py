@@ -24,6 +24,7 @@ from tollway.simulation.entities import (
     Run,
     RunOrder,
 )
+from tollway.simulation.mark_flows import DistributionReader
 from tollway.simulation.studies import SCENARIOS_MAX, STUDY_NAME_LENGTH_MAX, BatchOrder, Scenario
 from tollway.web.customer.correlation_views import rows_of_run
 from tollway.web.customer.model_pages import workshop_of
@@ -244,7 +245,7 @@ def _scenarios(basis: Basis, draft: Draft, order: RunOrder) -> dict[str, RunOrde
     """Put the scenarios together by their names; rows of one name change several inputs of one scenario."""
     names = {one["cell"]: one["name"] for one in basis.choices}
     written = {one["cell"] for one in basis.written}
-    orders = {BASE_NAME: order}
+    orders, reader = {BASE_NAME: order}, DistributionReader()
     for held in draft.held:
         cell, _, change = held.rpartition("|")
         words = dict(TAILS).get(change)
@@ -273,7 +274,7 @@ def _scenarios(basis: Basis, draft: Draft, order: RunOrder) -> dict[str, RunOrde
             try:
                 percentiles = _percentiles_of(text)
                 changed_to: Any = (
-                    read_distribution(text)
+                    read_distribution(text, reader)
                     if percentiles is None
                     else check_percentiles(percentiles, row["cell"])
                 )
