@@ -1,5 +1,6 @@
 """Batches over HTTP: all or none, one seed, standing and comparison, and what is refused by its scenario."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,9 +14,11 @@ from tollway.app import Parts
 from tollway.kit.clock import read_now
 from tollway.plans import operations as plans
 from tollway.plans.entities import SubscriptionStatus
-from tollway.simulation import batch_operations
-from tollway.simulation.entities import RunOrder, RunPlan
-from tollway.simulation.studies import SCENARIOS_MAX, BatchOrder, Scenario
+from tollway.simulation import batch_flows, batch_operations, operations
+from tollway.simulation.entities import InputMark, RunOrder, RunPlan
+from tollway.simulation.flows import local_workbook
+from tollway.simulation.inspection import Inspector
+from tollway.simulation.studies import SCENARIOS_MAX, BatchOrder, BatchTooLong, Scenario
 
 CONFIG = {"iterations": 4_096, "variables": PORTFOLIO_VARIABLES, "output_cells": ["B16", "B18"]}
 LOW_RETURN = {"stress": [{"cell": "B5", "percentiles": [0, 10]}]}
@@ -357,3 +360,31 @@ async def test_scenarios_of_two_models_run_together_and_each_refusal_finds_its_o
     await client.delete(f"{API}/models/{first}?delete_runs=true", headers=professional.headers)
     gone = await client.get(f"{API}/batches/{batch['batch_id']}", headers=professional.headers)
     assert (gone.status_code, gone.json()["code"]) == (404, "batch-not-found")
+
+
+async def test_workbooks_that_cannot_all_be_read_in_time_are_refused_and_leave_nothing_behind(
+    parts: Parts, client: httpx.AsyncClient, party: Party
+) -> None:
+    ids = [await uploaded_id(client, party) for _ in range(3)]
+    async with parts.database.transaction() as tx:
+        models = {one: await operations.get_model(tx, caller_of(party), one) for one in ids}
+    marks = [InputMark.from_json(one) for one in PORTFOLIO_VARIABLES]
+    order = BatchOrder(
+        "Stress",
+        [
+            Scenario(f"Scenario {index}", RunOrder(one, 1_000, marks, ["B16", "B18"], [0.95], None), index)
+            for index, one in enumerate(ids)
+        ],
+        7,
+    )
+    # No workbook is read in that time, and there is one place for a child.
+    hasty = Inspector(children_max=1, batch_seconds_max=0.001)
+    with pytest.raises(BatchTooLong) as refused:
+        await batch_flows.plan_batch(replace(parts.workshop, inspector=hasty), order, models, 7)
+    assert refused.value.message.startswith("Scenario 0 ('Scenario 0'): after 0.001 seconds")
+    assert refused.value.members == {"scenario_index": 0, "planned_count": 0}
+    # That place is free again.
+    workbook = await local_workbook(parts.workshop, models[ids[0]])
+    assert await hasty.plan_run(workbook, 10_000_000, marks, ["B16", "B18"], 7, pointers=())
+    planned = await batch_flows.plan_batch(parts.workshop, order, models, 7)
+    assert [one.outputs[0]["cell"] for one in planned] == ["Risk!B16"] * 3

@@ -27,7 +27,7 @@ from tollway.simulation.entities import (
     ORDER_POINTER,
     RunOrder,
 )
-from tollway.simulation.studies import BadScenario, BatchNotFound, BatchOrder, Scenario
+from tollway.simulation.studies import BadScenario, BatchNotFound, BatchOrder, BatchTooLong, Scenario
 from tollway.webhooks.entities import UrlRules
 
 router = APIRouter(prefix=shapes.PREFIX, route_class=ReplayingRoute, tags=["Monte Carlo API"])
@@ -41,7 +41,7 @@ BatchId = Annotated[str, PathPart(description="Of one of your batches.", example
     summary="Start a batch",
     response_model=study_answers.CreatedBatch,
     openapi_extra={"parameters": [IDEMPOTENCY_HEADER]},
-    responses=problem_responses(BadScenario, *STARTED),
+    responses=problem_responses(BadScenario, BatchTooLong, *STARTED),
 )
 async def create_batch(request: Request, body: BatchIn, call: ThisCall, workshop: TheWorkshop) -> Response:
     """Start several runs on the same random numbers: all of them or none. Each counts one request."""

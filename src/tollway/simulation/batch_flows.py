@@ -1,8 +1,9 @@
 """Order runs together: plan each against its workbook outside any transaction, then queue all or none."""
 
+import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tollway.admission.operations import Call, Outcome
 from tollway.kit.db import Transaction
@@ -13,16 +14,18 @@ from tollway.simulation.batch_operations import told_of_scenario
 from tollway.simulation.entities import PRODUCT, Model, RunPlan
 from tollway.simulation.flows import CHOSEN_SEED_MAX, Workshop, local_workbook
 from tollway.simulation.inspection import RunQuestion
-from tollway.simulation.studies import BadScenario, BatchOrder, Scenario
+from tollway.simulation.studies import BadScenario, BatchOrder, BatchTooLong, Scenario
 from tollway.webhooks import operations as webhooks
 
+# Until the workbooks of others that were read meanwhile are done, as a rule.
+BUSY_RETRY_SECONDS = 30
 PLANNED_MEMBERS = ("variables", "output_cells", "correlations", "stress")
 
 
 async def create_batch(workshop: Workshop, call: Call, order: BatchOrder) -> Outcome:
     """Plan every scenario in child processes, then queue them in one transaction; the body is the shape of 3.1.
 
-    Raises: BadScenario, ModelNotFound, WorkbookDeleted, IterationsOverPlan, NothingMarked, RunsAtOnce,
+    Raises: BadScenario, BatchTooLong, ModelNotFound, WorkbookDeleted, IterationsOverPlan, NothingMarked, RunsAtOnce,
     SamplesOverPlan, FeatureNotIncluded for a webhook_url, what the quota refuses with, and what says which cell,
     distribution, correlation or stress of which scenario cannot be used. Counts one request a scenario.
     """
@@ -44,7 +47,7 @@ async def create_batch(workshop: Workshop, call: Call, order: BatchOrder) -> Out
         # Asked again where it counts; here it spares the look into the workbooks.
         await operations.assert_runs_allowed(tx, call.caller, entitlement.limits, count)
     seed = secrets.randbelow(CHOSEN_SEED_MAX + 1) if order.seed is None else order.seed
-    planned = await _plans_of(workshop, order, models, seed)
+    planned = await plan_batch(workshop, order, models, seed)
 
     async def work(tx: Transaction) -> Outcome:
         batch, runs = await batch_operations.create_batch(
@@ -117,20 +120,50 @@ def _told_of_units(refusal: TooMany, count: int) -> Problem:
     )
 
 
-async def _plans_of(
+async def plan_batch(
     workshop: Workshop, order: BatchOrder, models: dict[str, Model], seed: int
 ) -> list[RunPlan]:
-    """Plan the scenarios, those of one model together, and return the plans in the order of the scenarios."""
+    """Plan the scenarios, those of one model together, and return the plans in the order of the scenarios.
+
+    One workbook is read after the other, so that a batch takes one of the places of those that wait, and all of them
+    in bounded time; whoever is cut off leaves no child behind. Raises: BatchTooLong, and as `create_batch`.
+
+    Args:
+        models: by their public ids.
+        seed: of scenarios that have none of their own.
+    """
     planned: dict[int, RunPlan] = {}
-    for model_id, model in models.items():
-        scenarios = [one for one in order.scenarios if one.order.model_id == model_id]
-        found = await workshop.inspector.plan_runs(
-            await local_workbook(workshop, model),
-            model.workbook_bytes,
-            [_question(one, model, seed) for one in scenarios],
-        )
-        planned |= {one.index: plan for one, plan in zip(scenarios, found, strict=True)}
+    seconds_max = workshop.inspector.batch_seconds_max
+    try:
+        async with asyncio.timeout(seconds_max) as limit:
+            for model_id, model in models.items():
+                scenarios = [one for one in order.scenarios if one.order.model_id == model_id]
+                found = await workshop.inspector.plan_runs(
+                    await local_workbook(workshop, model),
+                    model.workbook_bytes,
+                    [_question(one, model, seed) for one in scenarios],
+                )
+                planned |= {one.index: plan for one, plan in zip(scenarios, found, strict=True)}
+    except TimeoutError as late:
+        if not limit.expired():
+            raise
+        raise _too_long(order, planned, seconds_max) from late
     return [planned[one.index] for one in order.scenarios]
+
+
+def _too_long(order: BatchOrder, planned: Mapping[int, RunPlan], seconds_max: float) -> BatchTooLong:
+    first = next(one for one in order.scenarios if one.index not in planned)
+    message = (
+        f"{first.words}: after {seconds_max:g} seconds its workbook had not been read; {len(planned)} of "
+        f"{len(order.scenarios)} scenarios were done. Nothing of the batch was started. Order fewer scenarios at once, "
+        "or of fewer models; or send it again later, if others keep the server busy."
+    )
+    return BatchTooLong(
+        message,
+        errors=(FieldError(f"/simulations/{first.index}", "is the first that was not reached in time"),),
+        retry_after_seconds=BUSY_RETRY_SECONDS,
+        members={"scenario_index": first.index, "planned_count": len(planned)},
+    )
 
 
 def _question(scenario: Scenario, model: Model, seed: int) -> RunQuestion:

@@ -21,6 +21,8 @@ WAITING_MAX = 20
 CHILD_SECONDS_MAX = 60.0
 # The workbook is read once for so many runs of a batch, whose building must fit a child's time together.
 PLANNED_TOGETHER_MAX = 5
+# The workbooks of a batch are read one after the other, all of them together in so long.
+BATCH_SECONDS_MAX = 120.0
 # X22: a workbook may unpack to 20 times its plan's file size.
 UNPACKED_TIMES_MAX = 20
 
@@ -88,7 +90,14 @@ class RunQuestion:
 class Inspector:
     """Starts children: two at once for each server process, the rest wait, and too many are turned away."""
 
-    def __init__(self, *, children_max: int = CHILDREN_MAX, seconds_max: float = CHILD_SECONDS_MAX) -> None:
+    def __init__(
+        self,
+        *,
+        children_max: int = CHILDREN_MAX,
+        seconds_max: float = CHILD_SECONDS_MAX,
+        batch_seconds_max: float = BATCH_SECONDS_MAX,
+    ) -> None:
+        self.batch_seconds_max = batch_seconds_max
         self._children = asyncio.Semaphore(children_max)
         self._seconds_max = seconds_max
         self._waiting = 0

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tollway.customers.entities import Mode
-from tollway.kit.problems import Conflict, Invalid, NotFound, TooMany
+from tollway.kit.problems import Conflict, Invalid, NotFound, TooMany, Unavailable
 from tollway.simulation.entities import ORDER_POINTER, InputMark, Run, RunOrder, RunStatus
 
 # Scenarios of one batch: more than a page can set side by side, and soon computed.
@@ -88,6 +88,13 @@ class BadScenario(Invalid):
 
     code = "bad-scenario"
     title = "A scenario of the batch cannot be used"
+
+
+class BatchTooLong(Unavailable):
+    """Reading the workbooks of a batch took longer than one request may."""
+
+    code = "batch-too-long"
+    title = "The workbooks of the batch take too long to read"
 
 
 class NothingToCompare(Conflict):
