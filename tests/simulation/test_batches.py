@@ -101,7 +101,7 @@ async def test_scenarios_share_one_seed_and_are_compared_in_pairs(
     assert (results.json()["batch_id"], results.json()["scenario_name"]) == (made["batch_id"], "Scenario 1")
 
 
-async def test_a_list_of_batches_reads_no_results(
+async def test_a_list_of_batches_and_one_under_way_read_no_results(
     parts: Parts, client: httpx.AsyncClient, party: Party
 ) -> None:
     """Hundreds of runs stand behind one page of it, and what fills each may be megabytes."""
@@ -114,16 +114,19 @@ async def test_a_list_of_batches_reads_no_results(
     async with parts.database.transaction() as tx:
         await tx.execute("UPDATE runs SET results = bin_edges, live = bin_edges")
         page, runs = await batch_operations.list_batches(tx, caller_of(party), None, 10)
-        _, whole = await batch_operations.get_batch(tx, caller_of(party), page.items[0].public_id)
-    for run, known in zip(runs[page.items[0].id], whole, strict=True):
-        assert (run.public_id, run.scenario_name, run.status) == (
-            known.public_id,
-            known.scenario_name,
-            known.status,
-        )
+        batch = page.items[0]
+        await tx.execute("UPDATE runs SET status = 'completed' WHERE id = (SELECT min(id) FROM runs)")
+        _, under_way = await batch_operations.get_batch(tx, caller_of(party), batch.public_id)
+        await tx.execute("UPDATE runs SET status = 'completed'")
+        _, whole = await batch_operations.get_batch(tx, caller_of(party), batch.public_id)
+    assert [one.status for one in under_way] == ["completed", "queued"]
+    for run, waiting, known in zip(runs[batch.id], under_way, whole, strict=True):
+        assert known.status == "completed"
+        assert (run.public_id, run.scenario_name) == (known.public_id, known.scenario_name)
         for name in ("results", "live", "inputs", "bin_edges", "correlations"):
             assert getattr(known, name)
             assert not getattr(run, name)
+            assert not getattr(waiting, name)
 
 
 async def test_a_batch_looks_once_at_what_is_under_way_and_reads_no_run_of_it(

@@ -96,12 +96,19 @@ async def create_batch(
 
 
 async def get_batch(tx: Transaction, caller: Caller, batch_id: str) -> tuple[Batch, list[Run]]:
-    """Return a batch with its runs, in the order of the scenarios. Raises: BatchNotFound."""
+    """Return a batch with its runs, in the order of the scenarios. Raises: BatchNotFound.
+
+    Until all of them are over without their results, inputs and what is seen so far: there is nothing to compare yet,
+    whoever waits asks again and again, and these are megabytes of each.
+    """
     batch = await batch_store.find_batch(tx, caller.owner_id, caller.mode, batch_id)
     if batch is None:
         raise BatchNotFound(
             f"You have no batch {batch_id[:40]!r} in {caller.mode} mode. GET /monte-carlo-api/batches lists yours."
         )
+    standings = await batch_store.list_standings_of_batches(tx, [batch.id])
+    if not all(run.status.over for run in standings):
+        return batch, standings
     return batch, await batch_store.list_runs_of_batches(tx, [batch.id])
 
 
