@@ -668,6 +668,42 @@ async def test_distributions_that_take_too_long_to_solve_are_refused_by_their_pl
     assert [one.pointer for one in refused.value.errors] == ["/variables/0/distribution"]
 
 
+@pytest.mark.parametrize(
+    ("distribution", "begins", "pointer"),
+    [
+        ({"type": "normal", "mean": 1, "std": -5}, "Risk!B5: std of this normal distribution is -5;", "/std"),
+        (
+            {"type": "gamma", "p5": -10, "p95": 10},
+            "Risk!B5, p5: No gamma distribution has 5 % below -10",
+            "/p5",
+        ),
+        (
+            {"type": "normal", "p5": 3, "p95": 2},
+            "Risk!B5: p5 of this normal distribution is 3 and p95",
+            "/p95",
+        ),
+        ({"type": "discrete_uniform", "values": [1, "x"]}, "Risk!B5: values[1] of this", "/values/1"),
+        ({"type": "cubic"}, "Risk!B5: The type of this distribution is 'cubic';", "/type"),
+        ({"mean": 5}, "Risk!B5: The type of this distribution is missing;", "/type"),
+    ],
+)
+async def test_a_refused_distribution_is_told_with_its_cell_and_parameter(
+    distribution: dict[str, Any], begins: str, pointer: str
+) -> None:
+    given = [
+        VariableIn(cell="Risk!B4", distribution={"type": "uniform", "min": 0, "max": 1}),
+        VariableIn(cell="Risk!B5", distribution=distribution),
+    ]
+    with pytest.raises(BadDistribution) as refused:
+        await read_marks(given, "/inputs")
+    problem = refused.value
+    assert problem.message.startswith(begins), problem.message
+    (error,) = problem.errors
+    assert error.message == problem.message
+    assert error.pointer == f"/inputs/1/distribution{pointer}"
+    assert problem.members["cells"] == ["Risk!B5"]
+
+
 HARD = {"type": "johnson_sb", "p5": 1, "p50": 2, "mean": 1.9, "std": 1}
 
 

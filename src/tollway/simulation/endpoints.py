@@ -66,7 +66,7 @@ from tollway.simulation.refusals import (
     BadDistribution,
     BadInputCell,
     BadOutputCell,
-    refusal,
+    refused_distribution,
 )
 from tollway.webhooks.entities import UrlRules, WebhookUrlRefused
 
@@ -334,10 +334,7 @@ def _read_marks(given: list[VariableIn], pointer: str, reader: DistributionReade
         try:
             distribution = reader.read(one.distribution)
         except EngineError as refused:
-            field = (refused.field or "distribution").replace(".", "/").replace("[", "/").replace("]", "")
-            raise refusal(
-                refused.code, refused.message, cells=[one.cell], pointer=f"{pointer}/{index}/{field}"
-            ) from refused
+            raise refused_distribution(refused, one.cell, f"{pointer}/{index}") from refused
         marks.append(InputMark(one.cell, distribution.as_json(), one.name))
     return marks
 

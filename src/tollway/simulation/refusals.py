@@ -1,7 +1,9 @@
 """The engine's refusals of a workbook, a mark or a distribution, as what a caller gets."""
 
+import re
 from typing import Any
 
+from tollway.engine import EngineError
 from tollway.kit.problems import FieldError, Invalid, Problem
 
 
@@ -148,3 +150,19 @@ def refusal(
         extra["cells"] = cells[:CELLS_NAMED_MAX]
     errors = (FieldError(pointer, message),) if pointer else ()
     return (REFUSALS | _OTHER_REFUSALS).get(code, Invalid)(message, errors=errors, members=extra)
+
+
+def refused_distribution(refused: EngineError, cell: str, pointer: str) -> Problem:
+    """Say which cell's distribution is refused, and for which parameter, in the text too: logs show no pointers.
+
+    Args:
+        refused: its `field` is "distribution", "distribution.std", "distribution.values[3]" or the like.
+        cell: as the caller wrote it.
+        pointer: to the input in the body.
+    """
+    field = refused.field or "distribution"
+    parameter = field.partition(".")[2]
+    is_named = not parameter or re.search(rf"(?<!\w){re.escape(parameter)}(?!\w)", refused.message)
+    about = cell if is_named else f"{cell}, {parameter}"
+    where = re.sub(r"[.\[]", "/", field).replace("]", "")
+    return refusal(refused.code, f"{about}: {refused.message}", cells=[cell], pointer=f"{pointer}/{where}")
