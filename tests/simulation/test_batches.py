@@ -15,10 +15,15 @@ from tollway.kit.clock import read_now
 from tollway.plans import operations as plans
 from tollway.plans.entities import SubscriptionStatus
 from tollway.simulation import batch_flows, batch_operations, operations
+from tollway.simulation.batch_bodies import BatchIn
+from tollway.simulation.batch_endpoints import read_batch
 from tollway.simulation.entities import InputMark, RunOrder, RunPlan
 from tollway.simulation.flows import local_workbook
 from tollway.simulation.inspection import Inspector
+from tollway.simulation.mark_flows import DistributionReader
+from tollway.simulation.refusals import BadDistribution
 from tollway.simulation.studies import SCENARIOS_MAX, BatchOrder, BatchTooLong, Scenario
+from tollway.webhooks.entities import UrlRules
 
 CONFIG = {"iterations": 4_096, "variables": PORTFOLIO_VARIABLES, "output_cells": ["B16", "B18"]}
 LOW_RETURN = {"stress": [{"cell": "B5", "percentiles": [0, 10]}]}
@@ -99,6 +104,18 @@ async def test_scenarios_share_one_seed_and_are_compared_in_pairs(
         f"{API}/simulations/{made['simulations'][1]['simulation_id']}/results", headers=party.headers
     )
     assert (results.json()["batch_id"], results.json()["scenario_name"]) == (made["batch_id"], "Scenario 1")
+
+
+async def test_scenarios_share_the_time_for_solving_percentiles() -> None:
+    solved = [{"cell": "B5", "distribution": {"type": "normal", "p5": 0.01, "p95": 0.15}}]
+    plain = [{"cell": "B5", "distribution": {"type": "normal", "mean": 0.08, "std": 0.02}}]
+    body = BatchIn.model_validate(batch_body("mdl_1", {"variables": plain}, {"variables": solved}))
+    spent = DistributionReader(seconds_max=0)
+    with pytest.raises(BadDistribution, match="write it by its parameters") as refused:
+        await read_batch(body, UrlRules(), spent)
+    assert [one.pointer for one in refused.value.errors] == ["/simulations/1/variables/0/distribution"]
+    order = await read_batch(body, UrlRules(), DistributionReader())
+    assert [len(one.order.inputs or []) for one in order.scenarios] == [1, 1]
 
 
 async def test_a_list_of_batches_and_one_under_way_read_no_results(

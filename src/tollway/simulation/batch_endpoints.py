@@ -27,6 +27,7 @@ from tollway.simulation.entities import (
     ORDER_POINTER,
     RunOrder,
 )
+from tollway.simulation.mark_flows import DistributionReader
 from tollway.simulation.studies import BadScenario, BatchNotFound, BatchOrder, BatchTooLong, Scenario
 from tollway.webhooks.entities import UrlRules
 
@@ -45,17 +46,25 @@ BatchId = Annotated[str, PathPart(description="Of one of your batches.", example
 )
 async def create_batch(request: Request, body: BatchIn, call: ThisCall, workshop: TheWorkshop) -> Response:
     """Start several runs on the same random numbers: all of them or none. Each counts one request."""
-    rules = rules_of(request)
-    order = BatchOrder(
-        name=body.batch_name,
-        scenarios=[await _scenario(body, index, one, rules) for index, one in enumerate(body.simulations)],
-        seed=body.simulation_config.seed,
-    )
+    order = await read_batch(body, rules_of(request), DistributionReader())
     outcome = await batch_flows.create_batch(workshop, call, order)
     return JSONResponse(outcome.body, status_code=201)
 
 
-async def _scenario(body: BatchIn, index: int, given: ScenarioIn, rules: UrlRules) -> Scenario:
+async def read_batch(body: BatchIn, rules: UrlRules, reader: DistributionReader) -> BatchOrder:
+    """Check the scenarios one by one; all share the time for solving percentiles, as the inputs of one run do.
+
+    Raises: what says which member of which scenario cannot be meant.
+    """
+    scenarios = [
+        await _scenario(body, index, one, rules, reader) for index, one in enumerate(body.simulations)
+    ]
+    return BatchOrder(body.batch_name, scenarios, body.simulation_config.seed)
+
+
+async def _scenario(
+    body: BatchIn, index: int, given: ScenarioIn, rules: UrlRules, reader: DistributionReader
+) -> Scenario:
     members, own = merged_config(body.simulation_config, given)
 
     def pointer(member: str) -> str:
@@ -70,7 +79,7 @@ async def _scenario(body: BatchIn, index: int, given: ScenarioIn, rules: UrlRule
     order = RunOrder(
         model_id=given.model_id,
         iterations=members["iterations"],
-        inputs=await read_variables(members["variables"], pointer("variables")),
+        inputs=await read_variables(members["variables"], pointer("variables"), reader),
         outputs=members["output_cells"],
         # The seed of all is not each one's own: where none is given, the one that is chosen must reach all.
         seed=given.seed if "seed" in own else None,

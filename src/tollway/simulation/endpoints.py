@@ -323,9 +323,11 @@ async def read_marks(
     return None if given is None else await asyncio.to_thread(_read_marks, given, pointer, shared)
 
 
-async def read_variables(given: list[VariableIn] | None, pointer: str) -> list[InputMark] | None:
+async def read_variables(
+    given: list[VariableIn] | None, pointer: str, reader: DistributionReader | None = None
+) -> list[InputMark] | None:
     """Check the inputs of a run; to name none is to leave them to the model. Raises: what `read_marks` raises."""
-    return await read_marks(given, pointer) or None
+    return await read_marks(given, pointer, reader) or None
 
 
 def _read_marks(given: list[VariableIn], pointer: str, reader: DistributionReader) -> list[InputMark]:
