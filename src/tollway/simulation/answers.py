@@ -87,6 +87,15 @@ class WrittenOutput(_Answer):
     )
 
 
+class WrittenCorrelation(_Answer):
+    """Spearman's rank correlations that formulas write between inputs, with RiskCorrmat or PsiCorrMatrix."""
+
+    cells: list[str] = Field(description="Among `written_inputs`.", examples=[["Risk!B4", "Risk!B5"]])
+    matrix: list[list[float]] = Field(
+        description="Row and column in the order of `cells`.", examples=[[[1.0, 0.6], [0.6, 1.0]]]
+    )
+
+
 class Written(_Answer):
     """What a workbook says of itself: see the [guide to other simulation tools](/docs/peers)."""
 
@@ -95,6 +104,10 @@ class Written(_Answer):
         examples=[[]],
     )
     written_inputs_count: int = Field(description="All of them.", examples=[0])
+    written_correlations: list[WrittenCorrelation] = Field(
+        description="How formulas join these inputs. They count in runs that name no correlations.",
+        examples=[[]],
+    )
     written_outputs: list[WrittenOutput] = Field(
         description="What a run watches for which nobody names outputs.", examples=[[]]
     )

@@ -65,6 +65,7 @@ def _written(model: Model) -> dict[str, Any]:
     return {
         "written_inputs": found.get("written_inputs", []),
         "written_inputs_count": found.get("written_inputs_count", 0),
+        "written_correlations": found.get("written_correlations", []),
         "written_outputs": found.get("written_outputs", []),
     }
 

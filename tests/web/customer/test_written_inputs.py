@@ -71,6 +71,42 @@ async def test_written_inputs_have_pictures_and_those_computed_from_others_a_sen
         assert "data-add-input" not in rows[computed], "there is no distribution to begin with"
 
 
+CORRELATED: dict[str, object] = {
+    "A1": "Price",
+    "A2": "Volume",
+    "B1": "=RiskNormal(100,10,RiskCorrmat(D1:E2,1))",
+    "B2": "=RiskNormal(50,5,RiskCorrmat(D1:E2,2))",
+    "B4": "=RiskOutput()+B1*B2",
+    "D1": 1,
+    "D2": -0.6,
+    "E2": 1,
+}
+
+
+def written_correlations(page: str) -> str:
+    found = re.search(r'<div id="written-correlations">.+?</div>\n', page, re.DOTALL)
+    return re.sub(r"<[^>]+>", "", found[0]) if found else ""
+
+
+async def test_correlations_that_formulas_write_are_shown_before_a_run(ana: Visitor) -> None:
+    model = await uploaded_cells(ana, CORRELATED)
+    told = written_correlations((await ana.get(f"/models/{model}")).text)
+    assert "Price Sheet!B1 and Volume Sheet!B2-0.6" in told
+    assert "Give correlations below, and only yours count." in told
+    pair = {"correlation_first": "Sheet!B1", "correlation_second": "Sheet!B2", "correlation_value": "0.1"}
+    given = await ana.post(f"/models/{model}/runs", UNMARKED | pair | {"draw": "1"})
+    assert "Not used as long as correlations are given below" in written_correlations(given.text)
+    marked = {"input_cell": "Sheet!B1", "input_distribution": "normal(1, 1)", "draw": "1"}
+    assert not written_correlations((await ana.post(f"/models/{model}/runs", UNMARKED | marked)).text)
+
+
+async def test_a_written_correlation_that_refuses_a_run_is_told_beside_its_input(ana: Visitor) -> None:
+    model = await uploaded_cells(ana, CORRELATED | {"B2": "=RiskNormal(50,5,RiskCorrmat(D1:E2,3))"})
+    page = (await ana.get(f"/models/{model}")).text
+    assert "the position is 3.0; it must be a whole number from 1 to 2" in page
+    assert not written_correlations(page)
+
+
 async def test_a_written_input_is_drawn_otherwise_once_its_cell_is_marked(ana: Visitor) -> None:
     model = await uploaded(ana, "@RISK")
     page = await ana.post(

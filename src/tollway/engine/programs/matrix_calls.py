@@ -36,43 +36,70 @@ def correlation_entries(
     calculation: Calculation,
     draws: Sequence[CorrelatedDraw],
     varies: Callable[[Sequence[Node]], bool],
+    problems: dict[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """One entry for each group of two and more: {"cells": [...], "matrix": [[...], ...]}.
 
+    Where `problems` are asked for, they are told there by the input's cell, and that input is left out.
+
     Raises: BadDistribution naming the cell for what is no matrix, no position in it, or one taken twice.
     """
-    groups: dict[tuple[Area, Value], dict[int, str]] = {}
-    matrices: dict[Area, list[list[float]]] = {}
+    groups = _Groups(book, calculation, varies)
     for draw in draws:
-        area = _area(book, draw)
-        if varies([area, *draw.call.arguments[1:]]):
+        try:
+            groups.attach(draw)
+        except BadDistribution as refusal:
+            if problems is None:
+                raise
+            problems[draw.cell] = refusal.message
+    return groups.entries()
+
+
+class _Groups:
+    """Inputs by the matrix and the instance that they are attached to, each at its position."""
+
+    def __init__(
+        self, book: FormulaBook, calculation: Calculation, varies: Callable[[Sequence[Node]], bool]
+    ) -> None:
+        self.book = book
+        self.calculation = calculation
+        self.varies = varies
+        self.members: dict[tuple[Area, Value], dict[int, str]] = {}
+        self.matrices: dict[Area, list[list[float]]] = {}
+
+    def attach(self, draw: CorrelatedDraw) -> None:
+        area = _area(self.book, draw)
+        if self.varies([area, *draw.call.arguments[1:]]):
             raise _refused(
-                book, draw, "the matrix or the position depends on an input; both must stay as they are"
+                self.book, draw, "the matrix or the position depends on an input; both must stay as they are"
             )
-        if area not in matrices:
-            matrices[area] = _matrix(book, calculation, draw, area)
-        position = _position(book, calculation, draw, len(matrices[area]))
-        instance = _instance(calculation, draw)
-        members = groups.setdefault((area, instance), {})
+        if area not in self.matrices:
+            self.matrices[area] = _matrix(self.book, self.calculation, draw, area)
+        position = _position(self.book, self.calculation, draw, len(self.matrices[area]))
+        members = self.members.setdefault((area, _instance(self.calculation, draw)), {})
         if position in members:
             raise _refused(
-                book,
+                self.book,
                 draw,
-                f"position {position} of {_shown(book, area)} is taken by {members[position]}; give each its own",
+                f"position {position} of {_shown(self.book, area)} is taken by {members[position]}; give each its own",
             )
         members[position] = draw.cell
-    entries = []
-    for (area, _), members in groups.items():
-        positions = sorted(members)
-        if len(positions) > 1:
-            matrix = matrices[area]
-            entries.append(
-                {
-                    "cells": [members[position] for position in positions],
-                    "matrix": [[matrix[row - 1][column - 1] for column in positions] for row in positions],
-                }
-            )
-    return entries
+
+    def entries(self) -> list[dict[str, Any]]:
+        entries = []
+        for (area, _), members in self.members.items():
+            positions = sorted(members)
+            if len(positions) > 1:
+                matrix = self.matrices[area]
+                entries.append(
+                    {
+                        "cells": [members[position] for position in positions],
+                        "matrix": [
+                            [matrix[row - 1][column - 1] for column in positions] for row in positions
+                        ],
+                    }
+                )
+        return entries
 
 
 def _area(book: FormulaBook, draw: CorrelatedDraw) -> Area:

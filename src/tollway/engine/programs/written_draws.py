@@ -119,7 +119,7 @@ def list_draws(
     draws: Mapping[Address, Drawn],
     varies: Varies,
     count_max: int,
-) -> list[DrawFound]:
+) -> ListedDraws:
     """Tell of calls that draw, the first so many of them, without changing a formula; what is wrong is told too."""
     settled: dict[Address, _Settled] = {}
     problems: dict[Address, str] = {}
@@ -130,20 +130,39 @@ def list_draws(
             problems[place] = refusal.message
             settled[place] = _Settled(node, (place,))
     cells = _cell_names(book, settled)
+    correlated = [
+        CorrelatedDraw(owner_of(place), cells[place][0], call)
+        for place, one in settled.items()
+        if one.distribution is not None
+        for call in draws[place].asides
+    ]
+    unattached: dict[str, str] = {}
+    # An input may name any number of matrices; as many as inputs are told of bound what they hold together.
+    entries = correlation_entries(book, calculation, correlated[:count_max], varies, unattached)
     found: list[DrawFound] = []
     for place, one in settled.items():
         owner = owner_of(place)
-        found.extend(
-            DrawFound(
-                cell,
-                one.name or _name(book, owner, cell),
-                _formula(book, owner),
-                None if one.is_computed else one.distribution,
-                problems.get(place),
+        for cell in cells[place]:
+            problem = problems.get(place) or unattached.get(cell)
+            is_known = problem is None and not one.is_computed
+            found.append(
+                DrawFound(
+                    cell,
+                    one.name or _name(book, owner, cell),
+                    _formula(book, owner),
+                    one.distribution if is_known else None,
+                    problem,
+                )
             )
-            for cell in cells[place]
-        )
-    return found[:count_max]
+    return ListedDraws(found[:count_max], entries)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDraws:
+    """What formulas draw, and the entries of correlation that they write, as `SettledDraws` has them."""
+
+    inputs: list[DrawFound]
+    correlations: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,15 @@ class WrittenOutput:
 class WrittenModel:
     """The first WRITTEN_SHOWN of `inputs_count` inputs, and the outputs of a run for which none are named.
 
-    These are the cells that formulas mark (RiskOutput, PsiOutput) and that vary, or where there is none, the last
+    `correlations` are those that formulas write between these inputs, in entries of {cells, matrix}.
+
+    The outputs are the cells that formulas mark (RiskOutput, PsiOutput) and that vary, or where there is none, the last
     results that depend on what is drawn, OUTPUTS_MAX at most.
     """
 
     inputs: tuple[DrawFound, ...] = ()
     inputs_count: int = 0
+    correlations: tuple[dict[str, Any], ...] = ()
     outputs: tuple[WrittenOutput, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -49,6 +52,7 @@ class WrittenModel:
         return {
             "written_inputs": [one.as_json() for one in self.inputs],
             "written_inputs_count": self.inputs_count,
+            "written_correlations": list(self.correlations),
             "written_outputs": [one.as_json() for one in self.outputs],
         }
 
@@ -86,7 +90,10 @@ def read_written_model(
 
     found = list_draws(book, calculation, draws, varies, WRITTEN_SHOWN)
     return WrittenModel(
-        tuple(found), max(len(draws), len(found)), tuple(_outputs(book, bound, varying, results))
+        tuple(found.inputs),
+        max(len(draws), len(found.inputs)),
+        tuple(found.correlations),
+        tuple(_outputs(book, bound, varying, results)),
     )
 
 

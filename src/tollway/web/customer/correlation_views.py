@@ -41,7 +41,13 @@ def rows_of_form(firsts: list[str], seconds: list[str], values: list[str]) -> li
 
 def rows_of_entries(entries: list[dict[str, Any]]) -> list[Row]:
     """Give the rows of entries as the API takes them, a matrix pair by pair; none where the form takes fewer."""
-    rows = []
+    rows = all_rows_of_entries(entries)
+    return rows if len(rows) <= CORRELATIONS_MAX else []
+
+
+def all_rows_of_entries(entries: list[dict[str, Any]]) -> list[Row]:
+    """Give the rows of entries, however many the form takes."""
+    rows: list[Row] = []
     for entry in entries:
         cells, matrix = entry["cells"], entry.get("matrix")
         if matrix is None:
@@ -52,7 +58,7 @@ def rows_of_entries(entries: list[dict[str, Any]]) -> list[Row]:
             for other in range(one + 1, len(cells))
             if matrix[one][other]
         ]
-    return rows if len(rows) <= CORRELATIONS_MAX else []
+    return rows
 
 
 def rows_of_run(run: Run) -> list[Row]:

@@ -13,7 +13,7 @@ from tollway.web.customer.model_marks import Marks
 from tollway.web.customer.self_check import self_check, warning_of
 from tollway.web.customer.sheets import labels_beside, sheet_views, shown_texts
 from tollway.web.customer.workbook_notes import blocked_warning, not_computed, notes_of
-from tollway.web.customer.written_views import written_inputs
+from tollway.web.customer.written_views import written_correlations, written_inputs
 from tollway.web.distribution_pictures import with_pictures
 from tollway.web.distributions import DISTRIBUTION_LENGTH_MAX, shown_distribution
 from tollway.web.pages import Page, html
@@ -87,6 +87,7 @@ async def model_page(
         tolerance=marks.tolerance,
         stress=marks.stress,
         sampling_methods=list(METHOD_WORDS.items()),
+        written_correlations=await asyncio.to_thread(written_correlations, model, inputs),
         repair=told_repair(marks.correlations),
         correlations=[{"error": ""} | row for row in marks.correlations],
         confidence=marks.confidence,
