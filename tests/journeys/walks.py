@@ -20,6 +20,8 @@ AXE = Path(__file__).parents[1] / "web" / "vendor" / "axe.min.js"
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # All that colours change.
 AXE_COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+# What room changes where nothing else comes or goes.
+AXE_LAYOUT_RULES = ["scrollable-region-focusable", "target-size"]
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,6 +33,13 @@ CHROMIUM_ARGUMENTS = [
     "--font-render-hinting=none",
     "--force-color-profile=srgb",
 ]
+KINDS_OF_ELEMENTS = """() => {
+  const telling = /^(class|role|type|aria-(current|selected|pressed|sort|invalid))$/;
+  const attribute = ({name, value}) => telling.test(name) ? `${name}=${value}` : name;
+  const kind = one => [one.localName, ...[...one.attributes].map(attribute)].join(" ");
+  const kinds = [...document.querySelectorAll("body *")].map(one => `${kind(one.parentElement)} > ${kind(one)}`);
+  return [...new Set(kinds)];
+}"""
 Motion = Literal["no-preference", "reduce"]
 WAIT_MS_MAX = 20_000
 # Each walk begins in a network of its own, so that none uses up what another may sign up or sign in.
@@ -43,7 +52,8 @@ class View(NamedTuple):
     """A window and its colours, and what axe looks at there; a window is always looked at for what is too wide.
 
     Axe is what takes long, so it looks at each thing once: dark colours change colours alone, a narrow window changes
-    everything but colours, and between 320 and 390 pixels no style changes (tests/rules/test_styles.py).
+    the room that things have and what stands at the edges of every page, and between 320 and 390 pixels no style
+    changes (tests/rules/test_styles.py).
     """
 
     name: str
@@ -59,8 +69,10 @@ VIEWS = (
     WIDE,
     View("dark", 1280, 900, "dark", AXE_COLOUR_RULES),
     View("light-390", 390, 844, "light", ()),
-    View("light-320", 320, 700, "light", without=AXE_COLOUR_RULES),
+    View("light-320", 320, 700, "light", AXE_LAYOUT_RULES),
 )
+# For one page of each kind: its edges fold where it is narrow.
+NARROW_WHOLE = View("light-320, whole", 320, 700, "light", without=AXE_COLOUR_RULES)
 
 
 @dataclass
@@ -110,6 +122,10 @@ class Walk:
             f"{one['id']}: {one['help']} at {[node['target'] for node in one['nodes']][:3]}"
             for one in answer["violations"]
         ]
+
+    async def kinds(self) -> set[str]:
+        """What styles can tell apart on the page: each kind of element inside its kind of parent."""
+        return set(await self.page.evaluate(KINDS_OF_ELEMENTS))
 
     async def assert_sound(self) -> None:
         assert not await self.faults(), self.page.url
