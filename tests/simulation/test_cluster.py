@@ -201,7 +201,8 @@ async def test_what_is_cancelled_before_it_began_is_never_computed(
     dask: DaskProcesses, tmp_path: Path
 ) -> None:
     async with joined(dask) as cluster:
-        running = [asyncio.ensure_future(cluster.compute(task(tmp_path, 0, 40_960_000))) for _ in range(4)]
+        # Long enough to be busy, and short enough: what a worker has begun, it computes to the end.
+        running = [asyncio.ensure_future(cluster.compute(task(tmp_path, 0, 2_048_000))) for _ in range(4)]
         await busy_worker(cluster)
         for one in running:
             one.cancel()
