@@ -346,6 +346,6 @@ def model_context() -> dict[str, object]:
         "iterations": 10_000, "iterations_max": 100_000, "seed": "", "confidence": ["0.95"], "errors": {},
         "check": None, "not_computed": None, "correlations": [],
         "sampling": "monte_carlo", "sampling_methods": [("monte_carlo", "Monte Carlo")],
-        "written": None, "keep_samples": False, "targets": "", "tolerance": "3", "repair": "",
-        "distribution_length_max": 1_000,
+        "written": None, "written_correlations": None, "keep_samples": False, "targets": "", "tolerance": "3",
+        "stress": "", "repair": "", "distribution_length_max": 1_000,
     }  # fmt: skip
