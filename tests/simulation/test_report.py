@@ -74,7 +74,13 @@ def study(
         created_at=datetime(2026, 11, 26, 8, 30, tzinfo=UTC),
         exported_at=datetime.now(UTC),
         inputs=[
-            {"cell": one.cell, "name": one.name, "distribution": one.distribution.as_json()}
+            {
+                "cell": one.cell,
+                "name": one.name,
+                "distribution": one.distribution.as_json(),
+                "written": one.written,
+                "is_computed": one.is_computed,
+            }
             for one in program.inputs
         ],
         references=outputs,
@@ -145,6 +151,15 @@ def test_correlated_inputs_are_told_by_name_and_cell(tmp_path: Path) -> None:
     unnamed = [one | {"name": None} for one in facts.inputs]
     matrix = report_told(replace(facts, inputs=unnamed), summaries)["correlations"]["matrix"]
     assert [row[0] for row in matrix["rows"]] == [price, volume]
+
+
+def test_an_input_computed_from_others_is_told_by_its_formula(tmp_path: Path) -> None:
+    facts, summaries = study(
+        tmp_path, {"B1": "=RiskNormal(5,1)", "B2": "=RiskPoisson(B1*2)", "B3": "=B1+B2"}, {}, ["B3"]
+    )
+    first, second = report_told(facts, summaries)["inputs"]
+    assert first[2] == "normal with mean 5 and standard deviation 1"
+    assert second[2].replace("\u200b", "") == "=RiskPoisson(B1*2), computed from other inputs"
 
 
 def test_a_single_output_begins_on_the_first_page(tmp_path: Path) -> None:

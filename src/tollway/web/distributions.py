@@ -64,6 +64,13 @@ def shown_distribution(distribution: dict[str, Any]) -> str:
     return distribution_text(parse_distribution(distribution))
 
 
+def shown_input(source: dict[str, Any]) -> str:
+    """Write what an input of a run draws from: its distribution, or the formula that computes it from other inputs."""
+    if source.get("is_computed"):
+        return f"{source['written']}, computed from other inputs"
+    return shown_distribution(source["distribution"])
+
+
 def read_distribution(text: str, reader: DistributionReader) -> dict[str, Any]:
     """Read what `shown_distribution` wrote, or a person; raises EngineError with a sentence for the field."""
     return reader.read_text(text).as_json()

@@ -49,13 +49,15 @@ class Input:
     """A cell whose number is drawn anew in every iteration. `name` is for people; None takes the cell's label.
 
     `written` is the formula that draws it, where the workbook does so by itself; None for a cell that was marked. Two
-    draws in one formula are the cells "Sheet!B5#1" and "Sheet!B5#2".
+    draws in one formula are the cells "Sheet!B5#1" and "Sheet!B5#2". Where `is_computed`, the formula makes its value
+    of a number between 0 and 1, whose distribution this is, and of other inputs.
     """
 
     cell: str
     distribution: Distribution
     name: str | None = None
     written: str | None = None
+    is_computed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +167,10 @@ def _program(
                 Input(book.text(address), given.distribution, given.name or label_of(book, address))
                 for given, address in zip(inputs, input_addresses, strict=False)
             ),
-            *(Input(one.cell, one.distribution, one.name, one.formula) for one in written.inputs),
+            *(
+                Input(one.cell, one.distribution, one.name, one.formula, one.is_computed)
+                for one in written.inputs
+            ),
         ),
         outputs=tuple(book.text(address) for address in output_addresses),
         output_names=tuple(_output_name(book, address) for address in output_addresses),

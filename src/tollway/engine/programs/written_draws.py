@@ -51,6 +51,7 @@ class WrittenInput:
     name: str | None
     distribution: Distribution
     formula: str
+    is_computed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ def settle_draws(
                     found.name or _name(book, owner, cell),
                     found.distribution,
                     _formula(book, owner),
+                    found.is_computed,
                 )
             )
         correlated.extend(CorrelatedDraw(owner, cells[place][0], call) for call in draws[place].asides)

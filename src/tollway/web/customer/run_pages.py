@@ -22,7 +22,7 @@ from tollway.web.charts import histogram
 from tollway.web.customer.correlation_views import settings_of, used_correlations
 from tollway.web.customer.model_pages import workshop_of
 from tollway.web.customer.run_outputs import output_views
-from tollway.web.distributions import shown_distribution
+from tollway.web.distributions import shown_input
 from tollway.web.pages import SignedIn, Working, html, redirect
 from tollway.web.rendering import render
 from tollway.web.results import figure_format, headline
@@ -88,7 +88,7 @@ async def show_run(request: Request, page: SignedIn, run_id: str) -> Response:
             {
                 "cell": one["cell"],
                 "name": one["name"] or "",
-                "distribution": shown_distribution(one["distribution"]),
+                "distribution": shown_input(one),
             }
             for one in run.inputs
         ],

@@ -28,7 +28,7 @@ from tollway.simulation.mark_flows import DistributionReader
 from tollway.simulation.studies import SCENARIOS_MAX, STUDY_NAME_LENGTH_MAX, BatchOrder, Scenario
 from tollway.web.customer.correlation_views import rows_of_run
 from tollway.web.customer.model_pages import workshop_of
-from tollway.web.distributions import in_words_of_the_form, read_distribution, shown_distribution
+from tollway.web.distributions import in_words_of_the_form, read_distribution, shown_distribution, shown_input
 from tollway.web.pages import Page, Working, html, redirect
 from tollway.web.study_forms import confidence_levels, iterations_of, seed_of
 
@@ -75,9 +75,7 @@ class Basis:
                 {
                     "cell": one["cell"],
                     "name": one["name"] or one["cell"],
-                    "distribution": shown_distribution(one["distribution"])
-                    if one["distribution"]
-                    else one["formula"],
+                    "distribution": shown_input(one) if one["distribution"] else one["formula"],
                 }
                 for one in self.written
             ),
