@@ -97,21 +97,24 @@ def free_bytes(folder: Path) -> int:
 def _measure_process(counted: CountedProcess) -> ProcessUse | None:
     try:
         process = psutil.Process(counted.pid)
-        times = process.cpu_times()
-        # Children that have ended are in the times of their parent; the living ones are not.
-        cpu_seconds = times.user + times.system + times.children_user + times.children_system
+        cpu_seconds = _cpu_seconds(process)
         memory_bytes = process.memory_info().rss
         children = process.children(recursive=True)
     except psutil.Error:
         return None
     for child in children:
         try:
-            of_child = child.cpu_times()
-            cpu_seconds += of_child.user + of_child.system
+            cpu_seconds += _cpu_seconds(child)
             memory_bytes += child.memory_info().rss
         except psutil.Error:
             continue
     return ProcessUse(counted.role, counted.number, counted.pid, cpu_seconds, memory_bytes)
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Children that have ended are in the times of their parent; the living ones are not."""
+    times = process.cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def added_up(folder: Path, files_max: int = FILES_READ_MAX) -> tuple[int, bool]:

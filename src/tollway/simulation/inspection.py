@@ -5,7 +5,6 @@ environment, and is killed when it takes too long or its caller goes away.
 """
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from tollway.simulation.children import ChildEnded, ask_child
 from tollway.simulation.entities import SAMPLING_METHODS, InputMark, Inspected, InspectionBusy, RunPlan
-from tollway.simulation.reading import UNSUPPORTED_NAMED_MAX
+from tollway.simulation.reading import UNSUPPORTED_NAMED_MAX, answer_question
 from tollway.simulation.refusals import BadFitData, TooComplex, UnsupportedFunction, refusal
 
 CHILDREN_MAX = 2
@@ -254,10 +253,9 @@ class Inspector:
 
     async def _child(self, question: dict[str, Any]) -> dict[str, Any]:
         try:
-            answered = await ask_child("tollway.simulation.reading", question, self._seconds_max)
+            found: dict[str, Any] = await ask_child(answer_question, question, self._seconds_max)
         except ChildEnded as ended:
             raise _too_complex(str(ended)) from ended
-        found: dict[str, Any] = json.loads(answered)
         return found
 
 

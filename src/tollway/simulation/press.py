@@ -14,6 +14,7 @@ from typing import Any
 from tollway.simulation.children import ChildEnded, ask_child
 from tollway.simulation.downloads import DownloadsBusy, FileNotMade
 from tollway.simulation.export import RunFacts
+from tollway.simulation.printing import make_file
 
 # Brings samples onto the disk: hundreds of megabytes, so only when their turn has come.
 Fetch = Callable[[], Awaitable[Path]]
@@ -77,7 +78,7 @@ class Press:
 
     async def _run_child(self, order: dict[str, Any]) -> None:
         try:
-            await ask_child("tollway.simulation.printing", order, self._seconds_max)
+            await ask_child(make_file, order, self._seconds_max)
         except ChildEnded as ended:
             raise _not_made(str(ended)) from ended
 

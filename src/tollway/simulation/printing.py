@@ -1,11 +1,10 @@
-"""The child process that makes large files: a report, a workbook of results, samples as CSV. Limits on itself first.
+"""What runs in the child process that makes a large file: a report, a workbook of results, samples as CSV.
 
-Run as `python -m tollway.simulation.printing` with a JSON order on standard input; the file is written to the path that
-the order names. The server stays free while it works, and whatever it needs too much of dies with it.
+Limits on itself first; then the file is written to the path that the order names. The server stays free while it works,
+and whatever it needs too much of dies with it.
 """
 
 import json
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +19,9 @@ MEMORY_BYTES_MAX = 4_000_000_000
 CPU_SECONDS_MAX = 300
 
 
-def main() -> None:
-    """Make the file that is ordered on standard input."""
+def make_file(order: dict[str, Any]) -> None:
+    """Make the file of an order (`MAKERS`) in a process of its own."""
     limit_child(CPU_SECONDS_MAX, MEMORY_BYTES_MAX)
-    order = json.load(sys.stdin)
     MAKERS[order["make"]](order)
 
 
@@ -64,6 +62,3 @@ def make_raw_values(order: dict[str, Any]) -> None:
 
 
 MAKERS = {"report": make_report, "workbook": make_workbook, "csv": make_csv, "raw_values": make_raw_values}
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,11 @@
-"""The child process that reads uploaded workbooks: limits on itself first, then one question, one answer.
+"""What runs in the child process that reads an uploaded workbook: limits on itself, then a question and its answer.
 
-Run as `python -m tollway.simulation.reading` with a JSON question on standard input; the answer is JSON on
-standard output. Whatever a hostile file does here dies with this process.
+Whatever a hostile file does here dies with this process.
 """
 
 import contextlib
-import json
 import math
 import resource
-import sys
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -30,17 +27,15 @@ PREVIEW_CELLS_MAX = 10_000
 PREVIEW_TEXT_LENGTH_MAX = 200
 
 
-def main() -> None:
-    """Answer the question on standard input; exit 0 even with a refusal, which is an answer too."""
-    limit_child(CPU_SECONDS_MAX, MEMORY_BYTES_MAX)
-    question = json.load(sys.stdin)
-    # Only now, under the limits.
+def answer_question(question: dict[str, Any]) -> dict[str, Any]:
+    """Answer a question (`ANSWERS`) in a process of its own; a refusal is an answer too."""
     from tollway.engine import EngineError
 
+    limit_child(CPU_SECONDS_MAX, MEMORY_BYTES_MAX)
     try:
-        answer = ANSWERS[question["ask"]](question)
+        return ANSWERS[question["ask"]](question)
     except EngineError as refused:
-        answer = {
+        return {
             "refused": {
                 "code": refused.code,
                 "message": refused.message,
@@ -50,8 +45,7 @@ def main() -> None:
             }
         }
     except (MemoryError, RecursionError):
-        answer = {"refused": {"code": "too-complex", "message": "", "cells": [], "field": None}}
-    json.dump(answer, sys.stdout)
+        return {"refused": {"code": "too-complex", "message": "", "cells": [], "field": None}}
 
 
 def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
@@ -123,6 +117,7 @@ def plan(question: dict[str, Any]) -> dict[str, Any]:
                 "name": one.name,
                 "distribution": one.distribution.as_json(),
                 "written": one.written,
+                "is_computed": one.is_computed,
             }
             for one in written
         ],
@@ -298,6 +293,3 @@ def _workbook(path: str, file_bytes_max: int, unpacked_bytes_max: int) -> Any:
 
 
 ANSWERS = {"inspect": inspect, "plan": plan, "plan_all": plan_all, "plan_seek": plan_seek, "fit": fit}
-
-if __name__ == "__main__":
-    main()

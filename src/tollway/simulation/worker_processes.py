@@ -11,9 +11,9 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import connection
-from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from tollway.simulation.children import Child
 from tollway.simulation.execution import (
     Answer,
     ShardAnswer,
@@ -29,16 +29,10 @@ from tollway.simulation.reading import limit_this_process
 
 # Address space of one process; a run that passed the inspection stays far below it.
 MEMORY_BYTES_MAX = 8_000_000_000
-# One process imports the engine, and the others are its copies: each starts within milliseconds, not a second.
-STARTER = multiprocessing.get_context("forkserver")
-STARTER.set_forkserver_preload([__name__, "tollway.engine"])
 
 
 class WorkerProcesses:
     """At most so many processes, each started when a task finds no other one idle; 0: one for each core.
-
-    Each has a pipe of its own whose other end nobody else holds: one that dies in the middle of an answer leaves an
-    end of file there, and nobody waits for the rest.
 
     INVARIANT: a process that is killed at any moment is noticed
     (tests/simulation/test_execution.py::test_a_process_that_dies_while_it_answers_is_noticed).
@@ -47,8 +41,8 @@ class WorkerProcesses:
     def __init__(self, process_count: int) -> None:
         self.process_count = process_count or os.cpu_count() or 1
         self._free = asyncio.Semaphore(self.process_count)
-        self._all: set[_WorkerProcess] = set()
-        self._idle: list[_WorkerProcess] = []
+        self._all: set[Child] = set()
+        self._idle: list[Child] = []
         # Each waits for one process.
         self._threads = ThreadPoolExecutor(self.process_count, thread_name_prefix="worker process")
 
@@ -87,7 +81,7 @@ class WorkerProcesses:
             process = self._take()
             try:
                 failure, answer = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, process.ask, function, task
+                    self._threads, _ask, process, function, task
                 )
             except BaseException:
                 # It died, or nobody waits any more for what it computes.
@@ -103,71 +97,32 @@ class WorkerProcesses:
         for process in list(self._all):
             self._end(process)
 
-    def _take(self) -> "_WorkerProcess":
+    def _take(self) -> Child:
         while self._idle:
             process = self._idle.pop()
             if process.is_alive:
                 return process
             self._end(process)
-        process = _WorkerProcess()
+        process = Child(_answer_tasks)
         self._all.add(process)
         return process
 
-    def _end(self, process: "_WorkerProcess") -> None:
+    def _end(self, process: Child) -> None:
         self._all.discard(process)
         if process in self._idle:
             self._idle.remove(process)
         process.end()
 
 
-class _WorkerProcess:
-    """One process, which the first task starts."""
-
-    def __init__(self) -> None:
-        # Whoever ends it may come while it is being started.
-        self._starting = threading.Lock()
-        self._is_over = False
-        self._process: ForkServerProcess | None = None
-        self._ours, self._theirs = STARTER.Pipe()
-
-    @property
-    def process_id(self) -> int | None:
-        return None if self._process is None else self._process.pid
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process is not None and self._process.is_alive()
-
-    def ask(self, function: Callable[[Any], Any], task: Any) -> tuple[BaseException | None, Any]:
-        """Send a task and wait for what it raised or gave. Raises: WorkerDied."""
-        try:
-            self._start()
-            self._ours.send((function, task))
-            failure, answer = self._ours.recv()
-        except (EOFError, OSError) as gone:
-            raise WorkerDied("a worker process died") from gone
-        return failure, answer
-
-    def end(self) -> None:
-        """Kill it, and wait until it is gone; whoever waits for its answer learns that it died."""
-        with self._starting:
-            self._is_over = True
-            self._theirs.close()
-            if self._process is not None:
-                self._process.kill()
-                self._process.join()
-
-    def _start(self) -> None:
-        """Start it if it was not; the first one of all waits until the engine is imported. Raises: WorkerDied."""
-        with self._starting:
-            if self._is_over:
-                raise WorkerDied("a worker process was ended before it began")
-            if self._process is None:
-                process = STARTER.Process(target=_answer_tasks, args=(self._theirs,), daemon=True)
-                process.start()
-                self._process = process
-                # Now only the process holds that end, and it closes when the process dies.
-                self._theirs.close()
+def _ask(process: Child, function: Callable[[Any], Any], task: Any) -> tuple[BaseException | None, Any]:
+    """Send a task and wait for what it raised or gave. Raises: WorkerDied."""
+    try:
+        process.start()
+        process.ours.send((function, task))
+        failure, answer = process.ours.recv()
+    except (EOFError, OSError) as gone:
+        raise WorkerDied("a worker process died") from gone
+    return failure, answer
 
 
 # --- inside a worker process ---------------------------------------------------------------------------
