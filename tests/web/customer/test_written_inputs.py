@@ -71,6 +71,19 @@ async def test_written_inputs_have_pictures_and_those_computed_from_others_a_sen
         assert "data-add-input" not in rows[computed], "there is no distribution to begin with"
 
 
+async def test_an_input_computed_from_others_is_shown_by_its_formula_once_it_ran(ana: Visitor) -> None:
+    cells = {"B1": "=RiskNormal(5,1)", "B2": "=RiskPoisson(B1*2)", "B4": "=RiskOutput()+B1+B2"}
+    model = await uploaded_cells(ana, cells)
+    started = await ana.post(f"/models/{model}/runs", UNMARKED | {"output_cell": "Sheet!B4"})
+    path = started.headers["location"]
+    await ana.post(f"{path}/cancel")
+    for page in (path, f"/models/{model}/scenarios?from={path.rpartition('/')[2]}"):
+        shown = (await ana.get(page)).text
+        assert "<code>=RiskPoisson(B1*2), computed from other inputs</code>" in shown
+        assert "<code>normal(5, 1)</code>" in shown
+        assert "uniform(0, 1)" not in shown
+
+
 CORRELATED: dict[str, object] = {
     "A1": "Price",
     "A2": "Volume",
