@@ -14,7 +14,7 @@ escaped, so that neither can bring markup or Markdown of its own into the page.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -111,7 +111,9 @@ def _split_front_matter(source: str) -> tuple[dict[str, str], str]:
     return {name.strip(): value.strip() for name, _, value in pairs}, source[match.end() :]
 
 
+@cache
 def _markdown() -> MarkdownIt:
+    """One for all: to make it takes longer than most of what it renders, and it keeps nothing of that."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     markdown.add_render_rule("fence", _render_code)
     markdown.add_render_rule("code_block", _render_code)
