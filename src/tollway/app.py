@@ -79,7 +79,7 @@ from tollway.support import jobs as support_jobs
 from tollway.support.entities import SupportDesk
 from tollway.teams import endpoints as teams
 from tollway.web.application import mount_pages, open_site
-from tollway.web.markdown import read_guides
+from tollway.web.markdown import Guide, read_guides
 from tollway.web.openapi_document import DocumentedApi
 from tollway.web.pages import render_problem_page
 from tollway.web.site import Installation, ShownSetting, Site
@@ -345,8 +345,8 @@ def _site_of(settings: Settings, database: Database) -> Site:
         mail_from=settings.mail_from,
         free_trial_days=settings.free_trial_days,
         outbox_shown=not settings.smtp_host and not settings.production,
-        guides=read_guides(DOCS_FOLDER / "guides"),
-        problem_pages={page.slug: page for page in read_guides(DOCS_FOLDER / "problems")},
+        guides=_documents("guides"),
+        problem_pages={page.slug: page for page in _documents("problems")},
         installation=Installation(
             settings=tuple(ShownSetting(*one) for one in shown_settings(settings)),
             examine=partial(examine_inside, settings, database),
@@ -356,6 +356,12 @@ def _site_of(settings: Settings, database: Database) -> Site:
             journal_folder=settings.journal_folder,
         ),
     )
+
+
+@cache
+def _documents(folder: str) -> list[Guide]:
+    """Read the documents of a folder, once in a process."""
+    return read_guides(DOCS_FOLDER / folder)
 
 
 def build_registry(parts: Parts) -> JobRegistry:

@@ -13,6 +13,9 @@ REMEMBERED_MAX = 10_000
 REMEMBERED_LENGTH_MAX = 255
 
 
+_compiled = lru_cache(maxsize=None)(compile_path)
+
+
 class Patterns:
     """The patterns of an application's endpoints, found without its router."""
 
@@ -21,7 +24,7 @@ class Patterns:
         # By the first two parts of the path, so that few are tried.
         self._open: dict[str, list[tuple[re.Pattern[str], str]]] = {}
         for pattern in dict.fromkeys(patterns):
-            regex, _, parameters = compile_path(pattern)
+            regex, _, parameters = _compiled(pattern)
             if parameters:
                 self._open.setdefault(_beginning(pattern), []).append((regex, pattern))
             else:

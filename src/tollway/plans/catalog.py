@@ -2,9 +2,9 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -165,7 +165,7 @@ def read_products(file: Path = FILE) -> list[ProductOnSale]:
         ProductOnSale(
             name,
             product.name,
-            product.key_prefixes,
+            dict(product.key_prefixes),
             tuple(_extra(name, key, extra, currency) for key, extra in product.extras.items()),
             dict(product.weights),
         )
@@ -173,20 +173,30 @@ def read_products(file: Path = FILE) -> list[ProductOnSale]:
     ]
 
 
-def _products(file: Path) -> Iterator[tuple[str, _Product, str]]:
+def _products(file: Path) -> tuple[tuple[str, _Product, str], ...]:
     try:
-        declared = tomllib.loads(file.read_text())
+        text = file.read_text()
     except (OSError, ValueError) as failure:
         raise CatalogRefused(f"{file.name} cannot be read: {failure}") from failure
+    return _declared(file.name, text)
+
+
+@lru_cache(maxsize=1)
+def _declared(file_name: str, text: str) -> tuple[tuple[str, _Product, str], ...]:
+    """Check what a catalogue says; the same text is checked once."""
+    try:
+        declared = tomllib.loads(text)
+    except ValueError as failure:
+        raise CatalogRefused(f"{file_name} cannot be read: {failure}") from failure
     currency = declared.pop("currency", None)
     if not isinstance(currency, str) or not CURRENCY.fullmatch(currency):
         raise CatalogRefused(
-            f"{file.name}: currency must be the three letters of a currency, such as USD; it is {currency!r}."
+            f"{file_name}: currency must be the three letters of a currency, such as USD; it is {currency!r}."
         )
-    for name, content in declared.items():
+    for name in declared:
         if name not in PRODUCTS:
-            raise CatalogRefused(f"{file.name}: {name} is no product; they are {', '.join(PRODUCTS)}.")
-        yield name, _product(file.name, name, content), currency
+            raise CatalogRefused(f"{file_name}: {name} is no product; they are {', '.join(PRODUCTS)}.")
+    return tuple((name, _product(file_name, name, content), currency) for name, content in declared.items())
 
 
 def _product(file_name: str, name: str, content: Any) -> _Product:
@@ -237,7 +247,7 @@ def _content(product: str, tier: str, plan: _Plan, currency: str) -> dict[str, A
         "sales_call_hours": plan.sales_call_hours,
         "uptime_sla": None if plan.uptime_sla is None else str(plan.uptime_sla),
         "processing_weight": plan.processing_weight,
-        "features": plan.features,
+        "features": list(plan.features),
         "gates": sorted(gate.value for gate in plan.gates),
         "durable_usage": plan.durable_usage,
         "calls_without_centre": plan.calls_without_centre,
