@@ -4,6 +4,7 @@ where several servers share one; started, watched and stopped together.
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -76,7 +77,8 @@ def serve(settings: Settings, *, exit_with_parent: bool = False, listener: int |
         listener: the descriptor of a socket that already listens, which several servers may share.
     """
     # Late, like all that only some processes need: one that was killed is back the sooner.
-    from tollway.app import build_app, open_parts
+    with _for_good():
+        from tollway.app import build_app, open_parts
 
     configure_logging(settings.log_level, as_json=settings.production)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -112,8 +114,9 @@ def serve(settings: Settings, *, exit_with_parent: bool = False, listener: int |
 
 def work(settings: Settings, *, exit_with_parent: bool = False) -> None:
     """Run background jobs until SIGTERM or SIGINT; what is cut off is taken up again by the next worker."""
-    from tollway.app import build_registry, open_parts
-    from tollway.kit.jobs import run_worker
+    with _for_good():
+        from tollway.app import build_registry, open_parts
+        from tollway.kit.jobs import run_worker
 
     configure_logging(settings.log_level, as_json=settings.production)
 
@@ -168,6 +171,17 @@ def ship(settings: Settings, *, exit_with_parent: bool = False) -> None:
             await database.close()
 
     _run_until_stopped(settings, "shipper", run, exit_with_parent=exit_with_parent)
+
+
+@contextlib.contextmanager
+def _for_good() -> Iterator[None]:
+    """Import what stays to the end of the process, and spare the collector of garbage from looking at it ever."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _run_until_stopped(
