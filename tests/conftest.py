@@ -5,6 +5,7 @@ without seeing each other.
 """
 
 import base64
+import gc
 import os
 import shutil
 import tempfile
@@ -68,6 +69,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(found, len(LONGEST_FIRST))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage look at what tests make alone, not at all that was imported for them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
