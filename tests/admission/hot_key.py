@@ -62,8 +62,8 @@ async def run(order: dict[str, object]) -> None:
                     struct.pack_into("<q", admitted, passed * 8, now_ns)
                     passed += 1
             await asyncio.sleep(0.001)
-        counts = limiter.counts
-        print(json.dumps({"made": made, "round_trips": counts.round_trips}), flush=True)
+        told = {"made": made, "ended_ns": time.monotonic_ns(), "round_trips": limiter.counts.round_trips}
+        print(json.dumps(told), flush=True)
     await limiter.close()
     if database is not None:
         await database.close()

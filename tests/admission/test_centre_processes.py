@@ -63,6 +63,8 @@ class Load:
     workers: list[subprocess.Popen[str]] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     start_ns: int = 0
+    # Until when every worker called.
+    all_called_until_ns: int = 0
 
     def prepare(self, *, times_the_limit: int, seconds: int = SECONDS, is_endless: bool = False) -> None:
         """Start the workers, and wait until each has its connection; endless ones call until `finish`."""
@@ -111,7 +113,7 @@ class Load:
 
     def finish(self) -> int:
         """End endless workers, and wait for those that are left; how many calls they made."""
-        made = 0
+        made, ended_ns = 0, []
         for worker in self.workers:
             assert worker.stdin is not None
             worker.stdin.close()
@@ -120,6 +122,8 @@ class Load:
             told, _ = worker.communicate(timeout=60)
             if worker.returncode == 0:
                 made += json.loads(told)["made"]
+                ended_ns.append(json.loads(told)["ended_ns"])
+        self.all_called_until_ns = min(ended_ns, default=0)
         return made
 
     def admitted(self) -> list[tuple[int, int]]:
@@ -190,9 +194,11 @@ def test_four_processes_admit_what_one_would(centre: Centre, load_on: Callable[[
     assert load.finish() == load.calls
     admitted = load.admitted()
     assert_never_above(admitted, LIMIT, centre)
-    seconds = (admitted[-1][0] - admitted[0][0]) / SECOND_NS
+    # As long as all of them called, which a busy machine lets one do longer than another.
+    seconds = (load.all_called_until_ns - admitted[0][0]) / SECOND_NS
     bound = LIMIT.count + LIMIT.count * seconds / LIMIT.seconds
-    assert len(admitted) >= 0.98 * bound, f"{len(admitted)} of {bound:.0f}"
+    count = sum(at_ns <= load.all_called_until_ns for at_ns, _ in admitted)
+    assert count >= 0.98 * bound, f"{count} of {bound:.0f}"
 
 
 def test_a_killed_centre_refills_nothing_and_goes_on(centre: Centre, load_on: Callable[[], Load]) -> None:
