@@ -162,10 +162,14 @@ async def test_marked_correlations_are_used_where_a_run_takes_the_marked_inputs(
     renamed = await client.put(url, headers=party.headers, json={"model_name": "Another"})
     assert renamed.json()["correlations"] == marks["correlations"]
     async with working(parts):
-        marked = await started_id(client, party, model, variables=None, output_cells=None)
-        given = await started_id(client, party, model)
-        asked = await started_id(client, party, model, variables=None, correlations=CORRELATIONS)
-        told = [(await results_of(client, party, run))["correlations"] for run in (marked, given, asked)]
+        told = []
+        for changes in (
+            {"variables": None, "output_cells": None},
+            {},
+            {"variables": None, "correlations": CORRELATIONS},
+        ):
+            run = await started_id(client, party, model, **changes)
+            told.append((await results_of(client, party, run))["correlations"])
     assert told[0]["matrix"] == [[1.0, 0.6], [0.6, 1.0]]
     assert told[1] is None
     assert told[2]["cells"] == ["Risk!B4", "Risk!B5", "Risk!B6"]
