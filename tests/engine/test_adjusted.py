@@ -10,6 +10,7 @@ from scipy import integrate, stats
 
 from tollway.engine.distributions import (
     Adjusted,
+    Beta,
     Lognormal,
     Normal,
     Pareto,
@@ -112,6 +113,18 @@ def test_draws_of_a_truncated_shape_rise_and_stay_inside(shape, low, high, one, 
     assert second <= ends[1] + rounding
     assert math.isfinite(first)
     assert math.isfinite(second)
+
+
+def test_ends_where_scipy_finds_no_inverse_of_a_beta_are_ends_all_the_same():
+    shape = Beta(2, 4)
+    # Near 0 the share below x is 10 x^2.
+    ends = shape.exact_quantile(np.array([1.4e-234, 1e-300]))
+    assert ends == pytest.approx(np.sqrt(np.array([1.4e-235, 1e-301])), rel=1e-12)
+    cut = Adjusted(shape, truncate_percentiles=(1.4e-232, 55))
+    assert cut.quantile(np.array([1e-16, 0.5])) == pytest.approx(
+        Adjusted(shape, truncate_percentiles=(0, 55)).quantile(np.array([1e-16, 0.5])), rel=1e-9
+    )
+    assert shape.exact_quantile(np.array([1 - 2.0**-53])) < 1
 
 
 def test_a_shift_alone_moves_every_draw_and_nothing_else():

@@ -32,10 +32,10 @@ class BetaShaped(Tabled):
         return (a - 1) / (a + b - 2) if a > 1 and b > 1 else float("nan")
 
     def _below(self, shares: Floats) -> Floats:
-        return np.asarray(betaincinv(*self._shapes, shares), dtype=np.float64)
+        return inverse_below(*self._shapes, shares)
 
     def _above(self, shares: Floats) -> Floats:
-        return np.asarray(betainccinv(*self._shapes, shares), dtype=np.float64)
+        return inverse_above(*self._shapes, shares)
 
     def _stretched_below(self, shares: Floats) -> Floats:
         return log_odds_below(*self._shapes, shares)
@@ -55,10 +55,32 @@ class BetaShaped(Tabled):
         return np.asarray(np.exp(xlogy(a - 1, z) + xlog1py(b - 1, -z) - betaln(a, b)), dtype=np.float64)
 
 
+def inverse_below(a: float, b: float, shares: Floats) -> Floats:
+    """The x that has this share of a beta distribution below it.
+
+    SciPy finds none below some share of 1e-150. x is tiny there, and the first term of the series is all of it:
+    x^a / (a B(a, b)), DLMF 8.17.7.
+    """
+    found = np.asarray(betaincinv(a, b, shares), dtype=np.float64)
+    lost = np.isnan(found) & (np.asarray(shares) > 0)
+    if not lost.any():
+        return found
+    with np.errstate(divide="ignore", invalid="ignore"):
+        leading = np.exp((np.log(shares) + np.log(a) + betaln(a, b)) / a)
+    return np.where(lost, leading, found)
+
+
+def inverse_above(a: float, b: float, shares: Floats) -> Floats:
+    """The x that has this share of a beta distribution above it."""
+    found = np.asarray(betainccinv(a, b, shares), dtype=np.float64)
+    lost = np.isnan(found) & (np.asarray(shares) > 0)
+    return np.where(lost, 1 - inverse_below(b, a, shares), found) if lost.any() else found
+
+
 def log_odds_below(a: float, b: float, shares: Floats) -> Floats:
     """ln(x / (1 - x)) of the x that has this share of a beta distribution below it.
 
     1 - x is inverted for itself: a difference would lose the digits of an x near 1.
     """
-    odds = np.log(betaincinv(a, b, shares)) - np.log(betainccinv(b, a, shares))
+    odds = np.log(inverse_below(a, b, shares)) - np.log(inverse_above(b, a, shares))
     return np.asarray(odds, dtype=np.float64)
