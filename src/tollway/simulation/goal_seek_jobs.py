@@ -12,6 +12,7 @@ from tollway.simulation import goal_seek_operations, store
 from tollway.simulation.copies import LocalCopies
 from tollway.simulation.execution import Workers
 from tollway.simulation.goal_seek_operations import SEEK_JOB
+from tollway.simulation.holding import hold_while
 from tollway.simulation.seeking import SeekProgress, make_trials, seek_task
 from tollway.simulation.studies import GoalSeekRecord
 
@@ -19,8 +20,6 @@ from tollway.simulation.studies import GoalSeekRecord
 SEEKS_AT_ONCE_MAX = 2
 # No slice of a search takes as long; one that does is tried again, and in the end the search fails.
 SLICE_SECONDS_MAX = 300.0
-# How often whoever computes one says that it still does.
-RENEW_SECONDS = 10.0
 
 
 class GoalSeeker:
@@ -70,29 +69,20 @@ class GoalSeeker:
                 return None
             task = seek_task(workbook, sha256, record, progress.trials)
             computing = asyncio.ensure_future(self.workers.run(make_trials, task))
-            if not await self._hold_while(computing, record):
+            held = await hold_while(
+                computing, lambda: self._renew(record), SLICE_SECONDS_MAX, "a slice of a search"
+            )
+            # Also at the end: what was computed for one that is another's by now counts nowhere.
+            if not held or not await self._renew(record):
                 return None
             progress = computing.result()
             async with self.database.transaction() as tx:
                 await goal_seek_operations.count_seconds(tx, record, progress.seconds)
         return progress.answer
 
-    async def _hold_while(self, computing: asyncio.Future[Any], record: GoalSeekRecord) -> bool:
-        """Keep the lease while a slice is computed; False where it no longer matters."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + SLICE_SECONDS_MAX
-        while True:
-            done, _ = await asyncio.wait({computing}, timeout=RENEW_SECONDS)
-            async with self.database.transaction() as tx:
-                held = await goal_seek_operations.renew_claim(tx, record, read_now())
-            if not held:
-                computing.cancel()
-                return False
-            if done:
-                return True
-            if loop.time() > deadline:
-                computing.cancel()
-                raise TimeoutError(f"a slice of a search took longer than {SLICE_SECONDS_MAX:.0f} s")
+    async def _renew(self, record: GoalSeekRecord) -> bool:
+        async with self.database.transaction() as tx:
+            return await goal_seek_operations.renew_claim(tx, record, read_now())
 
     async def sweep(self, now: datetime) -> None:
         """Send for searches whose worker or whose job was lost."""

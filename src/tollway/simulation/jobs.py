@@ -25,10 +25,10 @@ from tollway.simulation.copies import LocalCopies
 from tollway.simulation.entities import ClaimedShard, Run, RunStatus
 from tollway.simulation.execution import DrawsTask, ShardTask, SummaryTask, WorkerDied, Workers, program_key
 from tollway.simulation.goal_seek_jobs import GoalSeeker
+from tollway.simulation.holding import hold_while
 from tollway.simulation.places import Places
 from tollway.simulation.sample_files import SamplesTask, write_samples
 
-RENEW_SECONDS = 10.0
 # No shard takes as long; one that does is tried again, and in the end its run fails.
 SHARD_SECONDS_MAX = 300.0
 # A job that waits for a place looks so often for workers that joined, and for a run that may use a reserved one.
@@ -159,7 +159,7 @@ class _Runner:
         workbook = await self.copies.get(blob, sha256)
         task = _shard_task(run, workbook, sha256, shard.first_iteration, shard.iteration_count)
         computing = asyncio.ensure_future(self.workers.compute(task))
-        if not await self._hold_while(computing, shard):
+        if not await hold_while(computing, lambda: self._renew(shard), SHARD_SECONDS_MAX, "a shard"):
             return
         if computing.cancelled():
             # Not by us: a library gave up below, and the shard must not be lost with this job.
@@ -171,22 +171,9 @@ class _Runner:
                 tx, shard, answer.live, read_now(), seconds=answer.processing_seconds, reserved=reserved
             )
 
-    async def _hold_while(self, computing: asyncio.Future[Any], shard: ClaimedShard) -> bool:
-        """Keep the lease while a shard is computed; False where it no longer matters."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + SHARD_SECONDS_MAX
-        while True:
-            done, _ = await asyncio.wait({computing}, timeout=RENEW_SECONDS)
-            if done:
-                return True
-            async with self.database.transaction() as tx:
-                held = await shards.renew_claim(tx, shard, read_now())
-            if not held:
-                computing.cancel()
-                return False
-            if loop.time() > deadline:
-                computing.cancel()
-                raise TimeoutError(f"a shard took longer than {SHARD_SECONDS_MAX:.0f} s")
+    async def _renew(self, shard: ClaimedShard) -> bool:
+        async with self.database.transaction() as tx:
+            return await shards.renew_claim(tx, shard, read_now())
 
     async def _give_up(self, shard: ClaimedShard) -> None:
         async with self.database.transaction() as tx:
