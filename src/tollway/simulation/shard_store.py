@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from tollway.kit.db import Transaction
 from tollway.simulation import file_store
@@ -118,27 +118,27 @@ async def join_turns(tx: Transaction, customer_id: int, attempts_max: int) -> No
 
 async def advance_turn(tx: Transaction, run_id: int, seconds: float, *, reserved: bool) -> None:
     """Count seconds that were computed for a run, or fewer than were counted before, divided by its weight."""
-    await tx.execute(
-        """
-        INSERT INTO customer_turns (customer_id, reserved, virtual_seconds)
-        SELECT customer_id, %(reserved)s, %(seconds)s::float8 / processing_weight FROM runs WHERE id = %(run_id)s
-        ON CONFLICT (customer_id, reserved) DO UPDATE
-            SET virtual_seconds = customer_turns.virtual_seconds + EXCLUDED.virtual_seconds
-        """,
-        {"run_id": run_id, "seconds": seconds, "reserved": reserved},
-    )
+    await _advance(tx, "runs", run_id, seconds, reserved=reserved)
 
 
 async def advance_turn_of_seek(tx: Transaction, goal_seek_id: int, seconds: float) -> None:
     """Count seconds that were computed for a goal seek, divided by its weight; no reserved worker computes one."""
+    await _advance(tx, "goal_seeks", goal_seek_id, seconds, reserved=False)
+
+
+async def _advance(
+    tx: Transaction, table: LiteralString, row_id: int, seconds: float, *, reserved: bool
+) -> None:
     await tx.execute(
         """
         INSERT INTO customer_turns (customer_id, reserved, virtual_seconds)
-        SELECT customer_id, false, %(seconds)s::float8 / processing_weight FROM goal_seeks WHERE id = %(id)s
+        SELECT customer_id, %(reserved)s, %(seconds)s::float8 / processing_weight FROM """
+        + table
+        + """ WHERE id = %(id)s
         ON CONFLICT (customer_id, reserved) DO UPDATE
             SET virtual_seconds = customer_turns.virtual_seconds + EXCLUDED.virtual_seconds
         """,
-        {"id": goal_seek_id, "seconds": seconds},
+        {"id": row_id, "seconds": seconds, "reserved": reserved},
     )
 
 
