@@ -85,7 +85,9 @@ class Child:
             self._is_over = True
             self._theirs.close()
             if self._process is not None:
-                self._process.kill()
+                # One that is gone has no process id any more: another process may have it.
+                if self._process.is_alive():
+                    self._process.kill()
                 self._process.join()
 
 
