@@ -1,6 +1,7 @@
 """Models, runs and their parts; the rules about them that need no database."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -68,6 +69,11 @@ class InputMark:
     def from_json(cls, stored: dict[str, Any]) -> "InputMark":
         """Read back what `as_json` wrote; further members are left out."""
         return cls(stored["cell"], stored["distribution"], stored.get("name"))
+
+
+def computed_words(source: Mapping[str, Any]) -> str | None:
+    """Say which formula computes an input of a run from other inputs; None where it is drawn from its distribution."""
+    return f"{source['written']}, computed from other inputs" if source.get("is_computed") else None
 
 
 @dataclass(frozen=True, slots=True)

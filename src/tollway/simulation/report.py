@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 from tollway.engine import describe_convergence, parse_distribution
+from tollway.simulation.entities import computed_words
 from tollway.simulation.export import RunFacts
 from tollway.simulation.report_pictures import (
     NARROW_FULL_MAX,
@@ -292,18 +293,12 @@ def _inputs(facts: RunFacts) -> list[tuple[str, str, str]]:
     held = {one["cell"]: one["percentiles"] for one in facts.stress}
     rows = []
     for one in facts.inputs:
-        drawn = _described(one)
+        drawn = computed_words(one) or parse_distribution(one["distribution"]).describe()
         if one["cell"] in held:
             low, high = held[one["cell"]]
             drawn += f"; held between its percentiles {low:g} % and {high:g} %"
         rows.append((readable(one["name"] or one["cell"]), readable(one["cell"]), readable(drawn)))
     return rows
-
-
-def _described(source: Mapping[str, Any]) -> str:
-    if source.get("is_computed"):
-        return f"{source['written']}, computed from other inputs"
-    return parse_distribution(source["distribution"]).describe()
 
 
 def _correlations(facts: RunFacts) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from typing import Any
 from tollway.engine import distribution_text, parse_distribution
 from tollway.engine.distributions.catalogue import CATALOGUE, Entry
 from tollway.engine.distributions.notation import written_form
+from tollway.simulation.entities import computed_words
 from tollway.simulation.mark_flows import DistributionReader
 
 # As long as the fields for it take.
@@ -66,9 +67,7 @@ def shown_distribution(distribution: dict[str, Any]) -> str:
 
 def shown_input(source: dict[str, Any]) -> str:
     """Write what an input of a run draws from: its distribution, or the formula that computes it from other inputs."""
-    if source.get("is_computed"):
-        return f"{source['written']}, computed from other inputs"
-    return shown_distribution(source["distribution"])
+    return computed_words(source) or shown_distribution(source["distribution"])
 
 
 def read_distribution(text: str, reader: DistributionReader) -> dict[str, Any]:
